@@ -1,0 +1,19 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package enmesh
+
+// Header is request or answer metadata. Keys are case-insensitive. A write never
+// reaches the caller's own map, nor an attempt already sent.
+type Header interface {
+	// Get is the first value of key, or "".
+	Get(key string) string
+	// Values is all values of key. The slice is not to be written.
+	Values(key string) []string
+	// Set replaces the values of key.
+	Set(key, value string)
+	// Add appends a value to key.
+	Add(key, value string)
+	// Del removes key.
+	Del(key string)
+}
