@@ -28,7 +28,7 @@ type Development struct {
 
 	mu     sync.Mutex // guards what follows; nothing is called out to under it
 	active *root
-	next   *root   // prepared: trusted, does not sign yet
+	next   *root   // trusted, does not sign yet; nil when none is on its way
 	old    []*root // trusted until they retire
 	bundle *bundle // of the roots above; replaced, never written
 }
@@ -97,15 +97,20 @@ func (d *Development) identity(cert tls.Certificate, b *bundle) (*security.Ident
 	return security.NewIdentity(cert, map[string][]*x509.Certificate{d.trustDomain: b.certs})
 }
 
-// PrepareRoot makes the next root and trusts it, while the present one goes on
-// signing. It does nothing when one is prepared already.
-func (d *Development) PrepareRoot() error {
-	fresh, err := newRoot(d.trustDomain, d.cfg.Now(), d.cfg.RootTTL)
+// RotateRoot makes a new root. It is trusted at once, begins to sign after
+// Config.Lead, and from then on the old one is trusted for another Config.Overlap.
+// Sources follow by themselves. While a new root is on its way already, RotateRoot
+// does nothing.
+func (d *Development) RotateRoot() error {
+	now := d.cfg.Now()
+	fresh, err := newRoot(d.trustDomain, now, d.cfg.RootTTL)
 	if err != nil {
 		return err
 	}
+	fresh.signs = now.Add(d.cfg.Lead)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.advance(now)
 	if d.next == nil {
 		d.next = fresh
 		d.rebundle()
@@ -113,36 +118,29 @@ func (d *Development) PrepareRoot() error {
 	return nil
 }
 
-// RotateRoot lets the prepared root sign, or a fresh one when none is prepared. The
-// old one stays trusted for Config.Overlap. Sources renew at their next use.
-func (d *Development) RotateRoot() error {
-	if err := d.PrepareRoot(); err != nil {
-		return err
-	}
-	now := d.cfg.Now()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.next == nil { // another goroutine has just rotated
-		return nil
-	}
-	d.active.retired = now.Add(d.cfg.Overlap)
-	d.old = append(d.old, d.active)
-	d.active, d.next = d.next, nil
-	d.rebundle()
-	return nil
-}
-
-// present is the signing root and the bundle at a time; roots whose time is over
-// are dropped.
+// present is the signing root and the bundle at a time.
 func (d *Development) present(now time.Time) (*root, *bundle) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.advance(now)
+	return d.active, d.bundle
+}
+
+// advance lets the next root sign and drops old ones, when their time has come.
+// d.mu is held.
+func (d *Development) advance(now time.Time) {
+	changed := false
+	if d.next != nil && !now.Before(d.next.signs) {
+		d.active.retired = d.next.signs.Add(d.cfg.Overlap)
+		d.old = append(d.old, d.active)
+		d.active, d.next = d.next, nil
+		changed = true
+	}
 	before := len(d.old)
 	d.old = slices.DeleteFunc(d.old, func(r *root) bool { return !now.Before(r.retired) })
-	if len(d.old) != before {
+	if changed || len(d.old) != before {
 		d.rebundle()
 	}
-	return d.active, d.bundle
 }
 
 // rebundle builds the bundle of the present roots. d.mu is held, or d is new.

@@ -22,9 +22,9 @@
 //
 // # Changing the root
 //
-// [Development.RotateRoot] makes a new root sign from now on, and keeps the old
-// one trusted for a while, so that certificates in use stay good. Sources in the
-// process know of the new root at once. Where identities were written to files,
-// call [Development.PrepareRoot] first and write all of them again, so that
-// everybody trusts the new root before anybody is signed by it.
+// [Development.RotateRoot] makes a new root. It is trusted first and signs later,
+// and the old one is trusted until nothing that it signed is in use, so no
+// handshake fails for it. Sources follow by themselves. Where identities were
+// written to files, write all of them again within Config.Lead, and once more
+// after it.
 package ca

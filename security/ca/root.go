@@ -22,8 +22,9 @@ const skew = 30 * time.Second
 type root struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
-	// retired is when it stops being trusted; zero while it signs or waits to.
-	retired time.Time
+	// signs is when it begins to sign, for one that is on its way; retired is when
+	// it stops being trusted, for one that signs no more.
+	signs, retired time.Time
 }
 
 // newRoot makes a P-256 root for a trust domain.
