@@ -55,8 +55,12 @@ func wrapBody(b Block, mark string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	f, ok := file.Decls[0].(*ast.FuncDecl)
+	if !ok || len(file.Decls) > 1 {
+		return "", errors.New("its braces do not match")
+	}
 	var uses string
-	for _, name := range setNames(file.Decls[0].(*ast.FuncDecl).Body.List) {
+	for _, name := range setNames(f.Body.List) {
 		uses += "_ = " + name + "\n"
 	}
 	return open + uses + "return nil\n}\n", nil
@@ -65,30 +69,38 @@ func wrapBody(b Block, mark string) (string, error) {
 // setNames are the variables that statements introduce at their outermost level.
 func setNames(statements []ast.Stmt) []string {
 	names := map[string]bool{}
-	add := func(e ast.Expr) {
-		if id, ok := e.(*ast.Ident); ok && id.Name != "_" {
-			names[id.Name] = true
-		}
-	}
 	for _, statement := range statements {
-		switch s := statement.(type) {
-		case *ast.AssignStmt:
-			if s.Tok == token.DEFINE {
-				for _, e := range s.Lhs {
-					add(e)
-				}
-			}
-		case *ast.DeclStmt:
-			for _, spec := range s.Decl.(*ast.GenDecl).Specs {
-				if v, ok := spec.(*ast.ValueSpec); ok && s.Decl.(*ast.GenDecl).Tok == token.VAR {
-					for _, name := range v.Names {
-						add(name)
-					}
-				}
+		for _, id := range introduced(statement) {
+			if id.Name != "_" {
+				names[id.Name] = true
 			}
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
+}
+
+// introduced are the variables of a := or var statement.
+func introduced(statement ast.Stmt) []*ast.Ident {
+	var ids []*ast.Ident
+	switch s := statement.(type) {
+	case *ast.AssignStmt:
+		for _, e := range s.Lhs {
+			if id, ok := e.(*ast.Ident); ok && s.Tok == token.DEFINE {
+				ids = append(ids, id)
+			}
+		}
+	case *ast.DeclStmt:
+		d, ok := s.Decl.(*ast.GenDecl)
+		if !ok || d.Tok != token.VAR {
+			return nil
+		}
+		for _, spec := range d.Specs {
+			if v, ok := spec.(*ast.ValueSpec); ok {
+				ids = append(ids, v.Names...)
+			}
+		}
+	}
+	return ids
 }
 
 // importsFor writes the import declarations for the packages that source selects from
