@@ -10,9 +10,10 @@ export GOWORK := off
 
 # MODULES are all modules of the repository; CODE is those with code of ours: the
 # library and what is nested in it, without the tools, which only pin a version.
-MODULES := $(patsubst %/,%,$(dir $(shell find . \( -path ./.cache -o -path ./bin -o -path ./.git -o -name testdata -o -name node_modules \) -prune -o -name go.mod -print | sort)))
+SKIP := \( -path ./.cache -o -path ./bin -o -path ./.git -o -name testdata -o -name node_modules \) -prune -o
+MODULES := . $(patsubst %/go.mod,%,$(shell find . $(SKIP) -mindepth 2 -name go.mod -print | sort))
 CODE := $(filter-out ./tools/%,$(MODULES))
-GOFILES = find . \( -path ./.cache -o -path ./bin -o -path ./.git -o -name testdata -o -name node_modules \) -prune -o -name '*.go' -print0
+GOFILES := find . $(SKIP) -name '*.go' -print0
 
 FUZZTIME ?= 60s
 PARALLEL ?= 2
@@ -36,8 +37,8 @@ test: ## all tests, race detector on, order shuffled
 	$(call each,go test -race -shuffle=on -p $(PARALLEL) -timeout 20m ./...,$(CODE))
 
 .PHONY: build
-build: ## compile everything; go.mod may not change by it
-	$(call each,go build -mod=readonly ./...,$(CODE))
+build: ## compile everything and write nothing
+	$(call each,go build -mod=readonly -o /dev/null ./...,$(CODE))
 
 .PHONY: fmt
 fmt: ## format all Go files in place
@@ -73,7 +74,7 @@ vuln: bin/govulncheck ## known vulnerabilities, where the database can be reache
 .PHONY: cross
 cross: ## compile for the other platforms, without cgo
 	@for target in linux/arm64 darwin/arm64 windows/amd64; do echo "-- $$target"; \
-	CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build ./...; done
+	CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -o /dev/null ./...; done
 
 .PHONY: smoke
 smoke: ## run the bookinfo example for DURATION (5s) and check what it counted
