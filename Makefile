@@ -11,7 +11,7 @@ export GOWORK := off
 # MODULES are all modules of the repository; CODE is those with code of ours: the
 # library and what is nested in it, without the tools, which only pin a version.
 SKIP := \( -path ./.cache -o -path ./bin -o -path ./.git -o -name testdata -o -name node_modules \) -prune -o
-MODULES := . $(patsubst %/go.mod,%,$(shell find . $(SKIP) -mindepth 2 -name go.mod -print | sort))
+MODULES := . $(patsubst %/go.mod,%,$(shell find . $(SKIP) -name go.mod -not -path ./go.mod -print | sort))
 CODE := $(filter-out ./tools/%,$(MODULES))
 GOFILES := find . $(SKIP) -name '*.go' -print0
 
