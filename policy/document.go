@@ -29,7 +29,7 @@ type document struct {
 	places    map[string]position
 	findings  []Finding
 	problems  *problems // of the load
-	failed    bool      // a problem was found in this document
+	broken    []string  // the fields with problems
 }
 
 // origin is the document's file and line.
@@ -70,13 +70,19 @@ func (d *document) mark(path string, n *yaml.Node) { d.places[path] = position{n
 func (d *document) bad(n *yaml.Node, path, format string, args ...any) {
 	p := d.at(path)
 	p.Line, p.Column = n.Line, n.Column
-	d.failed = true
+	d.broken = append(d.broken, path)
 	d.problems.add(p, format, args...)
 }
 
-// refuse notes a problem at a field.
+// refuse notes a problem at a field, unless the field or a part of it has one
+// already: then this one probably follows from it.
 func (d *document) refuse(path, format string, args ...any) {
-	d.failed = true
+	for _, b := range d.broken {
+		if strings.HasPrefix(b, path) {
+			return
+		}
+	}
+	d.broken = append(d.broken, path)
 	d.problems.add(d.at(path), format, args...)
 }
 

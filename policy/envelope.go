@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-	networking "istio.io/api/networking/v1alpha3"
 	"google.golang.org/protobuf/proto"
+	networking "istio.io/api/networking/v1alpha3"
 )
 
 // The kinds that are compiled, and the group and versions they live in.
@@ -78,7 +78,8 @@ func (r *reader) object(written, n *yaml.Node) {
 		r.unpack(&w, items)
 		return
 	}
-	if r.out = append(r.out, d); d.metadata(&w, parts["metadata"]) {
+	r.out = append(r.out, d)
+	if d.metadata(&w, parts["metadata"]) {
 		d.body(&w, top, parts["spec"])
 	}
 }
