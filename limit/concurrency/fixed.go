@@ -58,17 +58,20 @@ func NewFixed(cfg Config) (*Fixed, error) {
 	return f, nil
 }
 
-// InFlight is how many calls run now. For a moment it may count one that is being
-// refused.
+// InFlight is how many calls run now.
 func (f *Fixed) InFlight() int64 { return f.inFlight.Load() }
 
 // Admit counts the call in flight, or refuses.
 func (f *Fixed) Admit(_ context.Context, c *enmesh.Call) (enmesh.Token, error) {
-	if f.inFlight.Add(1) > f.max {
-		f.inFlight.Add(-1)
-		return enmesh.Token{}, f.refusal[c.Side]
+	for {
+		n := f.inFlight.Load()
+		if n >= f.max {
+			return enmesh.Token{}, f.refusal[c.Side]
+		}
+		if f.inFlight.CompareAndSwap(n, n+1) {
+			return enmesh.Token{}, nil
+		}
 	}
-	return enmesh.Token{}, nil
 }
 
 // Done counts it no longer.
