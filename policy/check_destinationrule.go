@@ -208,8 +208,8 @@ func checkTLS(c cursor, t *networking.ClientTLSSettings) {
 		c.field("insecureSkipVerify").refuse("caCertificates are not read when nothing is verified: remove one")
 	}
 	for i, name := range t.GetSubjectAltNames() {
-		if strings.TrimSpace(name) == "" {
-			c.field("subjectAltNames").item(i).refuse("the name is empty: remove it")
+		if strings.TrimSpace(name) == "" || strings.ContainsAny(name, "\n") {
+			c.field("subjectAltNames").item(i).refuse("%q is no name: correct or remove it", clip(name))
 		}
 	}
 }

@@ -4,6 +4,7 @@
 package policy
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,6 +64,12 @@ func parentOf(path string) string {
 	return path[:max(0, strings.LastIndexByte(path, '.'))]
 }
 
+// within reports whether a field is another one or a part of it.
+func within(field, whole string) bool {
+	rest, ok := strings.CutPrefix(field, whole)
+	return ok && (rest == "" || whole == "" || rest[0] == '.' || rest[0] == '[')
+}
+
 // mark notes where a field stands.
 func (d *document) mark(path string, n *yaml.Node) { d.places[path] = position{n.Line, n.Column} }
 
@@ -74,11 +81,11 @@ func (d *document) bad(n *yaml.Node, path, format string, args ...any) {
 	d.problems.add(p, format, args...)
 }
 
-// refuse notes a problem at a field, unless the field or a part of it has one
-// already: then this one probably follows from it.
+// refuse notes a problem at a field, unless the field, a part of it or what holds it
+// has one already: then this one probably follows from it.
 func (d *document) refuse(path, format string, args ...any) {
 	for _, b := range d.broken {
-		if strings.HasPrefix(b, path) {
+		if within(b, path) || within(path, b) {
 			return
 		}
 	}
@@ -89,6 +96,13 @@ func (d *document) refuse(path, format string, args ...any) {
 // note adds a finding about a field.
 func (d *document) note(path string, v Verdict, message string) {
 	d.findings = append(d.findings, Finding{d.at(path), v, message})
+}
+
+// revise is note for a field whose value alone tells: it replaces the verdict that
+// the field has from the table.
+func (d *document) revise(path string, v Verdict, message string) {
+	d.findings = slices.DeleteFunc(d.findings, func(f Finding) bool { return f.Field == path && f.Verdict == Enforced })
+	d.note(path, v, message)
 }
 
 // withoutEffect replaces what was found by one finding: the document does nothing

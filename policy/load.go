@@ -150,6 +150,9 @@ func (b *builder) finish(docs []*document) {
 		b.snapshot.Documents = append(b.snapshot.Documents, Document{
 			Place: d.at(""), Group: d.group, Namespace: d.namespace,
 		})
+		slices.SortStableFunc(d.findings, func(a, b Finding) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		})
 		b.snapshot.Findings = append(b.snapshot.Findings, d.findings...)
 	}
 }

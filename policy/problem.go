@@ -20,7 +20,7 @@ type Place struct {
 	File     string // as it was given to Load, or as File.Name
 	Line     int    // from 1; 0: the file as a whole
 	Column   int    // from 1; 0: the line as a whole
-	Document int    // from 1, counting the documents of the file that hold something
+	Document int    // from 1, counting those of the file that hold something; the items of a List share it
 	Kind     string // "VirtualService"; "" while it is not known
 	Name     string // metadata.name
 	Field    string // "spec.http[0].timeout"; "" for the document as a whole
