@@ -6,6 +6,7 @@ package policy
 import (
 	"math"
 	"strings"
+	"time"
 
 	networking "istio.io/api/networking/v1alpha3"
 )
@@ -218,7 +219,10 @@ func checkRetryBudget(c cursor, b *networking.TrafficPolicy_RetryBudget) {
 	if p := b.GetPercent(); p != nil && (p.GetValue() < 0 || p.GetValue() > 100 || p.GetValue() != p.GetValue()) {
 		c.field("percent").refuse("%v is no percentage: write 0 to 100", p.GetValue())
 	}
-	if b.GetBudgetInterval().AsDuration() != 0 {
-		checkDuration(c.field("budgetInterval"), b.GetBudgetInterval())
+	if n := b.GetMinRetryConcurrency(); n > 1_000_000 {
+		c.field("minRetryConcurrency").refuse("%d is out of range: write 0 to 1000000", n)
+	}
+	if d := b.GetBudgetInterval().AsDuration(); d != 0 && (d < 10*time.Millisecond || d > time.Hour || d%time.Millisecond != 0) {
+		c.field("budgetInterval").refuse("%v is out of range: write 0s, or whole milliseconds from 10ms to 1h", d)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/enmesh-go/enmesh/balance/outlier"
+	"github.com/enmesh-go/enmesh/resilience"
 )
 
 // DefaultConnectTimeout is Istio's.
@@ -73,6 +74,8 @@ type Traffic struct {
 	DetectOutliers bool           // the block outlierDetection exists
 	Outlier        outlier.Config // used if DetectOutliers
 	TLS            TLS
+	BoundRetries   bool                    // the block retryBudget exists
+	Budget         resilience.BudgetConfig // used if BoundRetries
 }
 
 // DefaultTraffic is Istio's: LEAST_REQUEST, no bounds, 10 s to connect, mutual TLS
