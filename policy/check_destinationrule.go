@@ -79,7 +79,7 @@ func checkBlocks(c cursor, b blocks) {
 
 func checkLoadBalancer(c cursor, lb *networking.LoadBalancerSettings) {
 	checkConsistentHash(c.field("consistentHash"), lb.GetConsistentHash())
-	checkDuration(c.field("warmupDurationSecs"), lb.GetWarmupDurationSecs()) //nolint:staticcheck // deprecated and still read
+	checkDuration(c.field("warmupDurationSecs"), lb.GetWarmupDurationSecs())
 	if w := lb.GetWarmup(); w != nil {
 		at := c.field("warmup")
 		if w.GetDuration() == nil {
@@ -216,7 +216,7 @@ func checkTLS(c cursor, t *networking.ClientTLSSettings) {
 }
 
 func checkRetryBudget(c cursor, b *networking.TrafficPolicy_RetryBudget) {
-	if p := b.GetPercent(); p != nil && (p.GetValue() < 0 || p.GetValue() > 100 || p.GetValue() != p.GetValue()) {
+	if p := b.GetPercent(); p != nil && !(p.GetValue() >= 0 && p.GetValue() <= 100) {
 		c.field("percent").refuse("%v is no percentage: write 0 to 100", p.GetValue())
 	}
 	if n := b.GetMinRetryConcurrency(); n > 1_000_000 {

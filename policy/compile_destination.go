@@ -301,8 +301,8 @@ func tlsOf(t *networking.ClientTLSSettings) TLS {
 	}
 	return TLS{
 		Mode: modes[t.GetMode()], SubjectAltNames: MakeNames(t.GetSubjectAltNames()), SNI: t.GetSni(),
-		ClientCertificate: t.GetClientCertificate(), PrivateKey: t.GetPrivateKey(),
-		CACertificates: t.GetCaCertificates(), CredentialName: t.GetCredentialName(), CRL: t.GetCaCrl(),
+		CertificateFile: t.GetClientCertificate(), KeyFile: t.GetPrivateKey(),
+		CAFile: t.GetCaCertificates(), CredentialName: t.GetCredentialName(), CRLFile: t.GetCaCrl(),
 		SkipVerify: t.GetInsecureSkipVerify().GetValue(),
 	}
 }
