@@ -26,10 +26,8 @@ func classify(ctx context.Context, c *enmesh.Call, err error, body *requestBody)
 	if e := c.EndOf(ctx); e != nil {
 		return e
 	}
-	if body != nil {
-		if bad := body.failure(); bad != nil {
-			return brokenBody(bad)
-		}
+	if bad := body.failure(); bad != nil {
+		return brokenBody(bad)
 	}
 	if e := enmesh.ErrorOf(err); e != nil {
 		return e // a base that is a mesh itself
