@@ -24,10 +24,12 @@ import (
 	"github.com/enmesh-go/enmesh/meshgrpc"
 )
 
+var plaintext = insecure.NewCredentials()
+
 // bare connects without the mesh.
 func bare(t testing.TB, addr string) testpb.TestServiceClient {
 	t.Helper()
-	cc, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	cc, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(plaintext))
 	if err != nil {
 		t.Fatal(err)
 	}
