@@ -86,7 +86,7 @@ func (x *streamCall) Send(ctx context.Context, c *enmesh.Call) error {
 		x.attempt = nil
 		a.cancel()
 		if a.reported == err { //nolint:errorlint // identity: the balancer has reported on this very error
-			return x.hold(a.inside, err)
+			return x.hold(a.inside.Load(), err)
 		}
 		return x.fail(ctx, c, err)
 	}
