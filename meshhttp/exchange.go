@@ -119,6 +119,12 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	}
 	x.k.Answered(now)
 	x.resp, x.err = resp, statusError(resp.StatusCode, resp.Header)
+	if resp.StatusCode == http.StatusGatewayTimeout && x.t.cfg.deadlineHeader != "" {
+		// The server was told the deadline, and its timer may have been first.
+		if owner := c.DeadlineOwner(ctx); owner != nil {
+			x.err = owner
+		}
+	}
 	c.Answer = enmesh.Answer{Status: resp.StatusCode, Header: answerHeader(resp.Header)}
 	if x.err != nil || bodyless(resp, x.in.Method) {
 		x.release(asError(x.err), now)
