@@ -1,0 +1,103 @@
+# Copyright 2026 The enmesh Authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every command a contributor or .ci/run needs. "make help" lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export GOWORK := off
+
+# MODULES are all modules of the repository; CODE is those with code of ours: the
+# library and what is nested in it, without the tools, which only pin a version.
+SKIP := \( -path ./.cache -o -path ./bin -o -path ./.git -o -name testdata -o -name node_modules \) -prune -o
+MODULES := . $(patsubst %/go.mod,%,$(shell find . $(SKIP) -name go.mod -not -path ./go.mod -print | sort))
+CODE := $(filter-out ./tools/%,$(MODULES))
+GOFILES := find . $(SKIP) -name '*.go' -print0
+
+FUZZTIME ?= 60s
+PARALLEL ?= 2
+DURATION ?= 5s
+
+# each runs $(1) in every directory of $(2) and stops at the first failure.
+define each
+@for dir in $(2); do echo "-- $$dir: $(1)"; (cd "$$dir" && $(1)) || exit 1; done
+endef
+
+##@ Everyday
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+
+# A test that needs a server of the real kind names its program as a prerequisite
+# here, for example bin/consul: the rule at the end builds it from tools/consul.
+.PHONY: test
+test: ## all tests, race detector on, order shuffled
+	$(call each,go test -race -shuffle=on -p $(PARALLEL) -timeout 20m ./...,$(CODE))
+
+.PHONY: build
+build: ## compile everything and write nothing
+	$(call each,go build -mod=readonly -o /dev/null ./...,$(CODE))
+
+.PHONY: fmt
+fmt: ## format all Go files in place
+	@$(GOFILES) | xargs -0 -r gofmt -w
+
+.PHONY: vet
+vet: ## go vet
+	$(call each,go vet ./...,$(CODE))
+
+.PHONY: lint
+lint: bin/golangci-lint ## golangci-lint, at the version that tools/golangci-lint pins
+	$(call each,"$(CURDIR)/bin/golangci-lint" run --config "$(CURDIR)/.golangci.yml" ./...,$(CODE))
+
+##@ Checks
+
+.PHONY: fmt-check
+fmt-check: ## fail on a file that gofmt would change
+	@files="$$($(GOFILES) | xargs -0 -r gofmt -l)"; \
+	if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
+
+.PHONY: headers
+headers: ## fail on a Go file without the licence header
+	go test -count=1 -run '^TestHeaders$$' ./internal/rules
+
+.PHONY: tidy-check
+tidy-check: ## fail on a go.mod or go.sum that go mod tidy would change
+	$(call each,go mod tidy -diff,$(MODULES))
+
+.PHONY: vuln
+vuln: bin/govulncheck ## known vulnerabilities, where the database can be reached
+	@.ci/vuln $(CODE)
+
+.PHONY: cross
+cross: ## compile for the other platforms, without cgo
+	@for target in linux/arm64 darwin/arm64 windows/amd64; do echo "-- $$target"; \
+	CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -o /dev/null ./...; done
+
+.PHONY: smoke
+smoke: ## run the bookinfo example for DURATION (5s) and check what it counted
+	@mkdir -p .cache
+	go run ./examples/bookinfo -duration $(DURATION) -json >.cache/smoke.json
+	go run ./internal/rules/smoke <.cache/smoke.json
+
+##@ Long
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (60s), one after the other
+	@.ci/fuzz $(FUZZTIME) $(CODE)
+
+.PHONY: scenarios
+scenarios: ## the fault scenarios in full length, three times
+	$(call each,ENMESH_SCENARIOS=full go test -race -run '^TestScenario' -count=3 -p 1 -timeout 60m ./...,$(CODE))
+
+.PHONY: bench
+bench: ## overhead against bare net/http and grpc-go (BENCH: its flags)
+	cd bench && go run . $(BENCH)
+
+# A program of somebody else, built at the version pinned by the module tools/<name>.
+bin/%: tools/%/go.mod tools/%/go.sum
+	@mkdir -p bin
+	cd tools/$* && go build -mod=readonly -o "$(CURDIR)/bin/$*" tool
+	@touch "$@"
