@@ -17,14 +17,14 @@ import (
 	"github.com/enmesh-go/enmesh"
 )
 
-// attempt is one opened stream. grpc tells of its end on any goroutine, perhaps
-// before it has been handed out.
+// attempt is one opened stream, and that stream as the caller sees it. grpc tells of
+// its end on any goroutine, perhaps before it has been handed out.
 type attempt struct {
+	grpc.ClientStream
 	made   *streamCall     // whose attempt it was
 	owner  *streamCall     // whose it is: made, or the call that adopted it; set by commit
 	ctx    context.Context //nolint:containedctx // of the stream
 	cancel context.CancelFunc
-	stream grpc.ClientStream
 	empty  bool          // the answer is over, without a message
 	expiry *enmesh.Error // Call.Expiry when the attempt began
 
@@ -42,8 +42,13 @@ const (
 	attemptCommitted                    // the stream was handed out
 )
 
+// newAttempt makes the next attempt of x; the first is part of its record.
 func newAttempt(ctx context.Context, x *streamCall) *attempt {
-	a := &attempt{made: x, expiry: x.Call.Expiry}
+	a := &x.first
+	if a.made != nil {
+		a = &attempt{}
+	}
+	a.made, a.expiry = x, x.Call.Expiry
 	a.ctx, a.cancel = context.WithCancel(ctx)
 	return a
 }
@@ -132,7 +137,7 @@ func (a *attempt) commit(x *streamCall) grpc.ClientStream {
 	if a.state.Or(attemptCommitted)&attemptOver != 0 {
 		a.end()
 	}
-	return &clientStream{ClientStream: a.stream, attempt: a}
+	return a
 }
 
 // finish is told by grpc, once, that the stream is over: after the balancer, and

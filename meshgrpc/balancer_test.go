@@ -165,7 +165,7 @@ func TestBalancer_setsChangeUnderTraffic(t *testing.T) {
 	}
 	for i := range 50 {
 		src.apply("ratings", addrs[i%4], addrs[(i+1)%4])
-		time.Sleep(10 * time.Millisecond)
+		pause(10 * time.Millisecond)
 	}
 	close(stop)
 	wg.Wait()

@@ -193,9 +193,12 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not so within 5 s: %s", what)
 		}
-		time.Sleep(200 * time.Microsecond)
+		pause(200 * time.Microsecond)
 	}
 }
+
+// pause lets time pass where a test is about just that.
+func pause(d time.Duration) { <-time.After(d) }
 
 func testContext(t testing.TB) context.Context {
 	t.Helper()

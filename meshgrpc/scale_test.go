@@ -132,7 +132,7 @@ func TestBalancer_noLostWakeUp(t *testing.T) {
 			s := subs[1+rand.IntN(endpointCount-1)]
 			s.become([]connectivity.State{connectivity.Ready, connectivity.Idle, connectivity.TransientFailure}[rand.IntN(3)])
 			if rand.IntN(4) == 0 {
-				time.Sleep(time.Duration(rand.IntN(300)) * time.Microsecond)
+				pause(time.Duration(rand.IntN(300)) * time.Microsecond)
 			}
 		}
 	})
@@ -184,7 +184,7 @@ func BenchmarkPicker(b *testing.B) {
 			for _, s := range f.all() {
 				s.become(connectivity.Ready)
 			}
-			time.Sleep(5 * time.Millisecond) // the last publication
+			pause(5 * time.Millisecond) // the last publication
 			state, _ := f.present()
 			info := meshgrpc.PickInfoOf(context.Background(), "big")
 			b.ReportAllocs()

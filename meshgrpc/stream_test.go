@@ -365,7 +365,7 @@ func TestBidi_cancelledWhileOpening(t *testing.T) {
 	for i := range 200 {
 		ctx, cancel := context.WithCancel(testContext(t))
 		wg.Go(func() {
-			time.Sleep(time.Duration(i) * time.Microsecond)
+			pause(time.Duration(i) * time.Microsecond)
 			cancel()
 		})
 		if s, err := client.FullDuplexCall(ctx); err == nil {
