@@ -51,14 +51,14 @@ func (p *purse) Refund() { p.left++; p.refunded++ }
 
 // The errors that adapters make.
 var (
-	connect   = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectFailure}
-	refused   = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectionEnded}
-	noHost    = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagNoHealthy, Policy: "balance"}
-	noCluster = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Status: 503, Flag: enmesh.FlagNoCluster, Policy: "balance"}
-	reset     = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Flag: enmesh.FlagConnectionEnded}
-	slow      = &enmesh.Error{Code: enmesh.DeadlineExceeded, Outcome: enmesh.Failure, Status: 504, Flag: enmesh.FlagTimeout, Policy: "timeout"}
-	open      = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Neutral, Unsent: true, Status: 503, Flag: enmesh.FlagOverflow, Policy: "breaker"}
-	foreign   = errors.New("foreign")
+	connect      = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectFailure}
+	refused      = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectionEnded}
+	errNoHost    = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagNoHealthy, Policy: "balance"}
+	errNoCluster = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Status: 503, Flag: enmesh.FlagNoCluster, Policy: "balance"}
+	reset        = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Flag: enmesh.FlagConnectionEnded}
+	slow         = &enmesh.Error{Code: enmesh.DeadlineExceeded, Outcome: enmesh.Failure, Status: 504, Flag: enmesh.FlagTimeout, Policy: "timeout"}
+	open         = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Neutral, Unsent: true, Status: 503, Flag: enmesh.FlagOverflow, Policy: "breaker"}
+	errForeign   = errors.New("foreign")
 )
 
 func http(status int) *enmesh.Error {
@@ -100,7 +100,7 @@ func TestRetry_whatIsTriedAgain(t *testing.T) {
 		{name: "reset-before-request", on: "reset-before-request", err: refused, again: true},
 		{name: "reset-before-request, sent", on: "reset-before-request", idempotent: true, err: reset},
 		{name: "connect-failure", on: "connect-failure", err: connect, again: true},
-		{name: "connect-failure, no endpoint", on: "connect-failure", err: noHost, again: true},
+		{name: "connect-failure, no endpoint", on: "connect-failure", err: errNoHost, again: true},
 		{name: "connect-failure is no refused stream", on: "connect-failure", err: refused},
 		{name: "refused-stream", on: "refused-stream", err: refused, again: true},
 		{name: "refused-stream is no connect failure", on: "refused-stream", err: connect},
@@ -123,8 +123,8 @@ func TestRetry_whatIsTriedAgain(t *testing.T) {
 		{name: "deadline-exceeded, attempt timeout, POST", on: "deadline-exceeded", err: slow},
 		{name: "unavailable is no 503", on: "unavailable", idempotent: true, err: http(503)},
 		{name: "a refusal", on: "5xx,unavailable,503,reset", idempotent: true, err: open},
-		{name: "an unknown destination", on: "5xx,unavailable,503,connect-failure", idempotent: true, err: noCluster},
-		{name: "a foreign error", on: "5xx,reset", idempotent: true, err: foreign},
+		{name: "an unknown destination", on: "5xx,unavailable,503,connect-failure", idempotent: true, err: errNoCluster},
+		{name: "a foreign error", on: "5xx,reset", idempotent: true, err: errForeign},
 		{name: "the caller cancelled", on: "cancelled,reset,5xx", err: enmesh.ErrCanceled},
 	}
 	for _, tt := range tests {

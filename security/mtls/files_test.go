@@ -173,7 +173,8 @@ func TestFiles_followsASymlinkSwap(t *testing.T) {
 		var heard int
 		cfg := filesConfig(root)
 		cfg.OnUpdate = func(i *security.Identity, err error) {
-			if heard++; i == nil || err != nil {
+			heard++
+			if i == nil || err != nil {
 				t.Errorf("OnUpdate(%v, %v)", i, err)
 			}
 		}
@@ -303,15 +304,15 @@ func TestNewFiles_errorsNeverShowTheKey(t *testing.T) {
 	d := newCA(t, ca.Config{})
 	dir := t.TempDir()
 	write(t, d, dir, "reviews")
-	real := read(t, dir, ca.KeyFile)
-	block, _ := pem.Decode(real)
-	middle := strings.Split(string(real), "\n")[1][20:50]
+	right := read(t, dir, ca.KeyFile)
+	block, _ := pem.Decode(right)
+	middle := strings.Split(string(right), "\n")[1][20:50]
 	for name, data := range map[string]string{
 		"no PEM":        canary,
 		"not base64":    "-----BEGIN PRIVATE KEY-----\n!" + canary + "\n-----END PRIVATE KEY-----\n",
 		"no DER":        "-----BEGIN PRIVATE KEY-----\n" + canary + "\n-----END PRIVATE KEY-----\n",
 		"named by key":  "-----BEGIN " + canary + " PRIVATE KEY-----\n" + canary + "\n-----END " + canary + " PRIVATE KEY-----\n",
-		"cut":           string(real[:len(real)/2]),
+		"cut":           string(right[:len(right)/2]),
 		"twice encoded": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: append(block.Bytes[:40:40], block.Bytes...)})),
 	} {
 		put(t, dir, ca.KeyFile, []byte(data))

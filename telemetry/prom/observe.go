@@ -74,7 +74,7 @@ func (o *calls) Observe(r enmesh.Result) {
 	c := r.Call
 	k := callKey{
 		service: c.Service, flag: telemetry.FlagOf(r.Err),
-		status: int32(telemetry.Status(r)), protocol: c.Protocol, //nolint:gosec // a status has three digits
+		status: int32(telemetry.Status(r)), protocol: c.Protocol,
 	}
 	if c.Protocol == enmesh.GRPC {
 		k.code = enmesh.CodeOf(r.Err)
@@ -86,7 +86,7 @@ func (o *calls) Observe(r enmesh.Result) {
 		k.secure = c.Source.TLS != nil && len(c.Source.TLS.PeerCertificates) > 0
 	}
 	s := &o.find(&k, c.Source, r.Ended).value
-	s.duration.observe(durations, uint64(max(r.Ended.Sub(c.Start), 0))) //nolint:gosec // never negative
+	s.duration.observe(durations, uint64(max(r.Ended.Sub(c.Start), 0)))
 	request, answer := c.Sizes()
 	if request >= 0 {
 		s.request.observe(sizes, uint64(request))
