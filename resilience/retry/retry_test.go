@@ -173,6 +173,48 @@ func TestRetry_lastErrorIsStillTheAnswersOwn(t *testing.T) {
 	})
 }
 
+// As in Envoy, the flag of the last attempt stands before URX.
+func TestRetry_exhaustedKeepsTheCausesFlag(t *testing.T) {
+	answer := func(flag enmesh.Flag) *enmesh.Error {
+		return &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: flag, Policy: "balance"}
+	}
+	for _, tt := range []struct{ cause, want enmesh.Flag }{
+		{"", "URX"},
+		{enmesh.FlagNoHealthy, "UH,URX"},
+		{enmesh.FlagConnectFailure, "UF,URX"},
+		{enmesh.FlagConnectionEnded, "UC,URX"},
+		{enmesh.FlagTimeout, "UT,URX"},
+		{enmesh.FlagRetriesExhausted, "URX"},
+		{"UF,URX", "UF,URX"},
+		{"XX", "XX,URX"},
+	} {
+		t.Run(string(tt.cause), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				step := enmeshtest.Answer(answer(tt.cause))
+				err := enmeshtest.NewWire(step, step).Do(t.Context(),
+					enmesh.Fixed(true, mustNew(t, retry.Config{MaxAttempts: 2, On: mustOn(t, "reset,connect-failure")})))
+				e := enmesh.ErrorOf(err)
+				if e.Flag != tt.want || !e.Flag.Has(enmesh.FlagRetriesExhausted) || e.Policy != "retry" {
+					t.Errorf("flag %q of %q, want %q of retry", e.Flag, e.Policy, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// A retry inside a retry: the outer one goes by the cause, which the inner one's
+// URX does not hide, and says URX once.
+func TestRetry_goesByTheCauseOfAnInnerRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		again := mustNew(t, retry.Config{MaxAttempts: 2, On: mustOn(t, "connect-failure")})
+		w := enmeshtest.NewWire(enmeshtest.Answer(errNoHost), enmeshtest.Answer(errNoHost), enmeshtest.Answer(errNoHost), enmeshtest.Answer(errNoHost))
+		err := w.Do(t.Context(), enmesh.Fixed(true, again, again))
+		if e := enmesh.ErrorOf(err); e.Flag != "UH,URX" || w.Sent() != 4 || !errors.Is(err, errNoHost) {
+			t.Errorf("got %v after %d attempts, want UH,URX after 4", err, w.Sent())
+		}
+	})
+}
+
 func TestRetry_leavesTheErrorAlone(t *testing.T) {
 	far := http(503)
 	tests := []struct {

@@ -204,6 +204,29 @@ func TestCollector_foreignServiceAndRefusal(t *testing.T) {
 	}
 }
 
+// Flags come alone or with URX behind, and each combination is one series.
+func TestCollector_severalFlags(t *testing.T) {
+	c := prom.New(prom.Config{})
+	o := c.Calls(telemetry.Scope{Self: self})
+	for range 3 {
+		for _, flag := range []enmesh.Flag{"UH", "UF", "UC", "UT", "URX", "UH,URX", "UF,URX", "UC,URX", "UT,URX"} {
+			o.Observe(end(call(nil), &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Status: 503, Flag: flag}, 0))
+		}
+	}
+	text := scrape(t, c)
+	if got := strings.Count(text, "\nistio_requests_total{"); got != 9 {
+		t.Errorf("%d series, want 9", got)
+	}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "istio_requests_total{") && !strings.HasSuffix(line, " 3\n") {
+			t.Errorf("got %s, want 3 calls in each series", line)
+		}
+	}
+	if want := `response_flags="UH,URX"`; !strings.Contains(text, want) {
+		t.Errorf("%s is missing in\n%s", want, text)
+	}
+}
+
 func TestCollector_histograms(t *testing.T) {
 	c := prom.New(prom.Config{})
 	o := c.Calls(telemetry.Scope{Self: self})

@@ -35,7 +35,10 @@ type callKey struct {
 }
 
 func (k *callKey) hash() uint64 {
-	h := telemetry.Hash(0).Uint(uint64(k.code)<<40 | uint64(k.status)<<8 | uint64(len(k.flag))<<1 | uint64(k.protocol))
+	h := telemetry.Hash(0).Uint(uint64(k.code)<<40 | uint64(k.status)<<8 | uint64(k.protocol))
+	if k.flag != "" {
+		h = h.String(string(k.flag))
+	}
 	if k.endpoint != nil {
 		h = h.Endpoint(k.endpoint)
 	}
@@ -162,7 +165,10 @@ func (o *attempts) Observe(r enmesh.Result) {
 		service: c.Service, version: telemetry.VersionOf(c.Endpoint),
 		flag: telemetry.FlagOf(r.Err), outcome: r.Outcome, protocol: c.Protocol,
 	}
-	h := telemetry.Hash(0).Uint(uint64(len(k.flag))<<16 | uint64(k.outcome)<<8 | uint64(k.protocol)).String(k.version)
+	h := telemetry.Hash(0).Uint(uint64(k.outcome)<<8 | uint64(k.protocol)).String(k.version)
+	if k.flag != "" {
+		h = h.String(string(k.flag))
+	}
 	if s, ok := o.cache.Get(uint64(h), &k); ok {
 		s.value.Add(1)
 		return
