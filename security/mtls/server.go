@@ -47,8 +47,8 @@ type built struct {
 
 // shell is what all configurations of the server share.
 func (v *server) shell() *tls.Config {
-	return &tls.Config{
-		MinVersion:             v.minVersion, //nolint:gosec // TLS 1.3, or 1.2 where the program asks for it
+	return &tls.Config{ //nolint:gosec // TLS 1.3, or 1.2 where the program asks for it
+		MinVersion:             v.minVersion,
 		CipherSuites:           v.suites(),
 		NextProtos:             v.protocols,
 		Time:                   v.now,
