@@ -54,7 +54,8 @@ type Transport struct {
 // endpoint that the Source wants TLS for.
 //
 // A nil s sends to the URL's own host. A Source that is a [balance.TLSSource] too
-// decides how each endpoint is dialled: the URL stays "http://service" and the wire
+// decides how each endpoint is dialled, asked for each attempt and each connection: the
+// URL stays "http://service" and the wire
 // is TLS.
 func NewTransport(base http.RoundTripper, r enmesh.Router, s balance.Source, opts ...ClientOption) *Transport {
 	t := &Transport{router: r, source: s, cfg: newClientConfig(opts)}
