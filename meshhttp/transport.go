@@ -54,9 +54,9 @@ type Transport struct {
 // endpoint that the Source wants TLS for.
 //
 // A nil s sends to the URL's own host. A Source that is a [balance.TLSSource] too
-// decides how each endpoint is dialled, asked for each attempt and each connection: the
-// URL stays "http://service" and the wire
-// is TLS.
+// decides how each endpoint is dialled: the URL stays "http://service" and the wire
+// is TLS. It is asked for each attempt and each connection, and should have its
+// answer ready.
 func NewTransport(base http.RoundTripper, r enmesh.Router, s balance.Source, opts ...ClientOption) *Transport {
 	t := &Transport{router: r, source: s, cfg: newClientConfig(opts)}
 	if base == nil {
