@@ -22,6 +22,12 @@ type Exchange interface {
 	Adopt(winner Exchange)
 }
 
+// Sizer is what an [Exchange] that counts bytes is as well (see [Call.Sizes]). It is
+// asked when the call has ended, on any goroutine; a negative count is unknown.
+type Sizer interface {
+	Sizes() (request, answer int64)
+}
+
 // Carrier is a Call and the context that carries it, in one piece: an adapter
 // embeds it by value in its own record of the call, which is then the only
 // allocation. It is not pooled: contexts outlive calls.
@@ -71,6 +77,10 @@ func (k *Carrier) Branch(ctx context.Context, x Exchange, from *Call) {
 	c.Route, c.Expiry = from.Route, from.Expiry
 	c.attempts = from.attempts
 }
+
+// Wire is the wire side that the carrier was bound to: gRPC's balancer, which finds
+// the carrier in the RPC's context, reports there how an attempt ended.
+func (k *Carrier) Wire() Exchange { return k.Call.wire }
 
 // Enter routes the call: it sets the Call's Route and destination.
 func (k *Carrier) Enter(r Router) *Route {

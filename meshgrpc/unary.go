@@ -1,0 +1,167 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshgrpc
+
+import (
+	"context"
+	"errors"
+	"reflect"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// Unary is the interceptor of unary calls alone, for targets that the mesh does not
+// resolve (xds:///, dns:///). There the endpoint is unknown, endpoint gates do not
+// apply, attempts do not avoid endpoints already tried, pushback is read from the
+// status only, and no error is known to be unsent.
+func (c *Client) Unary() grpc.UnaryClientInterceptor {
+	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		x := &unaryCall{invoker: invoker, req: req, reply: reply}
+		x.describe(c, cc, method, enmesh.Unary, opts)
+		x.Begin(ctx, x)
+		x.Enter(c.router)
+		err := x.Run()
+		x.End(err, x.Call.Clock)
+		err = x.result(err)
+		x.finished(err)
+		return err
+	}
+}
+
+// unaryCall is the record of one unary call: all that it costs is this allocation.
+type unaryCall struct {
+	exchange
+	invoker    grpc.UnaryInvoker
+	req, reply any
+	pending    *pick // ended without an error, as grpc told the balancer
+}
+
+// Send makes one attempt.
+func (x *unaryCall) Send(ctx context.Context, c *enmesh.Call) error {
+	x.inside, x.outside = nil, nil
+	defer x.abandon()
+	err := x.invoker(x.headers().send(ctx), c.Path, x.req, x.reply, x.cc, x.options()...)
+	if x.pending != nil {
+		x.conclude(ctx, err)
+	} else if err == nil { // a foreign balancer
+		x.Answered(enmesh.Now())
+	}
+	switch {
+	case err == nil:
+		c.Answer.Status = 200
+		x.inside, x.outside = nil, nil
+		if x.extras != nil && x.extras.header != nil {
+			x.answerHeader(c)
+		}
+		return nil
+	case x.inside != nil && x.outside == err: //nolint:errorlint // identity: the balancer has reported on this very error
+		return x.hold(x.inside, err)
+	}
+	return x.fail(ctx, c, err)
+}
+
+// answerHeader shows policies the caller's own place for the header.
+func (x *unaryCall) answerHeader(c *enmesh.Call) {
+	if *x.extras.header == nil {
+		*x.extras.header = map[string][]string{}
+	}
+	c.Answer.Header = received(*x.extras.header)
+}
+
+// settle hears from the balancer how an attempt ended; grpc calls it on the RPC's own
+// goroutine, before Send goes on. What is reported as a success waits for Send.
+func (x *unaryCall) settle(p *pick) {
+	x.abandon()
+	if p.info.BytesReceived {
+		x.Answered(p.at)
+		x.Call.Answer.Status = 200
+	}
+	if len(p.info.Trailer) > 0 {
+		x.Call.Answer.Trailer = received(p.info.Trailer)
+	}
+	if p.info.Err == nil {
+		x.pending = p
+		return
+	}
+	x.inside, x.outside = ofAttempt(p.ctx, &x.Call, p.info), p.info.Err
+	p.release(x.inside, p.answered())
+}
+
+// conclude settles the attempt's pick by the RPC's own error.
+func (x *unaryCall) conclude(ctx context.Context, err error) {
+	p := x.pending
+	x.pending = nil
+	if err == nil {
+		p.release(nil, p.at)
+		return
+	}
+	p.info.Err = err
+	x.inside, x.outside = ofAttempt(ctx, &x.Call, p.info), err
+	p.release(x.inside, p.answered())
+}
+
+// abandon settles a pick that was left: grpc itself sent the call again, since the far
+// side had not processed it, or an interceptor further in panicked.
+func (x *unaryCall) abandon() {
+	if p := x.pending; p != nil {
+		x.pending = nil
+		p.release(errUnprocessed, 0)
+	}
+}
+
+// Replayable is true: the request message is encoded anew for each attempt.
+func (x *unaryCall) Replayable() bool { return true }
+
+// Discard drops the answer of an attempt.
+func (x *unaryCall) Discard() { x.forget() }
+
+var errReplyType = errors.New("meshgrpc: the call cannot run twice at once: its reply is not a pointer")
+
+// Fork makes an attempt with a reply message of its own.
+func (x *unaryCall) Fork(ctx context.Context, c *enmesh.Call) (*enmesh.Carrier, error) {
+	reply, err := newLike(x.reply)
+	if err != nil {
+		return nil, err
+	}
+	f := &unaryCall{invoker: x.invoker, req: x.req, reply: reply}
+	f.Branch(ctx, f, c)
+	f.branch(&x.exchange)
+	return &f.Carrier, nil
+}
+
+// Adopt takes the winner's reply into the caller's message.
+func (x *unaryCall) Adopt(winner enmesh.Exchange) {
+	w, ok := winner.(*unaryCall)
+	if !ok {
+		return
+	}
+	x.inside, x.outside = w.inside, w.outside
+	x.extras.take(w.extras)
+	copyMessage(x.reply, w.reply)
+}
+
+// newLike is a new, empty message of m's type.
+func newLike(m any) (any, error) {
+	if p, ok := m.(proto.Message); ok {
+		return p.ProtoReflect().New().Interface(), nil
+	}
+	t := reflect.TypeOf(m)
+	if t == nil || t.Kind() != reflect.Pointer {
+		return nil, errReplyType
+	}
+	return reflect.New(t.Elem()).Interface(), nil
+}
+
+// copyMessage makes to say what from says; both are of one type.
+func copyMessage(to, from any) {
+	if p, ok := to.(proto.Message); ok {
+		proto.Reset(p)
+		proto.Merge(p, from.(proto.Message)) //nolint:forcetypeassert // newLike made it of the same type
+		return
+	}
+	reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from).Elem())
+}
