@@ -42,6 +42,7 @@ type Cluster struct {
 	cfg     ClusterConfig
 	told    []discovery.Endpoint // the registry's list, as applied last
 	hosts   []*host              // of told, by position; nil where the cluster has no use for it
+	spare   []*host              // the hosts before, to be overwritten
 	index   map[identity]*host
 	gen     uint64
 	refusal *enmesh.Error // nil after an Apply
@@ -103,12 +104,14 @@ func (c *Cluster) Configure(cfg ClusterConfig) {
 	deliver(subs)
 }
 
-// furnish builds the gates of an endpoint.
+// furnish builds the gates of an endpoint; what they do not keep is forgotten.
 func (c *Cluster) furnish(h *host) {
 	var gates []enmesh.Gate
-	if c.cfg.Gates != nil {
-		h.kept.renew(func() { gates = c.cfg.Gates(&h.self) })
-	}
+	h.kept.renew(func() {
+		if c.cfg.Gates != nil {
+			gates = c.cfg.Gates(&h.self)
+		}
+	})
 	if len(gates) == 0 {
 		h.gates.Store(nil)
 		return
