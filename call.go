@@ -87,7 +87,7 @@ type Call struct {
 
 // Result is the Result of an attempt that ended with err at c.Clock.
 func (c *Call) Result(err error) Result {
-	return Result{Err: err, Outcome: OutcomeOf(err), Answered: Instant(c.answered.Load()), Ended: c.Clock}
+	return Result{Err: err, Outcome: OutcomeOf(err), Answered: Instant(c.answered.Load()), Ended: c.Clock, Call: c}
 }
 
 // Streams reports whether the answer may run on after Next has returned: HTTP and
@@ -142,6 +142,15 @@ func (c *Call) HasTried() bool { return c.attempts != nil }
 // PickedAt is when the endpoint of the present attempt was picked; 0 before. The
 // latency of an endpoint is counted from here, so that waiting for one is not.
 func (c *Call) PickedAt() Instant { return c.picked }
+
+// Sizes are the bytes of the request's and of the answer's body that crossed the
+// wire so far; each is negative when the adapter does not count it.
+func (c *Call) Sizes() (request, answer int64) {
+	if s, ok := c.wire.(Sizer); ok {
+		return s.Sizes()
+	}
+	return -1, -1
+}
 
 // FromContext returns the Call that ctx carries, or nil.
 func FromContext(ctx context.Context) *Call {

@@ -1,0 +1,48 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package security holds identity as values: who a workload is, how that is read
+// from a certificate, and who vouches for it.
+//
+// A workload is named by a SPIFFE ID, an [ID]. It proves the name with an X.509
+// certificate that carries it as its only URI name. Whether the proof counts is
+// decided by the root certificates of the trust domain in the name. An
+// [Identity] is all of that in one immutable value, and a [Source] answers with
+// the present one, so that certificates can be renewed while the process runs.
+//
+//	authority, err := ca.NewDevelopment("cluster.local", ca.Config{})
+//	...
+//	source, err := authority.Source("default", "bookinfo-reviews")
+//	...
+//	server := &http.Server{
+//		TLSConfig: mtls.Server(source),
+//		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+//			peer, err := security.PeerID(r.TLS)
+//			if err != nil {
+//				http.Error(w, "who are you?", http.StatusForbidden)
+//				return
+//			}
+//			fmt.Fprintln(w, "hello", peer.ServiceAccount(), "of", peer.Namespace())
+//		}),
+//	}
+//
+// # Rules
+//
+//   - One name: exactly one URI SAN. The common name, DNS names and headers name
+//     nobody, and nothing falls back to them.
+//   - Whole names: IDs are compared with ==, never by prefix or pattern.
+//   - The peer's own roots: a certificate is verified against the roots of the
+//     trust domain it names. Another domain's root does not vouch for it.
+//   - Verified or nothing: [PeerID] answers only for certificates that the
+//     handshake verified.
+//   - Keys stay out of text: no error and no form of printing shows a private key.
+//
+// Package mtls makes TLS configurations of this and reads identities from files;
+// package ca is a certificate authority for development.
+//
+// # Limits
+//
+// There is no revocation list: certificates are meant to live an hour, and trust
+// is withdrawn by removing a root. Connections that are open stay open when their
+// certificate ends or a root is removed; only new and resumed ones are refused.
+package security
