@@ -66,8 +66,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		v := &s.value
 		ch <- counted{c.requests, s.labels, v.duration.count}
 		ch <- measured{c.duration, s.labels, durations, &v.duration}
-		ch <- measured{c.sent, s.labels, sizes, &v.request}
-		ch <- measured{c.received, s.labels, sizes, &v.response}
+		sendCounted(ch, measured{c.sent, s.labels, sizes, &v.request})
+		sendCounted(ch, measured{c.received, s.labels, sizes, &v.response})
 	}
 	for _, s := range c.attempts.snapshot() {
 		ch <- counted{c.tries, s.labels, loading(&s.value)}
@@ -79,4 +79,12 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	fold("calls", &c.calls.folded)
 	fold("attempts", &c.attempts.folded)
+}
+
+// sendCounted sends m unless it is empty: a histogram is 22 lines of text, too many
+// for what an adapter never counts.
+func sendCounted(ch chan<- prometheus.Metric, m measured) {
+	if m.from.count() > 0 {
+		ch <- m
+	}
 }
