@@ -41,7 +41,7 @@ func (d *decoder) message(n *yaml.Node, m protoreflect.Message, path string, dep
 			continue
 		}
 		at := path + "." + fd.JSONName()
-		d.doc.mark(at, p.valuePlace)
+		d.doc.mark(at, p.keyNode)
 		if isNull(p.value) || !d.alone(fd, p, at, set) {
 			continue
 		}
@@ -74,7 +74,7 @@ func (d *decoder) alone(fd protoreflect.FieldDescriptor, p pair, at string, set 
 func (d *decoder) judged(fd protoreflect.FieldDescriptor, n *yaml.Node, at string, f func()) {
 	before := d.quiet
 	if !before {
-		r, _ := rowOf(fieldKey(fd), n.Value)
+		r, _ := rowOf(fieldKey(fd), enumName(fd, n.Value))
 		if r.verdict != Enforced || !holdsFields(fd) {
 			d.doc.note(at, r.verdict, r.message)
 			d.quiet = true
@@ -141,7 +141,7 @@ func (d *decoder) entries(n *yaml.Node, m protoreflect.Message, fd protoreflect.
 	values := m.Mutable(fd).Map()
 	for _, p := range d.pairs(n, path, depth) {
 		at := entry(path, p.key)
-		d.doc.mark(at, p.valuePlace)
+		d.doc.mark(at, p.keyNode)
 		key := protoreflect.ValueOfString(p.key).MapKey()
 		switch {
 		case fd.MapValue().Message() == nil:
@@ -294,6 +294,19 @@ func enumNames(ed protoreflect.EnumDescriptor) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// enumName is the name of an enum's value, which may be written as a number.
+func enumName(fd protoreflect.FieldDescriptor, value string) string {
+	if fd.Enum() == nil {
+		return ""
+	}
+	if n, err := strconv.ParseInt(value, 0, 32); err == nil {
+		if v := fd.Enum().Values().ByNumber(protoreflect.EnumNumber(n)); v != nil {
+			return string(v.Name())
+		}
+	}
+	return value
 }
 
 // fieldKey is the key of a field in the tables of verdicts: "HTTPRoute.timeout",

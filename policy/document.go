@@ -29,7 +29,7 @@ type document struct {
 	places    map[string]position
 	findings  []Finding
 	problems  *problems // of the load
-	failed    bool      // a problem was found in this document
+	broken    []string  // the fields with problems
 }
 
 // origin is the document's file and line.
@@ -63,6 +63,12 @@ func parentOf(path string) string {
 	return path[:max(0, strings.LastIndexByte(path, '.'))]
 }
 
+// within reports whether a field is another one or a part of it.
+func within(field, whole string) bool {
+	rest, ok := strings.CutPrefix(field, whole)
+	return ok && (rest == "" || whole == "" || rest[0] == '.' || rest[0] == '[')
+}
+
 // mark notes where a field stands.
 func (d *document) mark(path string, n *yaml.Node) { d.places[path] = position{n.Line, n.Column} }
 
@@ -70,13 +76,19 @@ func (d *document) mark(path string, n *yaml.Node) { d.places[path] = position{n
 func (d *document) bad(n *yaml.Node, path, format string, args ...any) {
 	p := d.at(path)
 	p.Line, p.Column = n.Line, n.Column
-	d.failed = true
+	d.broken = append(d.broken, path)
 	d.problems.add(p, format, args...)
 }
 
-// refuse notes a problem at a field.
+// refuse notes a problem at a field, unless the field, a part of it or what holds it
+// has one already: then this one probably follows from it.
 func (d *document) refuse(path, format string, args ...any) {
-	d.failed = true
+	for _, b := range d.broken {
+		if within(b, path) || within(path, b) {
+			return
+		}
+	}
+	d.broken = append(d.broken, path)
 	d.problems.add(d.at(path), format, args...)
 }
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-	networking "istio.io/api/networking/v1alpha3"
 	"google.golang.org/protobuf/proto"
+	networking "istio.io/api/networking/v1alpha3"
 )
 
 // The kinds that are compiled, and the group and versions they live in.
@@ -43,6 +43,7 @@ type reader struct {
 	file      string
 	fileIndex int
 	namespace string // of documents that name none
+	number    int    // of the document that is read; the items of a List share it
 	budget    int
 	problems  *problems
 	out       []*document
@@ -51,7 +52,11 @@ type reader struct {
 // read takes the file apart into r.out.
 func (r *reader) read(data []byte) {
 	r.budget = maxNodes
-	parseYAML(data, func(root *yaml.Node) { r.object(root, root) }, func(line int, message string) {
+	parseYAML(data, func(root *yaml.Node) {
+		r.number++
+		r.object(root, root)
+	}, func(line int, message string) {
+		r.number++
 		r.problems.add(Place{File: r.file, Line: line}, "%s", message)
 	})
 }
@@ -59,7 +64,7 @@ func (r *reader) read(data []byte) {
 // object reads one document, or one item of a List.
 func (r *reader) object(written, n *yaml.Node) {
 	d := &document{
-		file: r.file, fileIndex: r.fileIndex, number: len(r.out) + 1, namespace: r.namespace,
+		file: r.file, fileIndex: r.fileIndex, number: r.number, namespace: r.namespace,
 		start: position{written.Line, written.Column}, places: map[string]position{}, problems: r.problems,
 	}
 	w := walker{doc: d, budget: &r.budget}
@@ -71,14 +76,15 @@ func (r *reader) object(written, n *yaml.Node) {
 	top := w.pairs(n, "", 0)
 	for _, p := range top {
 		parts[p.key] = p.value
-		d.mark(p.key, p.valuePlace)
+		d.mark(p.key, p.keyNode)
 	}
 	d.identify(parts)
 	if items := parts["items"]; items != nil && strings.HasSuffix(d.kind, "List") {
 		r.unpack(&w, items)
 		return
 	}
-	if r.out = append(r.out, d); d.metadata(&w, parts["metadata"]) {
+	r.out = append(r.out, d)
+	if d.metadata(&w, parts["metadata"]) {
 		d.body(&w, top, parts["spec"])
 	}
 }
@@ -113,7 +119,7 @@ func (d *document) metadata(w *walker, n *yaml.Node) bool {
 	if n != nil && n.Kind == yaml.MappingNode {
 		for _, p := range w.pairs(n, "metadata", 1) {
 			at := "metadata." + p.key
-			d.mark(at, p.valuePlace)
+			d.mark(at, p.keyNode)
 			switch p.key {
 			case "name":
 				d.name = text(p.value)

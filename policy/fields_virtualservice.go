@@ -77,11 +77,11 @@ var virtualServiceFields = map[string]row{
 	"HTTPFaultInjection.abort":                  yes,
 	"HTTPFaultInjection.Delay.percent":          yes,
 	"HTTPFaultInjection.Delay.fixedDelay":       yes,
-	"HTTPFaultInjection.Delay.exponentialDelay": later,
+	"HTTPFaultInjection.Delay.exponentialDelay": {verdict: Rejected, message: "not supported, in Istio neither"},
 	"HTTPFaultInjection.Delay.percentage":       yes,
 	"HTTPFaultInjection.Abort.httpStatus":       yes,
 	"HTTPFaultInjection.Abort.grpcStatus":       yes,
-	"HTTPFaultInjection.Abort.http2Error":       later,
+	"HTTPFaultInjection.Abort.http2Error":       {verdict: Rejected, message: "not supported, in Istio neither"},
 	"HTTPFaultInjection.Abort.percentage":       yes,
 
 	"Percent.value": yes,

@@ -4,7 +4,9 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,7 +20,7 @@ type Place struct {
 	File     string // as it was given to Load, or as File.Name
 	Line     int    // from 1; 0: the file as a whole
 	Column   int    // from 1; 0: the line as a whole
-	Document int    // from 1, counting the documents of the file that hold something
+	Document int    // from 1, counting those of the file that hold something; the items of a List share it
 	Kind     string // "VirtualService"; "" while it is not known
 	Name     string // metadata.name
 	Field    string // "spec.http[0].timeout"; "" for the document as a whole
@@ -73,24 +75,30 @@ func (e *Error) Error() string {
 }
 
 // problems collects what is wrong.
-type problems struct {
-	list []Problem
-	more int
-}
+type problems struct{ list []Problem }
+
+// mostCollected bounds what is kept until it is sorted.
+const mostCollected = 10_000
 
 // add notes one problem.
 func (p *problems) add(at Place, format string, args ...any) {
-	if len(p.list) >= maxProblems {
-		p.more++
-		return
+	if len(p.list) < mostCollected {
+		p.list = append(p.list, Problem{at, fmt.Sprintf(format, args...)})
 	}
-	p.list = append(p.list, Problem{at, fmt.Sprintf(format, args...)})
 }
 
-// err is the *Error of what was added, or nil.
-func (p *problems) err() error {
+// err is the *Error of what was added, in the order of the files, or nil.
+func (p *problems) err(files []File) error {
 	if len(p.list) == 0 {
 		return nil
 	}
-	return &Error{Problems: p.list, More: p.more}
+	order := make(map[string]int, len(files))
+	for i, f := range files {
+		order[f.Name] = i
+	}
+	slices.SortStableFunc(p.list, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(order[a.File], order[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	shown := min(len(p.list), maxProblems)
+	return &Error{Problems: p.list[:shown], More: len(p.list) - shown}
 }
