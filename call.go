@@ -152,6 +152,10 @@ func (c *Call) Sizes() (request, answer int64) {
 	return -1, -1
 }
 
+// AnsweredAt is when the head of the answer came; 0 before. Any goroutine may call
+// it: a timer asks before it cuts an answer that runs on.
+func (c *Call) AnsweredAt() Instant { return Instant(c.answered.Load()) }
+
 // FromContext returns the Call that ctx carries, or nil.
 func FromContext(ctx context.Context) *Call {
 	if k := CarrierOf(ctx); k != nil {

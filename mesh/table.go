@@ -4,6 +4,8 @@
 package mesh
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -56,6 +58,8 @@ type Target struct {
 type Table struct {
 	naming  enmesh.Naming
 	unknown Rule
+	outer   enmesh.Middleware // round every refusal of the Table's own
+	noRoute *enmesh.Route
 	current atomic.Pointer[snapshot]
 	mu      sync.Mutex // guards Swap, and the snapshot's learned routes while they are added
 }
@@ -84,17 +88,18 @@ type builtRule struct {
 
 // NewTable makes an empty Table. Names in calls are read by n; a host without rules
 // is routed by unknown, whose Build gets the host's key as its destination, and
-// whose Match and Split are not used.
-func NewTable(n enmesh.Naming, unknown Rule) *Table {
-	t := &Table{naming: n, unknown: unknown}
+// whose Match and Split are not used. outer stands round the Table's own refusals,
+// so that "no route" is counted like any other call.
+func NewTable(n enmesh.Naming, unknown Rule, outer ...enmesh.Middleware) *Table {
+	t := &Table{naming: n, unknown: unknown, outer: enmesh.Chain(outer...)}
+	t.noRoute = t.refusal("no route", errNoRoute)
 	t.current.Store(&snapshot{store: newStore(nil)})
 	return t
 }
 
-// errNoRoute answers a call whose host has rules, none of which match.
-var errNoRoute = &enmesh.Error{
-	Code: enmesh.NotFound, Outcome: enmesh.Neutral, Unsent: true, Status: 404,
-	Flag: enmesh.FlagNoRoute, Policy: "mesh", Err: ErrNoRoute,
+// refusal is a route whose chain ends with err.
+func (t *Table) refusal(name string, err error) *enmesh.Route {
+	return &enmesh.Route{Name: name, Next: t.outer(func(context.Context, *enmesh.Call) error { return err })}
 }
 
 // Route is the route of c: never nil.
@@ -114,7 +119,7 @@ func (t *Table) Route(c *enmesh.Call) *enmesh.Route {
 		}
 		return r.routes[r.split.Pick()]
 	}
-	return noRoute
+	return t.noRoute
 }
 
 // find looks further than by the name as it was called.
@@ -142,7 +147,7 @@ func (t *Table) learn(s *snapshot, key string) *builtHost {
 	}
 	h, err := t.buildUnknown(s.store, key)
 	if err != nil {
-		return refusing(err)
+		return &builtHost{rules: []builtRule{{routes: []*enmesh.Route{t.refusal("refused", err)}}}}
 	}
 	if s.count.Add(1) <= maxLearned {
 		s.learned.Store(key, h)
@@ -168,7 +173,7 @@ func (t *Table) Swap(hosts []Host) error {
 	before := t.current.Load()
 	s := &snapshot{store: newStore(before.store), hosts: map[string]*builtHost{}}
 	if err := t.fill(s, before, hosts); err != nil {
-		return errorsJoin(err, s.store.abandon())
+		return errors.Join(err, s.store.abandon())
 	}
 	t.current.Store(s)
 	return s.store.commit()

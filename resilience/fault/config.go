@@ -52,3 +52,6 @@ func (cfg Config) validate() error {
 	}
 	return nil
 }
+
+// idle: nothing would ever happen.
+func (cfg Config) idle() bool { return (cfg.DelayPPM == 0 || cfg.Delay == 0) && cfg.AbortPPM == 0 }

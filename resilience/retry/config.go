@@ -34,7 +34,8 @@ type Config struct {
 	// MaxAttempts counts the first one too: Istio's attempts plus one. 0 is 3, 1 never
 	// retries; negative and above 100 are refused.
 	MaxAttempts int
-	// On is what is tried again. The empty set is DefaultOn.
+	// On is what is tried again. The empty set is DefaultOn, taken strictly: nobody
+	// listed its codes.
 	On On
 	// BaseBackoff scales the wait: before the n-th retry it is uniform in
 	// [0, (2^n-1)*BaseBackoff), at most MaxBackoff. 0 is 25 ms; negative is refused.
@@ -61,7 +62,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		return cfg, fmt.Errorf("retry: MaxAttempts %d is not within 1 to %d", cfg.MaxAttempts, maxAttempts)
 	}
 	if cfg.On == (On{}) {
-		cfg.On = DefaultOn()
+		cfg.On, cfg.Strict = DefaultOn(), true
 	}
 	if cfg.BaseBackoff == 0 {
 		cfg.BaseBackoff = DefaultBaseBackoff
