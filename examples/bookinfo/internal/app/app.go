@@ -25,15 +25,13 @@ type App struct {
 	registry  *discovery.Memory
 	authority *ca.Development
 	table     *edges.Table
-	ctx       context.Context //nolint:containedctx // the life of the meshes, which Close ends
-	end       context.CancelFunc
 	nodes     []*Node // in the order in which they were started
 	front     *server
 }
 
 // Start starts everything, the services that are called before those that call, and
-// returns when all of them are known to the registry. ctx bounds the start and, when
-// it ends, also the life of the App; Close is to be called all the same.
+// returns when all of them are known to the registry. ctx bounds the start alone;
+// Close ends the App.
 func Start(ctx context.Context, cfg Config) (*App, error) {
 	authority, err := ca.NewDevelopment(trustDomain, ca.Config{})
 	if err != nil {
@@ -45,7 +43,6 @@ func Start(ctx context.Context, cfg Config) (*App, error) {
 		authority: authority,
 		table:     edges.New(edges.Config{}),
 	}
-	a.ctx, a.end = context.WithCancel(context.WithoutCancel(ctx))
 	if err := a.start(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -55,12 +52,12 @@ func Start(ctx context.Context, cfg Config) (*App, error) {
 // start starts the services from the last to the first.
 func (a *App) start(ctx context.Context) error {
 	for i := range a.cfg.Ratings {
-		if _, err := a.startRatings(i); err != nil {
+		if _, err := a.startRatings(ctx, i); err != nil {
 			return err
 		}
 	}
-	for _, step := range []func() error{a.startDetails, a.startReviews, a.startProductpage} {
-		if err := step(); err != nil {
+	for _, step := range []func(context.Context) error{a.startDetails, a.startReviews, a.startProductpage} {
+		if err := step(ctx); err != nil {
 			return err
 		}
 	}
@@ -69,7 +66,7 @@ func (a *App) start(ctx context.Context) error {
 			return err
 		}
 	}
-	return a.startIngress()
+	return a.startIngress(ctx)
 }
 
 // await waits until the registry knows that many instances of a service.
@@ -83,8 +80,8 @@ func (a *App) await(ctx context.Context, service string, instances int) error {
 }
 
 // startRatings starts instance i of ratings: one service, two ports.
-func (a *App) startRatings(i int) (*Node, error) {
-	n, err := a.Open(mesh.Workload{Service: "ratings", Version: "v1"}, i)
+func (a *App) startRatings(ctx context.Context, i int) (*Node, error) {
+	n, err := a.Open(ctx, mesh.Workload{Service: "ratings", Version: "v1"}, i)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +99,8 @@ func (a *App) startRatings(i int) (*Node, error) {
 	return n, nil
 }
 
-func (a *App) startDetails() error {
-	n, err := a.Open(mesh.Workload{Service: "details", Version: "v1"}, 0)
+func (a *App) startDetails(ctx context.Context) error {
+	n, err := a.Open(ctx, mesh.Workload{Service: "details", Version: "v1"}, 0)
 	if err != nil {
 		return err
 	}
@@ -116,10 +113,10 @@ func (a *App) startDetails() error {
 
 // startReviews starts the three versions: without stars, with black ones asked for
 // over HTTP, with red ones asked for over gRPC.
-func (a *App) startReviews() error {
+func (a *App) startReviews(ctx context.Context) error {
 	for i, color := range []string{"", "black", "red"} {
 		version := "v" + strconv.Itoa(i+1)
-		n, err := a.Open(mesh.Workload{Service: "reviews", Version: version}, 0)
+		n, err := a.Open(ctx, mesh.Workload{Service: "reviews", Version: version}, 0)
 		if err != nil {
 			return err
 		}
@@ -142,8 +139,8 @@ func (a *App) startReviews() error {
 	return nil
 }
 
-func (a *App) startProductpage() error {
-	n, err := a.Open(mesh.Workload{Service: "productpage", Version: "v1"}, 0)
+func (a *App) startProductpage(ctx context.Context) error {
+	n, err := a.Open(ctx, mesh.Workload{Service: "productpage", Version: "v1"}, 0)
 	if err != nil {
 		return err
 	}
@@ -155,8 +152,8 @@ func (a *App) startProductpage() error {
 }
 
 // startIngress opens the page for browsers: plain HTTP, and not in the registry.
-func (a *App) startIngress() error {
-	n, err := a.Open(mesh.Workload{Service: "ingress", Version: "v1"}, 0)
+func (a *App) startIngress(ctx context.Context) error {
+	n, err := a.Open(ctx, mesh.Workload{Service: "ingress", Version: "v1"}, 0)
 	if err != nil {
 		return err
 	}
@@ -185,6 +182,5 @@ func (a *App) Close() error {
 	for i := len(a.nodes) - 1; i >= 0; i-- {
 		errs = append(errs, a.nodes[i].Close(ctx))
 	}
-	a.end()
 	return errors.Join(errs...)
 }

@@ -46,9 +46,9 @@ type closer interface {
 	kill()
 }
 
-// Open makes a Node without servers. The App closes it. instance tells equal
-// workloads apart.
-func (a *App) Open(w mesh.Workload, instance int) (*Node, error) {
+// Open makes a Node without servers. ctx bounds the opening; the App closes it.
+// instance tells equal workloads apart.
+func (a *App) Open(ctx context.Context, w mesh.Workload, instance int) (*Node, error) {
 	name := w.Service + "-" + w.Version
 	w.Namespace, w.ServiceAccount = "default", "bookinfo-"+name
 	identity, err := a.authority.Source(w.Namespace, w.ServiceAccount)
@@ -59,7 +59,7 @@ func (a *App) Open(w mesh.Workload, instance int) (*Node, error) {
 	if w.Service == "ingress" { // all nodes read the same policies; one is enough to tell
 		events = a.cfg.Events
 	}
-	m, err := mesh.Open(a.ctx,
+	m, err := mesh.Open(ctx,
 		mesh.WithWorkload(w),
 		mesh.WithPolicies(a.cfg.Policies),
 		mesh.WithResolver(a.registry),
