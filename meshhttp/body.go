@@ -20,6 +20,7 @@ var (
 		Code: enmesh.FailedPrecondition, Outcome: enmesh.Neutral, Policy: "meshhttp",
 		Err: errors.New("the request's body can be sent only once"),
 	}
+	errRepeats    = errors.New("meshhttp: net/http would send it for the third time: it was not processed")
 	errBodyClosed = errors.New("meshhttp: request body read after it was closed")
 )
 
@@ -148,13 +149,16 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 	if !x.hasBody() {
 		return nil
 	}
-	rc, err := x.nextBody(&out.req)
+	rc, err := x.nextBody()
 	if err != nil {
 		return brokenBody(err)
 	}
 	if _, file := rc.(*os.File); file && !x.keeps {
 		out.req.Body = rc // as it is, for sendfile
 		return nil
+	}
+	if x.keeps && x.copies() {
+		out.x, out.req.GetBody = x, out.repeat
 	}
 	out.body.rc, out.body.keep = rc, x.keeps && !x.copies()
 	out.req.Body, x.last = &out.body, &out.body
@@ -163,12 +167,10 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 
 // nextBody is the caller's body for the first attempt, another one of the same
 // content for the rest.
-func (x *exchange) nextBody(out *http.Request) (io.ReadCloser, error) {
+func (x *exchange) nextBody() (io.ReadCloser, error) {
 	switch {
 	case x.kept != nil:
-		kept := x.kept
-		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(kept)), nil }
-		return out.GetBody()
+		return io.NopCloser(bytes.NewReader(x.kept)), nil
 	case !x.taken:
 		x.taken = true
 		return x.in.Body, nil
@@ -181,6 +183,18 @@ func (x *exchange) nextBody(out *http.Request) (io.ReadCloser, error) {
 		}
 	}
 	return nil, errOneBody
+}
+
+// repeat is GetBody for net/http, which repeats by itself what a stale connection or a
+// stream's refusal kept from being processed: once at once, but over HTTP/2 six
+// times more, with pauses of 1, 2, 4, ... 32 s, at the same endpoint. A route that
+// resends chooses better, so that the second repetition is refused.
+func (o *outgoing) repeat() (io.ReadCloser, error) {
+	if o.repeated {
+		return nil, errRepeats
+	}
+	o.repeated = true
+	return o.x.nextBody()
 }
 
 // settleBody sees to it that the caller's body is closed when the call is over.

@@ -22,9 +22,11 @@ var errNoAnswer = &enmesh.Error{
 // outgoing is one attempt's request. net/http may read it after RoundTrip has
 // returned, so that each attempt has its own.
 type outgoing struct {
-	req  http.Request
-	url  url.URL
-	body requestBody
+	req      http.Request
+	url      url.URL
+	body     requestBody
+	x        *exchange // set where net/http may repeat the request by itself
+	repeated bool      // it has
 }
 
 // exchange is the record of one call on the client: the Call, the context that
