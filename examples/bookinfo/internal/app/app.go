@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 
 	"github.com/enmesh-go/enmesh/discovery"
@@ -26,6 +27,7 @@ type App struct {
 	authority *ca.Development
 	table     *edges.Table
 	nodes     []*Node // in the order in which they were started
+	listener  net.Listener // of the page, from the start on, so that a taken address fails at once
 	front     *server
 }
 
@@ -42,6 +44,9 @@ func Start(ctx context.Context, cfg Config) (*App, error) {
 		registry:  discovery.NewMemory(),
 		authority: authority,
 		table:     edges.New(edges.Config{}),
+	}
+	if a.listener, err = listen(a.cfg.Listen); err != nil {
+		return nil, err
 	}
 	if err := a.start(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -157,12 +162,12 @@ func (a *App) startIngress(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.front, err = serve(a.cfg.Listen, n.ingress(), nil, a.cfg.Logger)
-	return err
+	a.front = serve(a.listener, n.ingress(), nil, a.cfg.Logger)
+	return nil
 }
 
 // URL is the page in the browser.
-func (a *App) URL() string { return "http://" + a.front.addr().String() + "/productpage" }
+func (a *App) URL() string { return "http://" + addrOf(a.listener).String() + "/productpage" }
 
 // Edges is what was counted so far between the services.
 func (a *App) Edges() edges.Snapshot { return a.table.Snapshot() }
@@ -178,6 +183,8 @@ func (a *App) Close() error {
 	var errs []error
 	if a.front != nil {
 		errs = append(errs, a.front.shutdown(ctx))
+	} else {
+		errs = append(errs, a.listener.Close())
 	}
 	for i := len(a.nodes) - 1; i >= 0; i-- {
 		errs = append(errs, a.nodes[i].Close(ctx))

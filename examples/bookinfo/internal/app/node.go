@@ -104,23 +104,24 @@ func (n *Node) GRPC(target string) (*grpc.ClientConn, error) {
 
 // serveHTTP serves h over mutual TLS on a free port, as the service's port.
 func (n *Node) serveHTTP(port uint16, h http.Handler) error {
-	s, err := serve("127.0.0.1:0", meshhttp.NewHandler(h, n.mesh.Inbound()), n.mesh.ServerTLS(), n.log)
+	l, err := listen("127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	n.listens(s, "http", port, s.addr().Port())
+	s := serve(l, meshhttp.NewHandler(h, n.mesh.Inbound()), n.mesh.ServerTLS(), n.log)
+	n.listens(s, "http", port, addrOf(l).Port())
 	return nil
 }
 
 // serveRatings serves r over mutual TLS on a free port, as the service's port.
 func (n *Node) serveRatings(port uint16, r ratingspb.RatingsServer) error {
-	s := grpc.NewServer(meshgrpc.NewServer(n.mesh.Inbound(), meshgrpc.WithTLS(n.mesh.ServerTLS())).Options()...)
-	ratingspb.RegisterRatingsServer(s, r)
-	g, err := serveGRPC("127.0.0.1:0", s)
+	l, err := listen("127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	n.listens(g, "grpc", port, g.addr().Port())
+	s := grpc.NewServer(meshgrpc.NewServer(n.mesh.Inbound(), meshgrpc.WithTLS(n.mesh.ServerTLS())).Options()...)
+	ratingspb.RegisterRatingsServer(s, r)
+	n.listens(serveGRPC(l, s), "grpc", port, addrOf(l).Port())
 	return nil
 }
 

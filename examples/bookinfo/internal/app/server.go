@@ -41,12 +41,8 @@ type server struct {
 	done sync.WaitGroup
 }
 
-// serve serves h at addr: over TLS if there is a configuration, else plainly.
-func serve(addr string, h http.Handler, config *tls.Config, log *slog.Logger) (*server, error) {
-	l, err := listen(addr)
-	if err != nil {
-		return nil, err
-	}
+// serve serves h at l: over TLS if there is a configuration, else plainly.
+func serve(l net.Listener, h http.Handler, config *tls.Config, log *slog.Logger) *server {
 	s := &server{l: l, http: &http.Server{
 		Handler:           h,
 		TLSConfig:         config,
@@ -59,7 +55,7 @@ func serve(addr string, h http.Handler, config *tls.Config, log *slog.Logger) (*
 			log.Error("server ended", "address", l.Addr().String(), "error", err)
 		}
 	})
-	return s, nil
+	return s
 }
 
 func (s *server) run() error {
@@ -68,8 +64,6 @@ func (s *server) run() error {
 	}
 	return s.http.Serve(s.l)
 }
-
-func (s *server) addr() netip.AddrPort { return addrOf(s.l) }
 
 // shutdown waits for what is in flight until ctx ends, then cuts it off.
 func (s *server) shutdown(ctx context.Context) error {
@@ -89,21 +83,14 @@ func (s *server) kill() {
 // grpcServer is a gRPC server that runs.
 type grpcServer struct {
 	grpc *grpc.Server
-	l    net.Listener
 	done sync.WaitGroup
 }
 
-func serveGRPC(addr string, g *grpc.Server) (*grpcServer, error) {
-	l, err := listen(addr)
-	if err != nil {
-		return nil, err
-	}
-	s := &grpcServer{grpc: g, l: l}
+func serveGRPC(l net.Listener, g *grpc.Server) *grpcServer {
+	s := &grpcServer{grpc: g}
 	s.done.Go(func() { _ = g.Serve(l) }) // it ends by Stop and GracefulStop alone
-	return s, nil
+	return s
 }
-
-func (s *grpcServer) addr() netip.AddrPort { return addrOf(s.l) }
 
 // shutdown waits for what is in flight until ctx ends, then cuts it off.
 func (s *grpcServer) shutdown(ctx context.Context) error {

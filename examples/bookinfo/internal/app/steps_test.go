@@ -117,14 +117,15 @@ func TestStep_timeout(t *testing.T) {
 
 func TestStep_retries(t *testing.T) {
 	const calls = 600
-	r := start(t, "07-retries.yaml", app.Config{Flaky: 30})
+	r := start(t, "07-retries.yaml", app.Config{Flaky: 15})
 	client := r.askers()
 	for protocol, ask := range client {
 		failed := failures(calls, ask)
 		e := r.edge("reviews", "ratings", "v1", protocol)
-		// 30% of attempts fail; of calls 0.3^4 = 0.8%, and attempts are 1.42 a call.
-		if share := float64(failed) / calls; share > 0.03 || e.AttemptsPerCall() < 1.25 || e.AttemptsPerCall() > 1.6 {
-			t.Errorf("over %s %d of %d calls failed with %.2f attempts a call; want at most 3%%, and about 1.42",
+		// 15% of attempts fail; of calls 0.15^4 = 0.05%, and attempts are 1.18 a call, which
+		// the retry budget of 20% still pays for.
+		if failed > calls/50 || e.AttemptsPerCall() < 1.1 || e.AttemptsPerCall() > 1.27 {
+			t.Errorf("over %s %d of %d calls failed with %.2f attempts a call; want at most 2%%, and about 1.18",
 				protocol, failed, calls, e.AttemptsPerCall())
 		}
 		t.Logf("over %s: %d of %d failed, %.2f attempts a call", protocol, failed, calls, e.AttemptsPerCall())
@@ -142,8 +143,8 @@ func TestStep_breaker(t *testing.T) {
 		if failed != 0 || attempts != 200 {
 			t.Errorf("over %s with the bad instance ejected: %d of 200 calls failed, %d attempts; want none, 200", protocol, failed, attempts)
 		}
-		if before.Attempts+uint64(warm) == before.Requests {
-			t.Errorf("over %s nothing failed at first: the bad instance was never asked", protocol)
+		if warm == 0 && before.Attempts == before.Requests {
+			t.Errorf("over %s nothing failed at first, and nothing was retried: the bad instance was never asked", protocol)
 		}
 		t.Logf("over %s: %d of the first 40 failed, then %d of 200", protocol, warm, failed)
 	}
