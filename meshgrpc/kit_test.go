@@ -111,6 +111,8 @@ func dial(t testing.TB, target string, r enmesh.Router, s balance.Source, opts .
 	return cc, testpb.NewTestServiceClient(cc)
 }
 
+type discoveryEndpoint = discovery.Endpoint
+
 // endpoints are discovered endpoints at addrs.
 func endpoints(addrs ...string) []discovery.Endpoint {
 	eps := make([]discovery.Endpoint, 0, len(addrs))
@@ -191,9 +193,12 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not so within 5 s: %s", what)
 		}
-		time.Sleep(200 * time.Microsecond)
+		pause(200 * time.Microsecond)
 	}
 }
+
+// pause lets time pass where a test is about just that.
+func pause(d time.Duration) { <-time.After(d) }
 
 func testContext(t testing.TB) context.Context {
 	t.Helper()
