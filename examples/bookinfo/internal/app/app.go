@@ -26,7 +26,7 @@ type App struct {
 	registry  *discovery.Memory
 	authority *ca.Development
 	table     *edges.Table
-	nodes     []*Node // in the order in which they were started
+	nodes     []*Node      // in the order in which they were started
 	listener  net.Listener // of the page, from the start on, so that a taken address fails at once
 	front     *server
 }
