@@ -8,8 +8,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/enmesh-go/enmesh/examples/bookinfo/internal/app"
@@ -69,7 +69,8 @@ func open(ctx context.Context, o options, dir string, events *report.Events) (*a
 		Events:   slog.New(events.Handler()),
 	}
 	a, err := app.Start(ctx, cfg)
-	if err != nil && !o.chosen && errors.Is(err, syscall.EADDRINUSE) {
+	var refused *net.OpError
+	if !o.chosen && errors.As(err, &refused) && refused.Op == "listen" {
 		events.Say(o.listen + " is taken; the page is at a free port")
 		cfg.Listen = ""
 		a, err = app.Start(ctx, cfg)

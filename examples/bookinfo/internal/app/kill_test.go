@@ -24,11 +24,11 @@ func TestKill_losesNoCall(t *testing.T) {
 	var wg sync.WaitGroup
 	for protocol, ask := range r.askers() {
 		wg.Go(func() {
-			tick := time.NewTicker(every)
-			defer tick.Stop()
 			var calls sync.WaitGroup
 			defer calls.Wait()
-			for end := time.Now().Add(run); time.Now().Before(end); <-tick.C {
+			begin := time.Now()
+			for due := time.Duration(0); due < run; due += every {
+				<-time.After(time.Until(begin.Add(due)))
 				sent.Add(1)
 				calls.Go(func() {
 					if err := ask(); err != nil {
