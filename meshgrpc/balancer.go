@@ -20,7 +20,7 @@ import (
 // [Client.DialOptions] only.
 const BalancerName = "enmesh"
 
-func init() { balancer.Register(builder{}) } //nolint:gochecknoinits // grpc takes balancers by a global name only
+func init() { balancer.Register(builder{}) } // grpc takes balancers by a global name only
 
 type builder struct{}
 

@@ -78,7 +78,7 @@ var errRefused = status.Error(codes.Unavailable, "meshgrpc: refused by the endpo
 
 // admit passes the endpoint's gates.
 func admit(e *balance.Endpoint, info balancer.PickInfo, k *enmesh.Carrier, s sink, d enmesh.Destination) (balancer.PickResult, error) {
-	result, err := e.Attachment().(*conn).result(info) //nolint:forcetypeassert // the views of a ready set have no other
+	result, err := e.Attachment().(*conn).result(info) //nolint:errcheck // the views of a ready set have no other
 	if err != nil {
 		return balancer.PickResult{}, err
 	}

@@ -105,7 +105,8 @@ func (rs *readySet) take(set *balance.Set, fresh, gone []*conn) (urgent bool) {
 				conns = append(conns, c)
 			}
 		}
-		rs.conns = append(conns, fresh...)
+		conns = append(conns, fresh...)
+		rs.conns = conns
 	}
 	rs.set, rs.remade = set, true
 	return urgent || len(rs.conns) == 0 || wasReady && rs.ready == 0
