@@ -212,7 +212,7 @@ func TestTransport_setsThatChangeUnderLoad(t *testing.T) {
 	var all []discovery.Endpoint
 	for range 3 {
 		srv := httptest.NewServer(h)
-		defer srv.Close()
+		t.Cleanup(srv.Close)
 		all = append(all, endpoints(srv.Listener.Addr().String())...)
 	}
 	gate := &recorder{}

@@ -243,7 +243,7 @@ func TestTransport_contextsDerivedFromACallStartNoGoroutine(t *testing.T) {
 		var last context.Context
 		for range 100 {
 			derived, stop := context.WithCancel(ctx)
-			defer stop()
+			t.Cleanup(stop)
 			last = derived
 		}
 		if n := runtime.NumGoroutine() - before; n > 50 {
