@@ -147,7 +147,7 @@ func TestTimeouts_boundTheHeadAndNotTheBody(t *testing.T) {
 			select {
 			case <-r.Context().Done():
 				panic(http.ErrAbortHandler)
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(150 * time.Millisecond):
 			}
 		}
 	}), enmesh.Fixed(false)))
@@ -159,7 +159,7 @@ func TestTimeouts_boundTheHeadAndNotTheBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := w.client(t, nil, true, again, timeout.Attempt(40*time.Millisecond))
+	c := w.client(t, nil, true, again, timeout.Attempt(400*time.Millisecond))
 	if _, got := get(t, c, "http://svc/"); got != "xxxx" {
 		t.Errorf("got %q, want the whole stream", got)
 	}
