@@ -169,6 +169,15 @@ func (x *served) trailerMD() received {
 	return x.trailer
 }
 
+// Sizes are those of a unary call's messages, encoded and without gRPC's framing;
+// negative where a message is not protobuf, or there is none.
+func (x *served) Sizes() (request, answer int64) {
+	if x.unary == nil {
+		return -1, -1
+	}
+	return sizeOf(x.req), sizeOf(x.resp)
+}
+
 // Replayable is false: a handler runs once.
 func (x *served) Replayable() bool { return false }
 

@@ -447,3 +447,42 @@ func TestServerStream_panicBeside(t *testing.T) {
 	}
 	settled(t, call, attempt)
 }
+
+// A long answer does not count as latency: the head does.
+func TestStream_latencyIsTheHeads(t *testing.T) {
+	for _, resends := range []bool{false, true} {
+		release := make(chan struct{})
+		addr := serve(t, &service{output: func(_ *testpb.StreamingOutputCallRequest, ss testpb.TestService_StreamingOutputCallServer) error {
+			if err := ss.Send(&testpb.StreamingOutputCallResponse{}); err != nil {
+				return err
+			}
+			<-release
+			return nil
+		}})
+		src := &clusters{}
+		src.apply("ratings", addr)
+		route, call, attempt := witness()
+		_, client := dial(t, "enmesh:///ratings", route(resends), src)
+		s, err := client.StreamingOutputCall(testContext(t), &testpb.StreamingOutputCallRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Recv(); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(300*time.Millisecond, func() { close(release) })
+		if _, err := s.Recv(); !errors.Is(err, io.EOF) {
+			t.Errorf("the stream ended with %v", err)
+		}
+		settled(t, call, attempt)
+		eventually(t, "the call has ended", func() bool { return len(call.Results()) == 1 })
+		e := src.Cluster(enmesh.Destination{Service: "ratings"}, enmesh.GRPC).Set().Endpoints[0]
+		if got := e.Latency(); got <= 0 || got > 200*time.Millisecond {
+			t.Errorf("latency = %v, want the head's", got)
+		}
+		r := call.Results()[0]
+		if r.Answered == 0 || r.Ended.Sub(r.Answered) < 250*time.Millisecond {
+			t.Errorf("the stream ran %v after its head, want 300 ms", r.Ended.Sub(r.Answered))
+		}
+	}
+}

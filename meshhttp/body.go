@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"reflect"
+	"strings"
 	"sync"
 
 	"github.com/enmesh-go/enmesh"
@@ -152,16 +154,29 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 	if err != nil {
 		return brokenBody(err)
 	}
-	if _, file := rc.(*os.File); file && !x.keeps {
-		out.req.Body = rc // as it is, for sendfile
-		return nil
-	}
 	if x.keeps && x.copies() {
 		x.repeated, out.req.GetBody = false, x.repeat
+	}
+	if x.asItIs(rc) {
+		out.req.Body = rc
+		return nil
 	}
 	out.body.rc, out.body.keep = rc, x.keeps && !x.copies()
 	out.req.Body = &out.body
 	return nil
+}
+
+// inMemory is the type of the bodies that http.NewRequest makes of strings and bytes.
+var inMemory = reflect.TypeOf(io.NopCloser(strings.NewReader("")))
+
+// asItIs reports whether net/http should see the body itself: one in memory, which
+// cannot break, is written in one piece with the head, and a file by sendfile.
+func (x *exchange) asItIs(rc io.ReadCloser) bool {
+	if x.copies() && reflect.TypeOf(rc) == inMemory {
+		return true
+	}
+	_, file := rc.(*os.File)
+	return file && !x.keeps
 }
 
 // nextBody is the caller's body for the first attempt, another one of the same

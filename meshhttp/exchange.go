@@ -114,8 +114,12 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	now := enmesh.Now()
 	if err != nil {
 		e := classify(ctx, c, err, &x.last.body)
+		x.rest(e, now)
 		x.release(e, now)
 		return e
+	}
+	if x.pool != nil {
+		x.pool.connected()
 	}
 	x.k.Answered(now)
 	x.resp, x.err = resp, statusError(resp.StatusCode, resp.Header)
@@ -130,6 +134,17 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 		x.release(asError(x.err), now)
 	}
 	return x.err
+}
+
+// rest keeps picks away from an endpoint that could not be connected to. Calls that
+// fail together count once.
+func (x *exchange) rest(e *enmesh.Error, now enmesh.Instant) {
+	if x.pool == nil || e.Flag != enmesh.FlagConnectFailure {
+		return
+	}
+	if end, ok := x.k.Call.Endpoint.(*balance.Endpoint); ok && !end.Ejected(now) {
+		end.Rest(now.Add(x.pool.unconnected()))
+	}
 }
 
 // admit picks an endpoint and passes its gates.

@@ -32,6 +32,7 @@ type pools struct {
 type pool struct {
 	rt      *http.Transport
 	retired atomic.Bool
+	backoff backoff
 }
 
 // watch waits for endpoints to leave a cluster.
