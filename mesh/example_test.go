@@ -14,12 +14,14 @@ import (
 	"strings"
 	"time"
 
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/mesh"
 	"github.com/enmesh-go/enmesh/meshhttp"
 	"github.com/enmesh-go/enmesh/security/ca"
-	"github.com/enmesh-go/enmesh/telemetry"
 	"github.com/enmesh-go/enmesh/telemetry/tracing"
 )
 
@@ -150,23 +152,25 @@ func ExampleWithCertificates() {
 	// Output: hello spiffe://cluster.local/ns/default/sa/productpage <nil>
 }
 
-// Spans, or without a provider just the trace context that goes through.
+// A span of every call. Without WithTracing the trace context goes through.
 func ExampleWithTracing() {
-	tracer := tracing.New(tracing.Config{}) // with a Provider it makes spans
+	exporter := tracetest.NewInMemoryExporter() // a program has an OTLP exporter here
+	provider := sdk.NewTracerProvider(sdk.WithSyncer(exporter))
 	m, err := mesh.Open(context.Background(),
-		mesh.WithTracing(func(s telemetry.Scope) enmesh.Middleware { return tracer.Calls(s.Side) }))
+		mesh.WithTracing(tracing.New(tracing.Config{Provider: provider})))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer func() { _ = m.Close() }()
-	seen := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		fmt.Println(telemetry.TraceID(enmesh.FromContext(r.Context()).Header))
-	})
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	stars := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "five stars") })
+	r := httptest.NewRequest(http.MethodGet, "/reviews/1", nil)
 	r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-	meshhttp.NewHandler(seen, m.Inbound()).ServeHTTP(httptest.NewRecorder(), r)
-	// Output: 0af7651916cd43dd8448eb211c80319c
+	meshhttp.NewHandler(stars, m.Inbound()).ServeHTTP(httptest.NewRecorder(), r)
+
+	span := exporter.GetSpans()[0]
+	fmt.Println(span.Name, span.SpanKind, span.SpanContext.TraceID())
+	// Output: GET server 0af7651916cd43dd8448eb211c80319c
 }
 
 // What the mesh knows about itself.

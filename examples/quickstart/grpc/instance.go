@@ -82,9 +82,10 @@ func (i *instance) endpoint() discovery.Endpoint {
 	}
 }
 
-// stop closes the server and its mesh. A second time it does nothing more.
+// stop ends the server, after the calls that it has, and its mesh. A second time it
+// does nothing more.
 func (i *instance) stop() error {
-	i.server.Stop()
+	i.server.GracefulStop()
 	<-i.done
 	return i.mesh.Close()
 }

@@ -3,7 +3,7 @@
 
 // Command grpc is a small mesh over gRPC with mutual TLS: a service with two
 // instances and a client, each with an identity from a development authority, in one
-// process. One instance goes away; the client loses no call. The service is gRPC's
+// process. One instance stops; the client loses no call. The service is gRPC's
 // own health service, so that nothing has to be generated.
 //
 //	go run ./examples/quickstart/grpc
