@@ -63,9 +63,10 @@ func TestGuides_yamlLoads(t *testing.T) {
 	}
 }
 
-// sayings is what loading a policy file says, line by line.
+// sayings is what loading a policy file says to productpage, line by line.
 func sayings(text string) []string {
-	s, err := policy.Parse([]policy.File{{Name: "reviews.yaml", Data: []byte(text)}})
+	l := policy.Loader{Labels: map[string]string{"app": "productpage"}}
+	s, err := l.Parse([]policy.File{{Name: "reviews.yaml", Data: []byte(text)}})
 	var refused *policy.Error
 	if errors.As(err, &refused) {
 		return strings.Split(refused.Error(), "\n")
