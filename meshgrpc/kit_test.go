@@ -71,7 +71,7 @@ func (s *service) FullDuplexCall(ss testpb.TestService_FullDuplexCallServer) err
 	}
 	for {
 		if _, err := ss.Recv(); err != nil {
-			return nil
+			return nil //nolint:nilerr // the client has said all
 		}
 		if err := ss.Send(&testpb.StreamingOutputCallResponse{}); err != nil {
 			return err

@@ -51,7 +51,7 @@ func (x *served) serve(ctx context.Context, method string, kind enmesh.Kind) (er
 }
 
 func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) {
-	x.incoming.ctx = ctx
+	x.incoming = incoming{ctx: ctx}
 	c := &x.Call
 	c.Side, c.Protocol, c.Kind = enmesh.Server, enmesh.GRPC, kind
 	c.Method, c.Path, c.Scheme = "POST", method, "http"

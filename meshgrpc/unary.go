@@ -176,7 +176,7 @@ func newLike(m any) (any, error) {
 func copyMessage(to, from any) {
 	if p, ok := to.(proto.Message); ok {
 		proto.Reset(p)
-		proto.Merge(p, from.(proto.Message)) //nolint:forcetypeassert // newLike made it of the same type
+		proto.Merge(p, from.(proto.Message)) //nolint:errcheck // newLike made it of the same type
 		return
 	}
 	reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from).Elem())

@@ -6,6 +6,7 @@ package meshgrpc_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func TestUnary_reachesAnEndpoint(t *testing.T) {
 	if string(got.GetPayload().GetBody()) != "hello" {
 		t.Errorf("payload = %q, want hello", got.GetPayload().GetBody())
 	}
-	if seen.Service != "ratings" || seen.Port != 9081 || seen.Path != "/grpc.testing.TestService/UnaryCall" || seen.Method != "POST" ||
+	if seen.Service != "ratings" || seen.Port != 9081 || seen.Path != "/grpc.testing.TestService/UnaryCall" || seen.Method != http.MethodPost ||
 		seen.Authority != "ratings:9081" || seen.Kind != enmesh.Unary || seen.Answer.Status != 200 {
 		t.Errorf("the chain saw %+v", seen.Destination)
 	}
@@ -115,7 +116,7 @@ func TestUnary_errors(t *testing.T) {
 				t.Errorf("inside: %+v, want code %v, %v, retry after %v", e, want.Code(), tt.outcome, tt.retryAfter)
 			}
 			below := gate.Results()
-			if b := below[len(below)-1]; b.Err != error(e) {
+			if b := below[len(below)-1]; enmesh.ErrorOf(b.Err) != e {
 				t.Errorf("the endpoint's gate heard %v, want %v", b.Err, e)
 			}
 			if tt.trailer != nil && len(got) == 0 {
