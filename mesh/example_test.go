@@ -164,7 +164,7 @@ func ExampleWithTracing() {
 	}
 	defer func() { _ = m.Close() }()
 	stars := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "five stars") })
-	r := httptest.NewRequest(http.MethodGet, "/reviews/1", nil)
+	r := httptest.NewRequest(http.MethodGet, "/reviews/1", http.NoBody)
 	r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	meshhttp.NewHandler(stars, m.Inbound()).ServeHTTP(httptest.NewRecorder(), r)
 

@@ -35,9 +35,9 @@ func ExampleParse_mistake() {
 	_, err := file.Parse("services.yaml", []byte(`
 services:
   reviews:
-  - adress: 10.0.0.1:9080
+  - host: 10.0.0.1:9080
 `))
 	fmt.Println(err)
 	// Output:
-	// file: services.yaml:4:5: services.reviews[0].adress: unknown field; there are address, addresses, ports, weight, priority, locality, labels, version, serviceAccount, namespace, draining and metadata
+	// file: services.yaml:4:5: services.reviews[0].host: unknown field; there are address, addresses, ports, weight, priority, locality, labels, version, serviceAccount, namespace, draining and metadata
 }

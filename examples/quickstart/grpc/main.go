@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"os"
 	"slices"
@@ -36,7 +37,8 @@ func main() {
 }
 
 // run starts two instances, calls them, stops one, and calls again.
-func run(ctx context.Context, out io.Writer) error {
+func run(ctx context.Context, w io.Writer) error {
+	out := log.New(w, "", 0)
 	authority, err := ca.NewDevelopment("cluster.local", ca.Config{})
 	if err != nil {
 		return err
@@ -86,7 +88,7 @@ func run(ctx context.Context, out io.Writer) error {
 }
 
 // ask makes twenty calls and says who answered whom.
-func ask(ctx context.Context, client grpc_health_v1.HealthClient, out io.Writer, when string) error {
+func ask(ctx context.Context, client grpc_health_v1.HealthClient, out *log.Logger, when string) error {
 	answers := map[string]int{}
 	for range 20 {
 		var header metadata.MD
@@ -101,7 +103,7 @@ func ask(ctx context.Context, client grpc_health_v1.HealthClient, out io.Writer,
 		answers[fmt.Sprintf("%s from %s to %s", res.GetStatus(), by[0], caller[0])]++
 	}
 	for _, answer := range slices.Sorted(maps.Keys(answers)) {
-		fmt.Fprintf(out, "%s: %d x %s\n", when, answers[answer], answer)
+		out.Printf("%s: %d x %s", when, answers[answer], answer)
 	}
 	return nil
 }

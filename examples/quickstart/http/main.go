@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -32,7 +33,8 @@ func main() {
 }
 
 // run starts two instances, calls them, stops one, and calls again.
-func run(ctx context.Context, out io.Writer) error {
+func run(ctx context.Context, w io.Writer) error {
+	out := log.New(w, "", 0)
 	first, err := start(ctx, "v1")
 	if err != nil {
 		return err
@@ -73,16 +75,16 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	for _, e := range table.Snapshot() {
-		fmt.Fprintf(out, "%s to %s %s: %d requests, %.0f%% succeeded\n", e.From, e.To, e.Version, e.Requests, 100*e.SuccessRate())
+		out.Printf("%s to %s %s: %d requests, %.0f%% succeeded", e.From, e.To, e.Version, e.Requests, 100*e.SuccessRate())
 	}
 	return nil
 }
 
 // visit makes twenty calls and says what came of them.
-func visit(ctx context.Context, client *http.Client, out io.Writer, when string) error {
+func visit(ctx context.Context, client *http.Client, out *log.Logger, when string) error {
 	answers := map[string]int{}
 	for range 20 {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://greetings/", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://greetings/", http.NoBody)
 		if err != nil {
 			return err
 		}
@@ -96,7 +98,7 @@ func visit(ctx context.Context, client *http.Client, out io.Writer, when string)
 		}
 		answers[fmt.Sprintf("%d %s", res.StatusCode, text)]++
 	}
-	fmt.Fprintf(out, "%s: %v\n", when, answers)
+	out.Printf("%s: %v", when, answers)
 	return nil
 }
 

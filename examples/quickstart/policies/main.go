@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -35,7 +36,8 @@ func main() {
 }
 
 // run puts one step after the other in force, and calls the service under each.
-func run(ctx context.Context, out io.Writer) error {
+func run(ctx context.Context, w io.Writer) error {
+	out := log.New(w, "", 0)
 	v1, v2 := serve("v1"), serve("v2")
 	defer v1.Close()
 	defer v2.Close()
@@ -60,16 +62,16 @@ func run(ctx context.Context, out io.Writer) error {
 	defer func() { _ = transport.Close() }()
 	client := &http.Client{Transport: transport}
 
-	fmt.Fprintln(out, "the canary:")
+	out.Print("the canary:")
 	if err := errors.Join(ask(ctx, client, out, ""), ask(ctx, client, out, "jason")); err != nil {
 		return err
 	}
 	if err := change(ctx, m, dir, "2-all-v2.yaml"); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "all to v2:")
+	out.Print("all to v2:")
 	for _, finding := range m.Status().Policy.Notes {
-		fmt.Fprintf(out, "  line %d, %s: %s\n", finding.Line, finding.Field, finding.Message)
+		out.Printf("  line %d, %s: %s", finding.Line, finding.Field, finding.Message)
 	}
 	if err := ask(ctx, client, out, ""); err != nil {
 		return err
@@ -77,7 +79,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := change(ctx, m, dir, "3-mistake.yaml"); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "a mistake:\n  %v\n", m.Status().Policy.Err)
+	out.Printf("a mistake:\n  %v", m.Status().Policy.Err)
 	return ask(ctx, client, out, "")
 }
 

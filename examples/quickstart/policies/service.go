@@ -6,8 +6,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 
@@ -31,10 +31,10 @@ func endpoint(s *httptest.Server, version string) discovery.Endpoint {
 }
 
 // ask makes a thousand calls, as a user if there is one, and counts who answered.
-func ask(ctx context.Context, client *http.Client, out io.Writer, user string) error {
+func ask(ctx context.Context, client *http.Client, out *log.Logger, user string) error {
 	answers := map[string]int{}
 	for range 1000 {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://reviews/", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://reviews/", http.NoBody)
 		if err != nil {
 			return err
 		}
@@ -54,6 +54,6 @@ func ask(ctx context.Context, client *http.Client, out io.Writer, user string) e
 	if user == "" {
 		user = "anybody"
 	}
-	fmt.Fprintf(out, "  %s: %v\n", user, answers)
+	out.Printf("  %s: %v", user, answers)
 	return nil
 }
