@@ -5,6 +5,7 @@ package mesh_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -81,11 +82,13 @@ func ExampleWithPolicies() {
 
 	_, err = fetch(client, "http://reviews/")
 	fmt.Println(err)
-	if err := os.WriteFile(path, []byte(abort("418")), 0o600); err != nil {
+	before := m.Status().Policy.Version
+	err = errors.Join(os.WriteFile(path+".next", []byte(abort("418")), 0o600), os.Rename(path+".next", path))
+	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	for end := time.Now().Add(10 * time.Second); m.Status().Policy.Loads < 2 && time.Now().Before(end); {
+	for end := time.Now().Add(10 * time.Second); m.Status().Policy.Version == before && time.Now().Before(end); {
 		time.Sleep(5 * time.Millisecond)
 	}
 	_, err = fetch(client, "http://reviews/")
