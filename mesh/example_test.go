@@ -20,6 +20,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/limit"
 	"github.com/enmesh-go/enmesh/mesh"
 	"github.com/enmesh-go/enmesh/meshhttp"
 	"github.com/enmesh-go/enmesh/security/ca"
@@ -153,6 +154,31 @@ func ExampleWithCertificates() {
 
 	fmt.Println(fetch(&http.Client{Transport: transport}, "http://reviews/"))
 	// Output: hello spiffe://cluster.local/ns/default/sa/productpage <nil>
+}
+
+// A server that takes one call, and one more every hour.
+func ExampleWithInbound() {
+	bucket, err := limit.NewTokenBucket(limit.Config{Rate: 1.0 / 3600, Burst: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	m, err := mesh.Open(context.Background(), mesh.WithInbound(bucket.Middleware()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = m.Close() }()
+	stars := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "five stars") })
+	handler := meshhttp.NewHandler(stars, m.Inbound())
+	for range 2 {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/reviews/1", http.NoBody))
+		fmt.Printf("%d %q %q\n", w.Code, strings.TrimSpace(w.Body.String()), w.Header()["Retry-After"])
+	}
+	// Output:
+	// 200 "five stars" []
+	// 429 "limit: rate limit reached" ["3600"]
 }
 
 // A span of every call. Without WithTracing the trace context goes through.
