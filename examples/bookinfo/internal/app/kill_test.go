@@ -16,7 +16,7 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// TestKill_losesNoCall: one of two instances dies under 200 calls a second, a hundred
+// TestScenarioKill_losesNoCall: one of two instances dies under 200 calls a second, a hundred
 // over each protocol, and the registry goes on naming it.
 func TestScenarioKill_losesNoCall(t *testing.T) {
 	const every, killAt = 10 * time.Millisecond, time.Second
