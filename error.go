@@ -60,6 +60,10 @@ func (e *Error) Error() string {
 // Unwrap is the sentinel or cause, so that errors.Is finds it.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Timeout reports whether time ran out. It makes url.Error.Timeout, and whatever
+// else asks an error so, tell the truth about a call.
+func (e *Error) Timeout() bool { return e.Code == DeadlineExceeded }
+
 // ErrorOf finds the *Error in err's tree, or returns nil.
 func ErrorOf(err error) *Error {
 	if e, ok := err.(*Error); ok { //nolint:errorlint // the common case, without errors.As's reflection

@@ -1,0 +1,185 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/discovery"
+)
+
+// ClusterConfig is what policy says about a destination. It is a value; its map is
+// not written after it was given to a Cluster.
+type ClusterConfig struct {
+	Destination enmesh.Destination
+	Protocol    enmesh.Protocol
+	// Subset are labels that endpoints must have; none means all endpoints.
+	Subset map[string]string
+	// Algorithm chooses among the endpoints; nil is LeastRequest(2), as in Istio.
+	Algorithm Algorithm
+	// Gates makes the gates of an endpoint, outermost first: once when it appears and
+	// again on each Configure (see [Endpoint.Keep]). nil: none. It runs under the
+	// Cluster's lock and must not change the Cluster.
+	Gates func(*Endpoint) []enmesh.Gate
+}
+
+func (cfg *ClusterConfig) algorithm() Algorithm {
+	if cfg.Algorithm == nil {
+		return LeastRequest(2)
+	}
+	return cfg.Algorithm
+}
+
+// Cluster is one destination for one protocol: its endpoints, their statistics, and
+// the algorithm in force. Discovery writes it with Apply, policy with Configure,
+// both adapters read it. All methods may be called by any number of goroutines.
+type Cluster struct {
+	mu      sync.Mutex // guards what follows, down to subs
+	cfg     ClusterConfig
+	told    []discovery.Endpoint // the registry's list, as applied last
+	hosts   []*host              // of told, by position; nil where the cluster has no use for it
+	index   map[identity]*host
+	gen     uint64
+	refusal *enmesh.Error // nil after an Apply
+	subs    []*subscription
+
+	current atomic.Pointer[state]
+	first   chan struct{} // closed by the first set
+}
+
+// NewCluster makes a Cluster that knows no endpoints yet: until the first Apply,
+// Set is nil and Wait waits.
+func NewCluster(cfg ClusterConfig) *Cluster {
+	return &Cluster{cfg: cfg, index: map[identity]*host{}, first: make(chan struct{})}
+}
+
+// Apply takes the full list as discovery knows it; the list may be reused, the slices
+// and maps in it are kept and not to be written. Endpoints that stay keep their
+// identity and statistics; the second of two that cannot be told apart is left out.
+// An unchanged list publishes nothing, an empty one publishes an empty set.
+func (c *Cluster) Apply(eps []discovery.Endpoint) {
+	c.mu.Lock()
+	known := c.current.Load() != nil && c.refusal == nil
+	c.refusal = nil
+	if d := c.merge(eps, false); d.any() || !known {
+		c.publish(d)
+	}
+	subs := c.subs
+	c.mu.Unlock()
+	deliver(subs)
+}
+
+// Refuse empties the cluster and says why its calls fail, as [ErrNoCluster]; the
+// next Apply lifts it. It publishes nothing if that is how things stand.
+func (c *Cluster) Refuse(why *enmesh.Error) {
+	c.mu.Lock()
+	if c.refusal != why {
+		c.refusal = why
+		c.publish(c.merge(nil, false))
+	}
+	subs := c.subs
+	c.mu.Unlock()
+	deliver(subs)
+}
+
+// Configure takes a changed policy. The endpoints stay, with their statistics, as
+// far as the new subset and port have them; their gates are built anew; the set is
+// published again. Before the first Apply it publishes nothing.
+func (c *Cluster) Configure(cfg ClusterConfig) {
+	c.mu.Lock()
+	c.cfg = cfg
+	for _, h := range c.index {
+		c.furnish(h)
+	}
+	if c.current.Load() != nil {
+		c.publish(c.merge(c.told, true))
+	}
+	subs := c.subs
+	c.mu.Unlock()
+	deliver(subs)
+}
+
+// furnish builds the gates of an endpoint.
+func (c *Cluster) furnish(h *host) {
+	var gates []enmesh.Gate
+	if c.cfg.Gates != nil {
+		h.kept.renew(func() { gates = c.cfg.Gates(&h.self) })
+	}
+	if len(gates) == 0 {
+		h.gates.Store(nil)
+		return
+	}
+	h.gates.Store(&gates)
+}
+
+// publish makes the present state the one that everybody sees; mu is held.
+func (c *Cluster) publish(d difference) {
+	refusal := c.refusal
+	if refusal == nil {
+		refusal = ErrNoEndpoint
+	}
+	s := &state{Set: Set{
+		Endpoints: d.all, Added: d.added, Removed: d.removed,
+		Algorithm: c.cfg.algorithm(), Refusal: refusal, Version: 1,
+	}}
+	before := c.current.Load()
+	if before != nil {
+		s.Version = before.Version + 1
+	}
+	c.current.Store(s)
+	if before == nil {
+		close(c.first)
+	}
+	for _, sub := range c.subs {
+		sub.push(&s.Set)
+	}
+}
+
+// Set is the present set, or nil before the first.
+func (c *Cluster) Set() *Set {
+	if s := c.current.Load(); s != nil {
+		return &s.Set
+	}
+	return nil
+}
+
+// Wait waits for the first set. Its error is the context's end, as [enmesh.EndOf]
+// explains it.
+func (c *Cluster) Wait(ctx context.Context) error {
+	if c.current.Load() != nil {
+		return nil
+	}
+	select {
+	case <-c.first:
+		return nil
+	case <-ctx.Done():
+		return enmesh.EndOf(ctx)
+	}
+}
+
+// Picker picks among all endpoints of whatever set is the present one: for adapters
+// without connection states of their own, such as HTTP's. It fails with
+// [ErrNoEndpoint] before the first set, and with the set's Refusal when it is empty.
+func (c *Cluster) Picker() Picker { return (*livePicker)(c) }
+
+// Config is the policy in force.
+func (c *Cluster) Config() ClusterConfig {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cfg
+}
+
+// livePicker is a Cluster as a Picker.
+type livePicker Cluster
+
+func (p *livePicker) Pick(c *enmesh.Call) (*Endpoint, error) {
+	s := p.current.Load()
+	if s == nil {
+		return nil, ErrNoEndpoint
+	}
+	return s.pick(c)
+}

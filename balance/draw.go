@@ -1,0 +1,125 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import (
+	"math/rand/v2"
+
+	"github.com/enmesh-go/enmesh/balance/internal/alias"
+)
+
+// redraws is how often a picker draws before it looks at every endpoint in turn.
+const redraws = 4
+
+// source gives uniform random words; tests give one with a fixed seed.
+type source func() uint64
+
+// urn draws endpoints at random, by weight where weights differ.
+type urn struct {
+	eps    []*Endpoint
+	random source
+	table  alias.Table // empty when all weights are equal
+	share  []float64   // mean weight / weight of each; nil when all are equal
+}
+
+func newUrn(eps []*Endpoint, random source) urn {
+	u := urn{eps: open(eps), random: random}
+	if !evenWeights(u.eps) {
+		u.table, u.share = weigh(u.eps)
+	}
+	return u
+}
+
+// open leaves out endpoints that take no new calls. A change of that publishes a new
+// set.
+func open(eps []*Endpoint) []*Endpoint {
+	closed := 0
+	for _, e := range eps {
+		if e.host.barred.Load()&^ejected != 0 {
+			closed++
+		}
+	}
+	if closed == 0 {
+		return eps
+	}
+	kept := make([]*Endpoint, 0, len(eps)-closed)
+	for _, e := range eps {
+		if e.host.barred.Load()&^ejected == 0 {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+func evenWeights(eps []*Endpoint) bool {
+	for _, e := range eps {
+		if e.Weight() != eps[0].Weight() {
+			return false
+		}
+	}
+	return true
+}
+
+func weigh(eps []*Endpoint) (alias.Table, []float64) {
+	weights := make([]uint32, len(eps))
+	share := make([]float64, len(eps))
+	var sum float64
+	for i, e := range eps {
+		weights[i] = e.Weight()
+		sum += float64(weights[i])
+	}
+	for i, w := range weights {
+		share[i] = sum / float64(len(eps)) / float64(w)
+	}
+	return alias.New(weights), share
+}
+
+// one draws an index. The urn is not empty.
+func (u *urn) one() int {
+	r := u.random()
+	if u.share != nil {
+		return u.table.At(r)
+	}
+	return within(uint32(r>>32), len(u.eps))
+}
+
+// two draws two indexes: different ones where weights are equal. Where they differ
+// the draws are independent and may meet, which is what keeps the shares right. The
+// urn holds at least two.
+func (u *urn) two() (int, int) {
+	if u.share != nil {
+		return u.table.At(u.random()), u.table.At(u.random())
+	}
+	r := u.random()
+	i, j := within(uint32(r>>32), len(u.eps)), within(uint32(r), len(u.eps)-1)
+	if j >= i {
+		j++
+	}
+	return i, j
+}
+
+// pending is the load of endpoint i: its calls in flight over its weight, so scaled
+// that for the mean weight it is their number.
+func (u *urn) pending(i int) float64 {
+	n := float64(u.eps[i].host.inflight.Load())
+	if u.share != nil {
+		n *= u.share[i]
+	}
+	return n
+}
+
+// start is where a scan begins.
+func (u *urn) start() int {
+	if len(u.eps) == 0 {
+		return 0
+	}
+	return within(uint32(u.random()>>32), len(u.eps))
+}
+
+// within maps a random word to [0,n) (Lemire, "Fast random integer generation in
+// an interval", 2019, without its last correction: the bias is n/2^32).
+func within(r uint32, n int) int { return int(uint64(r) * uint64(n) >> 32) }
+
+// global is the source of production.
+func global() uint64 { return rand.Uint64() }

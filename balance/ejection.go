@@ -1,0 +1,31 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import "github.com/enmesh-go/enmesh"
+
+// Eject takes the endpoint, and all its views, out of picking until an instant.
+// A later call replaces the instant; one that has passed ends the ejection.
+func (e *Endpoint) Eject(until enmesh.Instant) {
+	e.host.until.Store(int64(until))
+	e.host.barred.Or(ejected)
+}
+
+// Ejected reports whether the endpoint is ejected at an instant.
+func (e *Endpoint) Ejected(now enmesh.Instant) bool {
+	return e.host.barred.Load()&ejected != 0 && e.host.isEjected(now)
+}
+
+// EjectedUntil is when the last ejection ends or ended; 0 if there was none.
+func (e *Endpoint) EjectedUntil() enmesh.Instant { return enmesh.Instant(e.host.until.Load()) }
+
+// isEjected compares the end of the ejection with now. The bit stays set when it
+// has passed: clearing it could undo an ejection that begins meanwhile, and the
+// comparison is all that it saves.
+func (h *host) isEjected(now enmesh.Instant) bool { return int64(now) < h.until.Load() }
+
+// onlyEjected reports whether nothing but an ejection keeps picks away.
+func (e *Endpoint) onlyEjected() bool {
+	return e.ready.Load() && e.host.barred.Load()&^ejected == 0
+}

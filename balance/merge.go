@@ -1,0 +1,141 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/enmesh-go/enmesh/discovery"
+)
+
+// difference is what a merge found.
+type difference struct {
+	all, added, removed []*Endpoint
+	altered             bool // something that stays is described otherwise
+}
+
+func (d *difference) any() bool { return d.altered || len(d.added)+len(d.removed) > 0 }
+
+// merge takes the registry's list and says what is different; mu is held. Lists
+// mostly repeat themselves, so it walks along the list before and looks up only what
+// does not stand where it is expected; anew looks at everything, for a configuration
+// that changed.
+func (c *Cluster) merge(eps []discovery.Endpoint, anew bool) difference {
+	if !anew && c.repeats(eps) {
+		return difference{}
+	}
+	c.gen++
+	d := difference{all: make([]*Endpoint, 0, len(eps))}
+	hosts := make([]*host, len(eps))
+	next := 0 // where in the list before the present entry is expected
+	for i := range eps {
+		ep := &eps[i]
+		expected := !anew && next < len(c.told) && same(ep, &c.told[next])
+		var h *host
+		if expected {
+			h = c.hosts[next]
+			next++
+		}
+		if h == nil || h.gen == c.gen {
+			if h = c.place(ep, &d); h != nil && h.gen != 0 && !expected {
+				next = h.at + 1
+			}
+		}
+		if h != nil {
+			h.gen = c.gen
+			hosts[i] = h
+			d.all = append(d.all, &h.self)
+		}
+	}
+	for i, h := range hosts {
+		if h != nil {
+			h.at = i
+		}
+	}
+	c.dropUnseen(&d)
+	if !anew {
+		c.told = slices.Clone(eps)
+	}
+	c.hosts = hosts
+	return d
+}
+
+// repeats reports whether the list is the one before, in the same order.
+func (c *Cluster) repeats(eps []discovery.Endpoint) bool {
+	if len(eps) != len(c.told) {
+		return false
+	}
+	for i := range eps {
+		if !same(&eps[i], &c.told[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// place finds the endpoint of an entry, or makes it. It returns nil for one that the
+// cluster has no use for, and for the second of two that cannot be told apart.
+func (c *Cluster) place(ep *discovery.Endpoint, d *difference) *host {
+	if !c.selects(ep) {
+		return nil
+	}
+	addrs, ok := ep.Address(c.cfg.Destination.Port, c.cfg.Protocol.String())
+	if !ok {
+		return nil
+	}
+	id := identify(addrs, ep)
+	h := c.index[id]
+	switch {
+	case h == nil:
+		h = newHost(c, id, addrs, ep)
+		c.furnish(h)
+		c.index[id] = h
+		d.added = append(d.added, &h.self)
+	case h.gen == c.gen:
+		return nil
+	case !same(h.info.Load(), ep):
+		h.tell(ep)
+		d.altered = true
+	}
+	return h
+}
+
+// selects reports whether the endpoint has the subset's labels.
+func (c *Cluster) selects(ep *discovery.Endpoint) bool {
+	for key, want := range c.cfg.Subset {
+		if labelOf(ep, key) != want {
+			return false
+		}
+	}
+	return true
+}
+
+// dropUnseen removes what the list before had and the present merge has not seen.
+func (c *Cluster) dropUnseen(d *difference) {
+	if len(c.index) == len(d.all) {
+		return
+	}
+	for _, h := range c.hosts {
+		if h == nil || h.gen == c.gen {
+			continue
+		}
+		h.barred.Or(gone)
+		delete(c.index, h.id)
+		d.removed = append(d.removed, &h.self)
+	}
+}
+
+func identify(addrs []string, ep *discovery.Endpoint) identity {
+	id := identity{addrs: addrs[0], namespace: ep.Namespace, account: ep.ServiceAccount}
+	if len(addrs) > 1 {
+		id.addrs = strings.Join(addrs, ",")
+	}
+	return id
+}
+
+// same is discovery.Endpoint.Equal without copying two large values.
+func same(a, b *discovery.Endpoint) bool {
+	return slices.Equal(a.Addrs, b.Addrs) && a.Equal(*b)
+}

@@ -1,0 +1,83 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import "github.com/enmesh-go/enmesh"
+
+// A Picker chooses among an immutable list of endpoints. It never blocks and never
+// allocates, and may be used by any number of goroutines. It passes over endpoints
+// that are not Ready at that moment, prefers those the call has not tried, and takes
+// a tried one over none. When nothing is ready but some endpoints are only ejected,
+// it picks among these (the panic that Envoy knows: a guess that may be wrong is
+// better than a refusal that is certain). Otherwise it returns [ErrNoEndpoint].
+type Picker interface {
+	Pick(c *enmesh.Call) (*Endpoint, error) // c may be nil
+}
+
+// An Algorithm builds the Picker of a list of endpoints, which it keeps and does
+// not write. Decorators take and return an Algorithm.
+type Algorithm func(eps []*Endpoint) Picker
+
+// ByName is the algorithm under Istio's name for it, and whether there is one:
+//
+//   - "ROUND_ROBIN": [WeightedRoundRobin]
+//   - "LEAST_REQUEST", "LEAST_CONN", "UNSPECIFIED" and "": [LeastRequest] of 2,
+//     Istio's default
+//   - "RANDOM": [Random]
+//   - "PASSTHROUGH": [Random]. There is no original address to pass through to
+//     where the caller has no sidecar.
+//   - "PEAK_EWMA": [PowerOfTwo], a name of our own
+func ByName(name string) (Algorithm, bool) {
+	switch name {
+	case "", "UNSPECIFIED", "LEAST_REQUEST", "LEAST_CONN":
+		return LeastRequest(2), true
+	case "ROUND_ROBIN":
+		return WeightedRoundRobin(), true
+	case "RANDOM", "PASSTHROUGH":
+		return Random(), true
+	case "PEAK_EWMA":
+		return PowerOfTwo(), true
+	}
+	return nil, false
+}
+
+// usable reports whether e is the first choice: ready and not tried by the call.
+// retried says that the call has tried some.
+func usable(e *Endpoint, c *enmesh.Call, retried bool) bool {
+	return e.Ready() && !(retried && c.Tried(e))
+}
+
+func hasTried(c *enmesh.Call) bool { return c != nil && c.HasTried() }
+
+// scan looks at every endpoint once, from start on: an untried ready one, else a
+// tried ready one, else one that is only ejected. Pickers come here when a few
+// draws found nothing.
+func scan(eps []*Endpoint, c *enmesh.Call, start int) (*Endpoint, error) {
+	var second, third *Endpoint
+	retried := hasTried(c)
+	for i := range eps {
+		at := start + i
+		if at >= len(eps) {
+			at -= len(eps)
+		}
+		switch e := eps[at]; {
+		case e.Ready():
+			if !retried || !c.Tried(e) {
+				return e, nil
+			}
+			if second == nil {
+				second = e
+			}
+		case third == nil && e.onlyEjected():
+			third = e
+		}
+	}
+	switch {
+	case second != nil:
+		return second, nil
+	case third != nil:
+		return third, nil
+	}
+	return nil, ErrNoEndpoint
+}

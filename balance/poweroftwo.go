@@ -1,0 +1,75 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import "github.com/enmesh-go/enmesh"
+
+// PowerOfTwo draws two endpoints at random and takes the cheaper one (Mitzenmacher,
+// "The power of two choices in randomized load balancing", 2001). The cost is the
+// peak-EWMA of latency, as in Finagle and Linkerd, times the calls in flight plus
+// one:
+//
+//   - A sample above the estimate replaces it at once; one below is blended in over
+//     10 s. Only answers teach; the time counts to the answer's head.
+//   - A failure multiplies the estimate by 4, up to 5 s; the far side's pushback
+//     (Retry-After, at most 300 s) raises it to that. So quick failures draw no traffic.
+//   - Time forgives: unseen, the dearer estimate of the two fades over 10 s, down to
+//     the cheaper one and not below it, so that an endpoint which has idled is not
+//     flooded when traffic returns. (Finagle lets it fade to nothing.)
+//   - An endpoint nobody has heard from is priced like the one it is compared with:
+//     it gets its fair share until its calls pend.
+//   - Where weights differ, draws are by weight and weights divide the calls in flight.
+func PowerOfTwo() Algorithm { return powerOfTwoFrom(global) }
+
+func powerOfTwoFrom(random source) Algorithm {
+	return func(eps []*Endpoint) Picker { return &powerOfTwo{newUrn(eps, random)} }
+}
+
+type powerOfTwo struct{ urn }
+
+func (p *powerOfTwo) Pick(c *enmesh.Call) (*Endpoint, error) {
+	if len(p.eps) < 2 {
+		return scan(p.eps, c, 0)
+	}
+	retried := hasTried(c)
+	for range redraws {
+		i, j := p.two()
+		a, b := p.eps[i], p.eps[j]
+		switch useA, useB := usable(a, c, retried), usable(b, c, retried); {
+		case useA && useB:
+			if p.cheaper(i, j, c) {
+				return a, nil
+			}
+			return b, nil
+		case useA:
+			return a, nil
+		case useB:
+			return b, nil
+		}
+	}
+	return scan(p.eps, c, p.start())
+}
+
+// cheaper reports whether endpoint i costs no more than j.
+func (p *powerOfTwo) cheaper(i, j int, c *enmesh.Call) bool {
+	a, tickA := p.eps[i].host.price.load()
+	b, tickB := p.eps[j].host.price.load()
+	switch {
+	case a == 0 || b == 0:
+		a, b = 1, 1
+	case a < b:
+		b = max(a, b*fade(tickB, clock(c)))
+	case b < a:
+		a = max(b, a*fade(tickA, clock(c)))
+	}
+	return a*(p.pending(i)+1) <= b*(p.pending(j)+1)
+}
+
+// clock is the call's reading: near enough for a decay of seconds.
+func clock(c *enmesh.Call) uint32 {
+	if c != nil && c.Clock != 0 {
+		return tickOf(c.Clock)
+	}
+	return tickOf(enmesh.Now())
+}

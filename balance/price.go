@@ -1,0 +1,93 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// How latency is learned. The decay is Linkerd's and Finagle's default.
+const (
+	decay = 10 * time.Second
+
+	// penalty is what one failure multiplies the estimate by; maxPenalty bounds what
+	// repeated failures alone can reach, firstPenalty is for an endpoint that fails
+	// its very first call, maxPushback bounds what the far side can ask for.
+	penalty      = 4
+	firstPenalty = time.Second
+	maxPenalty   = 5 * time.Second
+	maxPushback  = 300 * time.Second
+)
+
+// price is a peak-EWMA of latency (Finagle's, as in Linkerd): a sample above the
+// estimate replaces it at once, one below is blended in with the weight
+// 1-exp(-Δt/decay). Estimate and time of the last sample are one word, so that
+// both change together without a lock: the upper half is a float32 of nanoseconds,
+// the lower the time in units of 2^20 ns (about 1 ms). A sample in the same unit as
+// the one before can raise the estimate, not lower it. The time wraps after 52
+// days; an estimate older than 26 days may count as new. 0 is "nothing known".
+type price struct{ word atomic.Uint64 }
+
+const tickBits = 20
+
+func tickOf(at enmesh.Instant) uint32 { return uint32(at >> tickBits) }
+
+// load is the estimate in nanoseconds, 0 when nothing is known, and its tick.
+func (p *price) load() (ns float64, tick uint32) {
+	w := p.word.Load()
+	return float64(math.Float32frombits(uint32(w >> 32))), uint32(w)
+}
+
+// fade is the weight that an estimate made at tick still has at now.
+func fade(tick, now uint32) float64 {
+	age := int32(now - tick)
+	if age <= 0 {
+		return 1
+	}
+	return math.Exp(float64(age) * (-float64(1<<tickBits) / float64(decay)))
+}
+
+// observe learns from an answer.
+func (p *price) observe(latency time.Duration, at enmesh.Instant) {
+	p.update(at, func(old, kept float64) float64 {
+		sample := max(float64(latency), 1)
+		if sample >= old {
+			return sample
+		}
+		return old*kept + sample*(1-kept)
+	})
+}
+
+// penalise learns from a failure, which may have been quick: it must not draw
+// traffic. The estimate is multiplied, so that one failure among many calls is soon
+// forgiven and an endpoint that keeps failing is left alone for longer and longer.
+// pushback is how long the far side asked to be left alone, if it did.
+func (p *price) penalise(latency, pushback time.Duration, at enmesh.Instant) {
+	floor := float64(max(latency, min(pushback, maxPushback), 1))
+	p.update(at, func(old, _ float64) float64 {
+		if old == 0 {
+			return max(floor, float64(firstPenalty))
+		}
+		return max(floor, old, min(old*penalty, float64(maxPenalty)))
+	})
+}
+
+func (p *price) update(at enmesh.Instant, next func(old, kept float64) float64) {
+	now := tickOf(at)
+	for {
+		w := p.word.Load()
+		old, tick := float64(math.Float32frombits(uint32(w>>32))), uint32(w)
+		ns := next(old, fade(tick, now))
+		if int32(now-tick) < 0 && w != 0 {
+			now = tick
+		}
+		if p.word.CompareAndSwap(w, uint64(math.Float32bits(float32(ns)))<<32|uint64(now)) {
+			return
+		}
+	}
+}

@@ -1,0 +1,45 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// RoundRobin takes the endpoints in turn and leaves weights aside. Each picker
+// begins at a random place, so that many clients do not march in step.
+func RoundRobin() Algorithm {
+	return func(eps []*Endpoint) Picker { return newRoundRobin(open(eps), rand.Uint32()) }
+}
+
+type roundRobin struct {
+	eps  []*Endpoint
+	next atomic.Uint32
+}
+
+func newRoundRobin(eps []*Endpoint, start uint32) *roundRobin {
+	p := &roundRobin{eps: eps}
+	if len(eps) > 0 {
+		p.next.Store(start % uint32(len(eps)))
+	}
+	return p
+}
+
+func (p *roundRobin) Pick(c *enmesh.Call) (*Endpoint, error) {
+	if len(p.eps) == 0 {
+		return nil, ErrNoEndpoint
+	}
+	retried := hasTried(c)
+	at := 0
+	for range redraws {
+		at = int(p.next.Add(1) % uint32(len(p.eps)))
+		if e := p.eps[at]; usable(e, c, retried) {
+			return e, nil
+		}
+	}
+	return scan(p.eps, c, at)
+}

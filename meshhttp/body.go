@@ -1,0 +1,195 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshhttp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+var (
+	errOneBody = &enmesh.Error{
+		Code: enmesh.FailedPrecondition, Outcome: enmesh.Neutral, Policy: "meshhttp",
+		Err: errors.New("the request's body can be sent only once"),
+	}
+	errBodyClosed = errors.New("meshhttp: request body read after it was closed")
+)
+
+// requestBody is what an attempt reads the request's body through. It tells a broken
+// body, the caller's fault, from a broken connection, and on a route that resends
+// leaves a body open that nothing was read of.
+type requestBody struct {
+	mu     sync.Mutex // guards what follows; never held while reading
+	rc     io.ReadCloser
+	err    error // the first that the body itself gave, but for io.EOF
+	keep   bool  // Close leaves an unread body open
+	read   bool
+	closed bool // Close was called, or the body taken back
+	over   bool // rc is closed, or somebody else's
+}
+
+// Read reads the caller's body.
+func (b *requestBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return 0, errBodyClosed
+	}
+	b.read = true
+	b.mu.Unlock()
+	n, err := b.rc.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.mu.Lock()
+		if !b.closed && b.err == nil {
+			b.err = err
+		}
+		b.mu.Unlock()
+	}
+	return n, err
+}
+
+// Close closes the caller's body, unless it may still be wanted.
+func (b *requestBody) Close() error {
+	b.mu.Lock()
+	b.closed = true
+	over := b.over || b.keep && !b.read
+	b.over = b.over || !over
+	b.mu.Unlock()
+	if over {
+		return nil
+	}
+	return b.rc.Close()
+}
+
+// unread reports whether nothing was read.
+func (b *requestBody) unread() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.read && !b.over
+}
+
+// reclaim takes an unread body back; the attempt that had it can read no more.
+func (b *requestBody) reclaim() (io.ReadCloser, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.read || b.over {
+		return nil, false
+	}
+	b.closed, b.over = true, true
+	return b.rc, true
+}
+
+// letGo says that the body is not wanted again: if the base has closed it, it is
+// closed now, else when the base does.
+func (b *requestBody) letGo() {
+	b.mu.Lock()
+	b.keep = false
+	overdue := b.closed && !b.over
+	b.over = b.over || overdue
+	b.mu.Unlock()
+	if overdue {
+		_ = b.rc.Close() // as in closeBody
+	}
+}
+
+// failure is the error that the caller's body gave, if any.
+func (b *requestBody) failure() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+// hasBody reports whether the request has a body at all.
+func (x *exchange) hasBody() bool { return x.in.Body != nil && x.in.Body != http.NoBody }
+
+// copies reports whether any number of attempts can have the body.
+func (x *exchange) copies() bool { return !x.hasBody() || x.in.GetBody != nil || x.kept != nil }
+
+// Replayable reports whether one more attempt can have the body.
+func (x *exchange) Replayable() bool {
+	return x.copies() || !x.taken || x.keeps && x.last != nil && x.last.unread()
+}
+
+// copyBody copies a body of declared, small length that could not be had again.
+func (x *exchange) copyBody() *enmesh.Error {
+	n := x.in.ContentLength
+	if x.copies() || n <= 0 || n > x.t.cfg.replayLimit {
+		return nil
+	}
+	x.taken = true
+	defer closeBody(x.in.Body)
+	kept := make([]byte, n)
+	_, err := io.ReadFull(x.in.Body, kept)
+	if err == nil {
+		if _, more := io.ReadFull(x.in.Body, make([]byte, 1)); more == nil {
+			err = errors.New("it is longer than its Content-Length")
+		} else if !errors.Is(more, io.EOF) {
+			err = more
+		}
+	}
+	if err != nil {
+		return brokenBody(fmt.Errorf("%w (Content-Length %d)", err, n))
+	}
+	x.kept = kept
+	return nil
+}
+
+// body gives the attempt's request its body.
+func (x *exchange) body(out *outgoing) *enmesh.Error {
+	x.sends++
+	if !x.hasBody() {
+		return nil
+	}
+	rc, err := x.nextBody(&out.req)
+	if err != nil {
+		return brokenBody(err)
+	}
+	if _, file := rc.(*os.File); file && !x.keeps {
+		out.req.Body = rc // as it is, for sendfile
+		return nil
+	}
+	out.body.rc, out.body.keep = rc, x.keeps && !x.copies()
+	out.req.Body, x.last = &out.body, &out.body
+	return nil
+}
+
+// nextBody is the caller's body for the first attempt, another one of the same
+// content for the rest.
+func (x *exchange) nextBody(out *http.Request) (io.ReadCloser, error) {
+	switch {
+	case x.kept != nil:
+		kept := x.kept
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(kept)), nil }
+		return out.GetBody()
+	case !x.taken:
+		x.taken = true
+		return x.in.Body, nil
+	case x.in.GetBody != nil:
+		return x.in.GetBody()
+	}
+	if x.last != nil {
+		if rc, ok := x.last.reclaim(); ok {
+			return rc, nil
+		}
+	}
+	return nil, errOneBody
+}
+
+// settleBody sees to it that the caller's body is closed when the call is over.
+func (x *exchange) settleBody() {
+	if !x.taken {
+		x.taken = true
+		closeBody(x.in.Body)
+	}
+	if x.last != nil {
+		x.last.letGo()
+	}
+}

@@ -1,0 +1,212 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshhttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/enmesh-go/enmesh/balance"
+)
+
+// nextAddress is how long one address of an endpoint has before the next is tried
+// beside it (RFC 8305, section 5).
+const nextAddress = 250 * time.Millisecond
+
+// dialError is a connection that never came about, handshake included.
+type dialError struct {
+	addr string
+	err  error
+}
+
+func (e *dialError) Error() string { return "meshhttp: connecting to " + e.addr + ": " + e.err.Error() }
+func (e *dialError) Unwrap() error { return e.err }
+
+// dialer connects to one endpoint, at whatever address net/http asks for.
+type dialer struct {
+	e         *balance.Endpoint
+	raw       func(ctx context.Context, network, addr string) (net.Conn, error)
+	timeout   time.Duration // of one address
+	secure    balance.TLSSource
+	plain     *tls.Config // for https that the caller asked for
+	handshake time.Duration
+	protocols []string // ALPN
+}
+
+// speaksHTTP2 reports whether t negotiates HTTP/2 over TLS. Its Clone has been made,
+// which settles that.
+func speaksHTTP2(t *http.Transport) bool {
+	if t.Protocols != nil {
+		return t.Protocols.HTTP2()
+	}
+	_, ok := t.TLSNextProto["h2"]
+	return ok
+}
+
+// transport is the Transport of one endpoint.
+func (p *pools) transport(e *balance.Endpoint) *http.Transport {
+	t := p.pattern.Clone()
+	t.Proxy = nil
+	d := &dialer{
+		e: e, raw: rawDial(t), timeout: p.timeout, secure: p.secure,
+		plain: t.TLSClientConfig, handshake: t.TLSHandshakeTimeout, protocols: p.alpn(t),
+	}
+	t.Dial, t.DialContext = nil, d.dial //nolint:staticcheck // a pattern may still have Dial
+	t.DialTLS = nil                     //nolint:staticcheck // a pattern may still have DialTLS
+	t.DialTLSContext = d.dialTLS
+	t.ForceAttemptHTTP2 = p.http2
+	return t
+}
+
+func rawDial(t *http.Transport) func(context.Context, string, string) (net.Conn, error) {
+	if t.DialContext != nil {
+		return t.DialContext
+	}
+	if dial := t.Dial; dial != nil { //nolint:staticcheck // a pattern may still have Dial
+		return func(_ context.Context, network, addr string) (net.Conn, error) { return dial(network, addr) }
+	}
+	return new(net.Dialer).DialContext
+}
+
+// alpn is what a connection offers to speak.
+func (p *pools) alpn(t *http.Transport) []string {
+	switch {
+	case !p.http2:
+		return []string{"http/1.1"}
+	case t.Protocols != nil && !t.Protocols.HTTP1():
+		return []string{"h2"}
+	}
+	return []string{"h2", "http/1.1"}
+}
+
+// dial connects in plaintext. An endpoint that is to be reached over TLS since the
+// request was made is refused: it must not be sent in the clear.
+func (d *dialer) dial(ctx context.Context, network, _ string) (net.Conn, error) {
+	if d.secure != nil && d.secure.ClientTLS(d.e) != nil {
+		return nil, &dialError{d.e.Addr(), errors.New("it is to be reached over TLS now")}
+	}
+	return d.connect(ctx, network)
+}
+
+// dialTLS connects and shakes hands: as the mesh says, or else as the caller's
+// https to addr does.
+func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	cfg := d.config(addr)
+	conn, err := d.connect(ctx, network)
+	if err != nil {
+		return nil, err
+	}
+	if d.handshake > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.handshake)
+		defer cancel()
+	}
+	secured := tls.Client(conn, cfg)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close() // the handshake's error is the one to tell
+		return nil, &dialError{d.e.Addr(), err}
+	}
+	return secured, nil
+}
+
+// config is the TLS configuration of the next connection.
+func (d *dialer) config(addr string) *tls.Config {
+	var cfg *tls.Config
+	if d.secure != nil {
+		cfg = d.secure.ClientTLS(d.e)
+	}
+	byMesh := cfg != nil
+	if !byMesh {
+		cfg = d.plain
+	}
+	named := cfg != nil && (cfg.ServerName != "" || cfg.InsecureSkipVerify)
+	offers := cfg != nil && byMesh && len(cfg.NextProtos) > 0
+	if named && offers {
+		return cfg
+	}
+	if cfg == nil {
+		cfg = new(tls.Config)
+	} else {
+		cfg = cfg.Clone()
+	}
+	if !named {
+		cfg.ServerName, _ = splitAuthority(addr)
+	}
+	if !offers {
+		cfg.NextProtos = slices.Clone(d.protocols)
+	}
+	return cfg
+}
+
+// connect tries the endpoint's addresses: the first at once, each further one when
+// the one before has failed or has taken 250 ms. The first connection wins.
+func (d *dialer) connect(ctx context.Context, network string) (net.Conn, error) {
+	addrs := d.e.Addrs()
+	if len(addrs) == 1 {
+		return d.try(ctx, network, addrs[0])
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	results := make(chan result, len(addrs))
+	var first error
+	next, running := 0, 0
+	stagger := time.NewTimer(0)
+	defer stagger.Stop()
+	for {
+		select {
+		case <-stagger.C:
+			if next < len(addrs) {
+				addr := addrs[next]
+				next, running = next+1, running+1
+				go func() {
+					conn, err := d.try(ctx, network, addr)
+					results <- result{conn, err}
+				}()
+				stagger.Reset(nextAddress)
+			}
+		case r := <-results:
+			running--
+			if r.err == nil {
+				for range running { // the losers, closed as they come
+					go func() {
+						if late := <-results; late.conn != nil {
+							_ = late.conn.Close()
+						}
+					}()
+				}
+				return r.conn, nil
+			}
+			if first == nil {
+				first = r.err
+			}
+			if next == len(addrs) && running == 0 {
+				return nil, first
+			}
+			stagger.Reset(0)
+		}
+	}
+}
+
+// try connects to one address.
+func (d *dialer) try(ctx context.Context, network, addr string) (net.Conn, error) {
+	if d.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.timeout)
+		defer cancel()
+	}
+	conn, err := d.raw(ctx, network, addr)
+	if err != nil {
+		return nil, &dialError{addr, err}
+	}
+	return conn, nil
+}

@@ -1,0 +1,232 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshhttp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
+)
+
+var errNoAnswer = &enmesh.Error{
+	Code: enmesh.Internal, Outcome: enmesh.Failure, Policy: "meshhttp",
+	Err: errors.New("the chain ended without an answer"),
+}
+
+// outgoing is one attempt's request. net/http may read it after RoundTrip has
+// returned, so that each attempt has its own.
+type outgoing struct {
+	req  http.Request
+	url  url.URL
+	body requestBody
+}
+
+// exchange is the record of one call on the client: the Call, the context that
+// carries it, the first attempt's request and the answer's body in one allocation.
+type exchange struct {
+	k    enmesh.Carrier
+	t    *Transport
+	in   *http.Request // the caller's; never written
+	root *exchange     // of a fork: the call it belongs to; else nil
+
+	header headerView
+	first  outgoing
+	last   *requestBody // of the latest attempt that has one
+	kept   []byte       // a copy of the body
+	sends  int
+	keeps  bool // the route resends: the body is kept
+	taken  bool // the caller's Body was given to an attempt
+
+	ctx       context.Context // of the latest attempt
+	pool      *pool           // of the present attempt; nil without pools
+	admission balance.Admission
+	admitted  bool
+
+	resp   *http.Response // the answer held, untouched
+	err    *enmesh.Error  // what it means: nil is success
+	holder *exchange      // the fork whose answer it is; nil: its own
+
+	answer answerBody
+	ended  atomic.Bool
+	stop   func() bool // with EndOnCancel
+	done   bool        // RoundTrip returned by itself
+}
+
+var _ enmesh.Exchange = (*exchange)(nil)
+
+// describe fills in the Call from the request.
+func (x *exchange) describe() {
+	r, c := x.in, &x.k.Call
+	c.Side, c.Protocol = enmesh.Client, enmesh.HTTP
+	c.Method, c.Path, c.Query, c.Scheme = method(r.Method), r.URL.Path, r.URL.RawQuery, r.URL.Scheme
+	if c.Path == "" {
+		c.Path = "/"
+	}
+	c.Authority = r.Host
+	if c.Authority == "" {
+		c.Authority = r.URL.Host
+	}
+	c.Service, c.Port = splitAuthority(r.URL.Host)
+	c.Idempotent = idempotent(r.Method, r.Header)
+	x.header.m = r.Header
+	c.Header = &x.header
+}
+
+// Send makes one attempt: pick, endpoint gates, wire.
+func (x *exchange) Send(ctx context.Context, c *enmesh.Call) error {
+	if e := c.EndOf(ctx); e != nil {
+		return e
+	}
+	x.Discard()
+	x.ctx = ctx
+	if err := x.admit(ctx, c); err != nil {
+		return err
+	}
+	sent := false
+	defer x.unwind(&sent)
+	e := x.send(ctx, c)
+	sent = true
+	if e != nil {
+		return e
+	}
+	return nil
+}
+
+// unwind gives back what an attempt holds whose base panicked.
+func (x *exchange) unwind(sent *bool) {
+	if !*sent {
+		x.release(enmesh.ErrPanic, enmesh.Now())
+	}
+}
+
+// send puts the attempt on the wire and reads what came back.
+func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
+	out, rt, e := x.request(ctx, c)
+	if e != nil {
+		x.release(e, enmesh.Now())
+		return e
+	}
+	resp, err := rt.RoundTrip(out)
+	now := enmesh.Now()
+	if err != nil {
+		e := classify(ctx, c, err, x.last)
+		x.release(e, now)
+		return e
+	}
+	x.k.Answered(now)
+	x.resp, x.err = resp, statusError(resp.StatusCode, resp.Header)
+	c.Answer = enmesh.Answer{Status: resp.StatusCode, Header: answerHeader(resp.Header)}
+	if x.err != nil || bodyless(resp, x.in.Method) {
+		x.release(asError(x.err), now)
+	}
+	return x.err
+}
+
+// admit picks an endpoint and passes its gates.
+func (x *exchange) admit(ctx context.Context, c *enmesh.Call) error {
+	if x.t.source == nil {
+		x.k.Picked(nil, enmesh.Now())
+		return nil
+	}
+	cluster := x.t.source.Cluster(c.Destination, enmesh.HTTP)
+	if cluster.Set() == nil {
+		if err := cluster.Wait(ctx); err != nil {
+			return x.unpicked(c.EndOf(ctx), err)
+		}
+	}
+	e, err := cluster.Picker().Pick(c)
+	if err != nil {
+		return x.unpicked(enmesh.ErrorOf(err), err)
+	}
+	now := enmesh.Now()
+	x.k.Picked(e, now)
+	if err := e.Admit(ctx, c, now, &x.admission); err != nil {
+		return err
+	}
+	x.admitted = true
+	if x.t.pools != nil {
+		x.pool = x.t.pools.of(e)
+	}
+	return nil
+}
+
+func (x *exchange) unpicked(e *enmesh.Error, err error) error {
+	if e == nil {
+		return err
+	}
+	x.k.Unpicked(e)
+	return e
+}
+
+// release gives back the endpoint's admission, if there is one.
+func (x *exchange) release(err error, at enmesh.Instant) {
+	if !x.admitted {
+		return
+	}
+	x.admitted = false
+	r := x.k.Call.Result(err)
+	r.Ended = at
+	x.admission.Release(r)
+	if x.pool != nil {
+		x.pool.released()
+	}
+}
+
+// Discard drops the answer held, so that its connection is free.
+func (x *exchange) Discard() {
+	if x.resp == nil {
+		return
+	}
+	resp, holder := x.resp, x.holder
+	x.resp, x.err, x.holder = nil, nil, nil
+	drain(resp)
+	if holder == nil {
+		holder = x
+	}
+	holder.release(enmesh.ErrLost, enmesh.Now())
+}
+
+// Fork makes an attempt beside this one, if its body can be had twice.
+func (x *exchange) Fork(ctx context.Context, c *enmesh.Call) (*enmesh.Carrier, error) {
+	if !x.copies() {
+		return nil, errOneBody
+	}
+	root := x
+	if x.root != nil {
+		root = x.root
+	}
+	y := &exchange{t: x.t, in: x.in, root: root, kept: x.kept, keeps: x.keeps, taken: true}
+	y.k.Branch(ctx, y, c)
+	y.header.m = x.header.freeze()
+	y.k.Call.Header = &y.header
+	return &y.k, nil
+}
+
+// Adopt takes over the answer of a fork.
+func (x *exchange) Adopt(winner enmesh.Exchange) {
+	w, ok := winner.(*exchange)
+	if !ok {
+		return
+	}
+	x.Discard()
+	holder := w
+	if w.holder != nil {
+		holder = w.holder
+	}
+	x.resp, x.err, x.holder = w.resp, w.err, holder
+	w.resp, w.err, w.holder = nil, nil, nil
+}
+
+// asError is e without the trap of a nil pointer in an interface.
+func asError(e *enmesh.Error) error {
+	if e == nil {
+		return nil
+	}
+	return e
+}

@@ -1,0 +1,148 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshhttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// errForeignBase is about how the program was put together, not about the endpoint.
+var errForeignBase = &enmesh.Error{
+	Code: enmesh.FailedPrecondition, Outcome: enmesh.Neutral, Unsent: true, Status: http.StatusServiceUnavailable,
+	Policy: "meshhttp",
+	Err:    errors.New("the endpoint is to be reached over TLS, which needs a base that is nil or an *http.Transport"),
+}
+
+// classify explains why an attempt got no answer.
+func classify(ctx context.Context, c *enmesh.Call, err error, body *requestBody) *enmesh.Error {
+	if e := c.EndOf(ctx); e != nil {
+		return e
+	}
+	if body != nil {
+		if bad := body.failure(); bad != nil {
+			return brokenBody(bad)
+		}
+	}
+	if e := enmesh.ErrorOf(err); e != nil {
+		return e // a base that is a mesh itself
+	}
+	switch {
+	case unconnected(err):
+		return &enmesh.Error{
+			Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectFailure, Err: err,
+		}
+	case refusedStream(err):
+		return &enmesh.Error{
+			Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectionEnded, Err: err,
+		}
+	case callersFault(err):
+		return &enmesh.Error{Code: enmesh.InvalidArgument, Outcome: enmesh.Neutral, Unsent: true, Err: err}
+	case isTimeout(err):
+		return &enmesh.Error{
+			Code: enmesh.DeadlineExceeded, Outcome: enmesh.Failure, Flag: enmesh.FlagTimeout, Err: err,
+		}
+	}
+	return brokenAnswer(err)
+}
+
+// brokenBody is the caller's body failing.
+func brokenBody(err error) *enmesh.Error {
+	return &enmesh.Error{
+		Code: enmesh.Canceled, Outcome: enmesh.Neutral, Flag: enmesh.FlagCallerGone, Policy: "meshhttp",
+		Err: &bodyError{err},
+	}
+}
+
+// bodyError says whose error it is.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return "reading the request's body: " + e.err.Error() }
+func (e *bodyError) Unwrap() error { return e.err }
+
+// brokenAnswer is a connection that ended after the request may have been sent.
+func brokenAnswer(err error) *enmesh.Error {
+	return &enmesh.Error{
+		Code: enmesh.Unavailable, Outcome: enmesh.Failure, Flag: enmesh.FlagConnectionEnded, Err: err,
+	}
+}
+
+// unconnected reports whether err is a connection that never came about, so that
+// the request cannot have been sent.
+func unconnected(err error) bool {
+	var d *dialError
+	if errors.As(err, &d) {
+		return true
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect") {
+		return true
+	}
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	return errors.As(err, &cert) || errors.As(err, &record) ||
+		err.Error() == "net/http: TLS handshake timeout"
+}
+
+// streamError has the shape of HTTP/2's stream error, which net/http's own type
+// converts itself to in errors.As.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (e streamError) Error() string { return "stream error" }
+
+// refusedCode is HTTP/2's REFUSED_STREAM (RFC 9113, section 7): the request was not
+// processed (section 8.7).
+const refusedCode = 7
+
+// unprocessed are net/http's texts for an HTTP/2 request that its server promised
+// not to have processed, or that found no usable connection. The errors have no type,
+// and are wrapped without Unwrap where net/http could not repeat the body.
+var unprocessed = [...]string{
+	"http2: Transport received Server's graceful shutdown GOAWAY",
+	"http2: client conn not usable",
+	"http2: client conn could not be established",
+	"; REFUSED_STREAM",
+}
+
+// refusedStream reports whether the server has promised that it did not process the
+// request.
+func refusedStream(err error) bool {
+	var se streamError
+	if errors.As(err, &se) {
+		return se.Code == refusedCode
+	}
+	text := err.Error()
+	if !strings.HasPrefix(text, "http2: ") {
+		return false
+	}
+	for _, t := range unprocessed {
+		if strings.Contains(text, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// callersFault reports whether net/http found the request itself to be wrong. Its
+// errors have no type.
+func callersFault(err error) bool {
+	text := err.Error()
+	return strings.HasPrefix(text, "net/http: invalid ") || strings.HasPrefix(text, "unsupported protocol scheme") ||
+		strings.HasPrefix(text, "http: no Host in request URL") || strings.HasPrefix(text, "http: ContentLength=")
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}

@@ -1,0 +1,108 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshhttp
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// Handler runs a Router's chains around an http.Handler. It is safe for concurrent
+// use.
+//
+// The handler inside is the far side of the chain: a status of 400 and above that
+// it writes is an error inside the chain, and on the wire already. What the chain
+// refuses before the handler has run, Handler answers: with the Reply that the
+// policy made, or with the error's status, a Retry-After if it has one, and a line
+// of text.
+//
+// A panic ends the request with status 500, or cuts the connection when the answer
+// had begun, and is logged to the server's ErrorLog; http.ErrAbortHandler goes on
+// as net/http knows it. A hijacked call ends when its connection is closed and the
+// handler has returned.
+type Handler struct {
+	next   http.Handler
+	router enmesh.Router
+	cfg    serverConfig
+}
+
+// NewHandler makes a Handler around h that routes by r. The ResponseWriter that h
+// sees keeps Flusher, Hijacker, ReaderFrom and Pusher as far as the server's own has
+// them, and unwraps for http.ResponseController.
+func NewHandler(h http.Handler, r enmesh.Router, opts ...ServerOption) *Handler {
+	return &Handler{next: h, router: r, cfg: newServerConfig(opts)}
+}
+
+// ServeHTTP runs one request through its route's chain.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	if name := h.cfg.deadlineHeader; name != "" {
+		if v := r.Header[name]; len(v) > 0 {
+			bounded, cancel := withDeadline(ctx, v[0], h.cfg.maxDeadline)
+			if cancel != nil {
+				defer cancel()
+			}
+			ctx = bounded
+		}
+	}
+	x := &served{h: h, in: r}
+	x.w = writer{ResponseWriter: w, x: x}
+	x.k.Begin(ctx, x)
+	x.describe()
+	defer x.rescue()
+	x.k.Enter(h.router)
+	x.finish(x.k.Run())
+}
+
+// describe fills in the Call from the request.
+func (x *served) describe() {
+	r, c := x.in, &x.k.Call
+	c.Side, c.Protocol = enmesh.Server, enmesh.HTTP
+	c.Method, c.Path, c.Query = method(r.Method), r.URL.Path, r.URL.RawQuery
+	c.Scheme, c.Authority = "http", r.Host
+	if r.TLS != nil {
+		c.Scheme = "https"
+	}
+	c.Service, c.Port = splitAuthority(r.Host)
+	c.Idempotent = idempotent(r.Method, r.Header)
+	x.header.m = r.Header
+	c.Header = &x.header
+	describePeer(&x.peer, r, x.h.cfg.identity)
+	c.Source = &x.peer
+}
+
+// method is the request's method; net/http reads "" as GET.
+func method(m string) string {
+	if m == "" {
+		return http.MethodGet
+	}
+	return m
+}
+
+// splitAuthority takes "host:port" apart; the port is 0 when there is none. An IPv6
+// address loses its brackets.
+func splitAuthority(authority string) (host string, port uint16) {
+	if authority == "" {
+		return "", 0
+	}
+	last := authority[len(authority)-1]
+	if last < '0' || last > '9' { // the common case: a bare name
+		if last == ']' && authority[0] == '[' {
+			return authority[1 : len(authority)-1], 0
+		}
+		return authority, 0
+	}
+	host, text, err := net.SplitHostPort(authority)
+	if err != nil {
+		return authority, 0
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return host, 0
+	}
+	return host, uint16(n)
+}

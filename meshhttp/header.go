@@ -1,0 +1,77 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshhttp
+
+import (
+	"maps"
+	"net/http"
+	"net/textproto"
+	"slices"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// headerView is a request's header as policies see it: the caller's own map until
+// the first write, a copy from then on. Once an attempt was sent its map is frozen,
+// since net/http may read it after RoundTrip has returned; the next write copies it
+// anew.
+type headerView struct {
+	m     http.Header
+	owned bool // m is a copy that nobody else has
+}
+
+var _ enmesh.Header = (*headerView)(nil)
+
+// own makes m a map that may be written. Its slices are shared and never written.
+func (h *headerView) own() {
+	if h.owned {
+		return
+	}
+	m := make(http.Header, len(h.m)+2)
+	maps.Copy(m, h.m)
+	h.m, h.owned = m, true
+}
+
+// freeze is the map to send; it is not written again.
+func (h *headerView) freeze() http.Header {
+	h.owned = false
+	if h.m == nil {
+		h.m = http.Header{}
+	}
+	return h.m
+}
+
+func (h *headerView) Get(key string) string      { return h.m.Get(key) }
+func (h *headerView) Values(key string) []string { return h.m.Values(key) }
+
+func (h *headerView) Set(key, value string) {
+	h.own()
+	h.m[textproto.CanonicalMIMEHeaderKey(key)] = []string{value}
+}
+
+func (h *headerView) Add(key, value string) {
+	h.own()
+	key = textproto.CanonicalMIMEHeaderKey(key)
+	h.m[key] = append(slices.Clip(h.m[key]), value)
+}
+
+func (h *headerView) Del(key string) {
+	if h.m.Values(key) == nil {
+		return
+	}
+	h.own()
+	h.m.Del(key)
+}
+
+// answerHeader is an answer's header. It belongs to the call, so that a write edits
+// it in place.
+type answerHeader http.Header
+
+var _ enmesh.Header = answerHeader(nil)
+
+func (h answerHeader) Get(key string) string      { return http.Header(h).Get(key) }
+func (h answerHeader) Values(key string) []string { return http.Header(h).Values(key) }
+func (h answerHeader) Set(key, value string)      { http.Header(h).Set(key, value) }
+func (h answerHeader) Add(key, value string)      { http.Header(h).Add(key, value) }
+func (h answerHeader) Del(key string)             { http.Header(h).Del(key) }

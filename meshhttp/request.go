@@ -1,0 +1,65 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshhttp
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
+)
+
+// request makes the attempt's request and says what sends it.
+func (x *exchange) request(ctx context.Context, c *enmesh.Call) (*http.Request, http.RoundTripper, *enmesh.Error) {
+	out := &x.first
+	if x.sends > 0 {
+		out = new(outgoing)
+	}
+	out.req = *x.in.WithContext(ctx)
+	out.url = *x.in.URL
+	rewrite(&out.url, c)
+	out.req.URL, out.req.Host = &out.url, c.Authority
+	rt, e := x.aim(out, c)
+	if e != nil {
+		return nil, nil, e
+	}
+	writeDeadline(ctx, &x.header, x.t.cfg.deadlineHeader, x.t.cfg.deadlineSlack)
+	out.req.Header = x.header.freeze()
+	if e := x.body(out); e != nil {
+		return nil, nil, e
+	}
+	return &out.req, rt, nil
+}
+
+// aim points the attempt's URL at the endpoint. Over TLS that the mesh decides, and
+// in plaintext, the URL has the endpoint's address; over https that the caller asked
+// for it keeps the host that the server's certificate must name.
+func (x *exchange) aim(out *outgoing, c *enmesh.Call) (http.RoundTripper, *enmesh.Error) {
+	e, ok := c.Endpoint.(*balance.Endpoint)
+	if !ok || e == nil {
+		return x.t.base, nil
+	}
+	secured := x.t.secure != nil && x.t.secure.ClientTLS(e) != nil
+	switch {
+	case x.pool == nil && secured:
+		return nil, errForeignBase
+	case x.pool == nil:
+		out.url.Host = e.Addr()
+		return x.t.base, nil
+	case secured:
+		out.url.Scheme, out.url.Host = "https", e.Addr()
+	case out.url.Scheme != "https":
+		out.url.Host = e.Addr()
+	}
+	return x.pool.rt, nil
+}
+
+// sentContext is the context of the attempt whose answer is held or handed out.
+func (x *exchange) sentContext() context.Context {
+	if x.holder != nil {
+		return x.holder.ctx
+	}
+	return x.ctx
+}

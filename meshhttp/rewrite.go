@@ -1,0 +1,26 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshhttp
+
+import (
+	"net/url"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// rewritten is a copy of u with the call's path and query.
+func rewritten(u *url.URL, c *enmesh.Call) *url.URL {
+	out := *u
+	rewrite(&out, c)
+	return &out
+}
+
+// rewrite gives u, a copy, the call's path and query where a policy changed them. A
+// path that was not changed keeps its encoding.
+func rewrite(u *url.URL, c *enmesh.Call) {
+	if c.Path != u.Path && (c.Path != "/" || u.Path != "") {
+		u.Path, u.RawPath, u.Opaque = c.Path, "", ""
+	}
+	u.RawQuery = c.Query
+}

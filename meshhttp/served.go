@@ -1,0 +1,169 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshhttp
+
+import (
+	"context"
+	"errors"
+	"log"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// errOneAnswer is what a chain gets that sends a request to its handler twice.
+var errOneAnswer = &enmesh.Error{
+	Code: enmesh.Internal, Outcome: enmesh.Neutral, Policy: "meshhttp",
+	Err: errors.New("a server's call cannot be repeated"),
+}
+
+// served is the record of one request on the server: the Call, the context that
+// carries it, the request that the handler sees and its ResponseWriter in one
+// allocation.
+type served struct {
+	k      enmesh.Carrier
+	h      *Handler
+	in     *http.Request // the server's
+	out    http.Request  // the handler's
+	w      writer
+	header headerView
+	peer   enmesh.Peer
+	ran    bool
+}
+
+var _ enmesh.Exchange = (*served)(nil)
+
+// Send runs the handler, unless the caller's time is over already.
+func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
+	if x.ran {
+		return errOneAnswer
+	}
+	if e := c.EndOf(ctx); e != nil {
+		return e
+	}
+	x.ran = true
+	x.prepare(ctx, c)
+	x.serve()
+	if e := x.outcome(ctx, c); e != nil {
+		return e
+	}
+	return nil
+}
+
+// prepare makes the handler's request, with what policies changed.
+func (x *served) prepare(ctx context.Context, c *enmesh.Call) {
+	x.out = *x.in.WithContext(ctx)
+	x.out.Header = x.header.freeze()
+	x.out.Host = c.Authority
+	if u := x.in.URL; c.Path != u.Path || c.Query != u.RawQuery {
+		x.out.URL = rewritten(u, c)
+	}
+}
+
+func (x *served) serve() {
+	defer x.handBack()
+	x.h.next.ServeHTTP(x.w.as(), &x.out)
+}
+
+// handBack gives the server's request what ServeMux and ParseMultipartForm left on
+// the handler's: the pattern, and the form whose files the server removes.
+func (x *served) handBack() {
+	x.in.Pattern = x.out.Pattern
+	if x.out.MultipartForm != nil {
+		x.in.MultipartForm = x.out.MultipartForm
+	}
+}
+
+// outcome reads what the handler did.
+func (x *served) outcome(ctx context.Context, c *enmesh.Call) *enmesh.Error {
+	status := x.w.status
+	if status == 0 {
+		if e := c.EndOf(ctx); e != nil {
+			return e // too late, and nothing is written: finish answers
+		}
+		status = http.StatusOK // net/http writes it when the handler has returned
+	}
+	header := x.w.Header()
+	c.Answer = enmesh.Answer{Status: status, Header: answerHeader(header)}
+	x.k.Answered(enmesh.Now())
+	if status >= 500 {
+		if e := c.EndOf(ctx); e != nil {
+			return e // it gave up because the caller had, or the time was over
+		}
+	}
+	return statusError(status, header)
+}
+
+// Replayable is false: the handler has read the body.
+func (x *served) Replayable() bool { return !x.ran }
+
+// Discard does nothing: what the handler wrote is out.
+func (x *served) Discard() {}
+
+// Fork is refused.
+func (x *served) Fork(context.Context, *enmesh.Call) (*enmesh.Carrier, error) {
+	return nil, errOneAnswer
+}
+
+// Adopt is never called: there are no forks.
+func (x *served) Adopt(enmesh.Exchange) {}
+
+// finish answers what the chain decided, unless the handler has answered, and ends
+// the call, unless a hijacked connection outlives it.
+func (x *served) finish(err error) {
+	var p *enmesh.PanicError
+	if err != nil && errors.As(err, &p) {
+		x.log(p.Value, p.Stack)
+	}
+	begun := x.w.status != 0
+	if !begun {
+		x.answer(err)
+	}
+	if !x.w.hijacked {
+		x.k.End(nil, enmesh.Now())
+	}
+	if p != nil && begun {
+		panic(http.ErrAbortHandler) // the answer had begun: it must not look whole
+	}
+}
+
+// answer writes the made-up answer or the refusal that belongs to err.
+func (x *served) answer(err error) {
+	c := &x.k.Call
+	if r := c.ReplyFor(err); r != nil {
+		c.Answer.Status = r.Status
+		writeReply(x.w.ResponseWriter, r)
+		return
+	}
+	if err != nil {
+		c.Answer.Status = writeRefusal(x.w.ResponseWriter, err)
+	}
+}
+
+// rescue ends a request whose chain or handler panicked.
+func (x *served) rescue() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares so too
+		panic(v)
+	}
+	x.log(v, debug.Stack())
+	if x.w.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	writeRefusal(x.w.ResponseWriter, enmesh.ErrPanic)
+}
+
+func (x *served) log(v any, stack []byte) {
+	logf := log.Printf
+	if s, ok := x.in.Context().Value(http.ServerContextKey).(*http.Server); ok && s.ErrorLog != nil {
+		logf = s.ErrorLog.Printf
+	}
+	logf("meshhttp: panic serving %s %q for %s at %s: %v\n%s",
+		x.k.Call.Method, x.in.URL.Path, x.in.RemoteAddr, time.Now().Format(time.RFC3339), v, stack)
+}

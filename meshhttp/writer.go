@@ -1,0 +1,146 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshhttp
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// writer is the handler's ResponseWriter: the server's, and the status that went
+// out through it.
+type writer struct {
+	http.ResponseWriter
+	x        *served
+	status   int // 0: none yet
+	hijacked bool
+}
+
+// as is the writer with the optional interfaces that the server's own has. Each
+// form is one pointer and costs no allocation.
+func (w *writer) as() http.ResponseWriter {
+	_, flushes := w.ResponseWriter.(http.Flusher)
+	if !flushes {
+		return w
+	}
+	if _, ok := w.ResponseWriter.(http.Hijacker); ok {
+		return connWriter{flushWriter{w}}
+	}
+	if _, ok := w.ResponseWriter.(http.Pusher); ok {
+		return streamWriter{flushWriter{w}}
+	}
+	return flushWriter{w}
+}
+
+// sent notes the status that goes out now.
+func (w *writer) sent(status int) {
+	if w.status == 0 {
+		w.status = status
+		w.x.k.Answered(enmesh.Now())
+	}
+}
+
+// Unwrap is for http.ResponseController.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader notes a final status; informational ones, but for 101, are not final.
+func (w *writer) WriteHeader(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		w.sent(status)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write writes the status 200 first if none was written.
+func (w *writer) Write(p []byte) (int, error) {
+	w.sent(http.StatusOK)
+	return w.ResponseWriter.Write(p)
+}
+
+// WriteString is Write without a copy where the server can do that.
+func (w *writer) WriteString(s string) (int, error) {
+	w.sent(http.StatusOK)
+	return io.WriteString(w.ResponseWriter, s)
+}
+
+// flushWriter flushes too.
+type flushWriter struct{ *writer }
+
+// Flush sends what is buffered, the head first.
+func (w flushWriter) Flush() {
+	w.sent(http.StatusOK)
+	w.ResponseWriter.(http.Flusher).Flush() //nolint:forcetypeassert // as has checked
+}
+
+// FlushError is Flush for http.ResponseController.
+func (w flushWriter) FlushError() error {
+	w.sent(http.StatusOK)
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// streamWriter is flushWriter for HTTP/2.
+type streamWriter struct{ flushWriter }
+
+// Push promises a resource.
+func (w streamWriter) Push(target string, opts *http.PushOptions) error {
+	return w.ResponseWriter.(http.Pusher).Push(target, opts) //nolint:forcetypeassert // as has checked
+}
+
+// connWriter is flushWriter for HTTP/1.1, whose connection can be taken over.
+type connWriter struct{ flushWriter }
+
+// ReadFrom copies from r, by sendfile where the server can do that.
+func (w connWriter) ReadFrom(r io.Reader) (int64, error) {
+	w.sent(http.StatusOK)
+	if rf, ok := w.ResponseWriter.(io.ReaderFrom); ok {
+		return rf.ReadFrom(r)
+	}
+	return io.Copy(struct{ io.Writer }{w.ResponseWriter}, r)
+}
+
+// Hijack takes the connection over. The call ends when it is closed.
+func (w connWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := w.ResponseWriter.(http.Hijacker).Hijack() //nolint:forcetypeassert // as has checked
+	if err != nil {
+		return nil, nil, err
+	}
+	w.sent(http.StatusSwitchingProtocols)
+	w.hijacked = true
+	h := &hijacked{Conn: conn, x: w.x}
+	if _, ok := conn.(closeWriter); ok {
+		return halfCloser{h}, rw, nil
+	}
+	return h, rw, nil
+}
+
+// closeWriter is a connection that can be closed in one direction.
+type closeWriter interface{ CloseWrite() error }
+
+// hijacked is a connection that a handler took over.
+type hijacked struct {
+	net.Conn
+	x *served
+}
+
+// Close ends the call.
+func (h *hijacked) Close() error {
+	err := h.Conn.Close()
+	h.x.k.End(nil, enmesh.Now())
+	return err
+}
+
+// NetConn is the server's own connection.
+func (h *hijacked) NetConn() net.Conn { return h.Conn }
+
+// halfCloser keeps CloseWrite.
+type halfCloser struct{ *hijacked }
+
+// CloseWrite ends the sending direction.
+func (h halfCloser) CloseWrite() error {
+	return h.Conn.(closeWriter).CloseWrite() //nolint:forcetypeassert // Hijack has checked
+}
