@@ -72,6 +72,10 @@ func (k *Carrier) Branch(ctx context.Context, x Exchange, from *Call) {
 	c.attempts = from.attempts
 }
 
+// Wire is the wire side that the carrier was bound to: gRPC's balancer, which finds
+// the carrier in the RPC's context, reports there how an attempt ended.
+func (k *Carrier) Wire() Exchange { return k.Call.wire }
+
 // Enter routes the call: it sets the Call's Route and destination.
 func (k *Carrier) Enter(r Router) *Route {
 	c := &k.Call

@@ -1,0 +1,78 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshgrpc
+
+import (
+	"context"
+	"strings"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// endOf is whose end of ctx the RPC's error err reports, or nil when it is not about
+// ctx.
+func endOf(ctx context.Context, c *enmesh.Call, err error) *enmesh.Error {
+	switch status.Code(err) {
+	case codes.DeadlineExceeded:
+		return c.DeadlineOwner(ctx)
+	case codes.Canceled:
+		return c.EndOf(ctx)
+	}
+	return nil
+}
+
+// ofAttempt is the *enmesh.Error of an attempt that our balancer has seen end. Here
+// it is known what crossed the wire, and the trailer.
+func ofAttempt(ctx context.Context, c *enmesh.Call, info balancer.DoneInfo) *enmesh.Error {
+	if end := endOf(ctx, c, info.Err); end != nil {
+		return end
+	}
+	return ofCode(info)
+}
+
+// ofCode is ofAttempt where the context's end is not the reason.
+func ofCode(info balancer.DoneInfo) *enmesh.Error {
+	st, ok := status.FromError(info.Err)
+	if !ok {
+		st = status.FromContextError(info.Err)
+	}
+	e := &enmesh.Error{
+		Code:       enmesh.Code(st.Code()),
+		Outcome:    enmesh.OutcomeOfCode(enmesh.Code(st.Code())),
+		RetryAfter: pushback(st, info.Trailer),
+		Err:        info.Err,
+	}
+	if !info.BytesReceived {
+		local(e, st, info.BytesSent)
+	}
+	return e
+}
+
+// The texts of grpc's transport for streams that the far side has not processed.
+// Nothing was received on the stream, so they cannot be the far side's own words.
+const (
+	textRefused  = "REFUSED_STREAM"
+	textGoAway   = "the stream is rejected because server is draining the connection"
+	textDraining = "the connection is draining"
+	textReset    = "stream terminated by RST_STREAM"
+)
+
+// local completes the error of an attempt on which nothing was received: grpc itself
+// made it.
+func local(e *enmesh.Error, st *status.Status, opened bool) {
+	text := st.Message()
+	switch {
+	case !opened, text == textGoAway, text == textDraining,
+		strings.HasPrefix(text, textReset) && strings.HasSuffix(text, textRefused):
+		e.Unsent, e.Flag = true, enmesh.FlagConnectFailure
+	case e.Code == enmesh.Unavailable:
+		e.Flag = enmesh.FlagConnectionEnded
+	case (e.Code == enmesh.Internal || e.Code == enmesh.ResourceExhausted) && !strings.HasPrefix(text, textReset):
+		e.Outcome = enmesh.Neutral // the message could not be encoded, or is too large to send
+	}
+}

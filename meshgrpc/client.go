@@ -1,0 +1,63 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshgrpc
+
+import (
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
+)
+
+// Client is the client side of the mesh for gRPC. One Client serves any number of
+// ClientConns.
+type Client struct {
+	router        enmesh.Router
+	source        balance.Source
+	keepalive     keepalive.ClientParameters
+	answerHeaders bool
+	methods       methods
+}
+
+// NewClient makes the client side: r chooses each call's route, s knows the
+// clusters. A nil s will do where only [Client.Unary] and [Client.Stream] are used,
+// on targets that the mesh does not resolve.
+func NewClient(r enmesh.Router, s balance.Source, opts ...ClientOption) *Client {
+	c := &Client{
+		router:    r,
+		source:    s,
+		keepalive: keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: 20 * time.Second},
+	}
+	for _, o := range opts {
+		o.client(c)
+	}
+	return c
+}
+
+// serviceConfig names the balancer; nothing else, so that grpc's own retry is off.
+const serviceConfig = `{"loadBalancingConfig":[{"` + BalancerName + `":{}}]}`
+
+// DialOptions is all that grpc.NewClient("enmesh:///ratings", ...) needs: both
+// interceptors, the resolver of the "enmesh" scheme, the balancer, transport
+// credentials and keepalive. "enmesh:///ratings:9081" names the service's port.
+//
+// How an endpoint is dialled is the Source's to say, if it is a balance.TLSSource;
+// it is plaintext otherwise. grpc's own configured retries are off: retry is a
+// policy's business. Its transparent retry, of calls that provably never left or
+// were refused by the transport, stays. Options that come later in the list of
+// grpc.NewClient go before these.
+func (c *Client) DialOptions() []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithResolvers(&resolverBuilder{client: c}),
+		grpc.WithDefaultServiceConfig(serviceConfig),
+		grpc.WithDisableRetry(),
+		grpc.WithTransportCredentials(newCredentials(c.source)),
+		grpc.WithKeepaliveParams(c.keepalive),
+		grpc.WithChainUnaryInterceptor(c.Unary()),
+		grpc.WithChainStreamInterceptor(c.Stream()),
+	}
+}

@@ -1,0 +1,98 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshgrpc
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+
+	"google.golang.org/grpc/attributes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/enmesh-go/enmesh/balance"
+)
+
+// endpointKey finds the endpoint in the attributes of an address that is dialled.
+type endpointKey struct{}
+
+func endpointAttributes(e *balance.Endpoint) *attributes.Attributes {
+	return attributes.New(endpointKey{}, e)
+}
+
+// TLSInfo is the AuthInfo of a client's TLS connection. The configuration of the
+// handshake has checked who the far side is, by its identity and not by a host name,
+// so any authority may be asked of it.
+type TLSInfo struct{ credentials.TLSInfo }
+
+// ValidateAuthority accepts every authority: routes may rewrite it.
+func (TLSInfo) ValidateAuthority(string) error { return nil }
+
+// dialCredentials decides for each endpoint how its connection is made.
+type dialCredentials struct {
+	tls      balance.TLSSource // nil: always plaintext
+	insecure credentials.TransportCredentials
+}
+
+func newCredentials(s balance.Source) credentials.TransportCredentials {
+	t, _ := s.(balance.TLSSource)
+	return &dialCredentials{tls: t, insecure: insecure.NewCredentials()}
+}
+
+// ClientHandshake makes the connection as the Source wants it for the endpoint.
+func (d *dialCredentials) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	cfg, err := d.configOf(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if cfg == nil {
+		return d.insecure.ClientHandshake(ctx, authority, raw)
+	}
+	if cfg.ServerName != "" {
+		authority = cfg.ServerName
+	}
+	conn, info, err := credentials.NewTLS(cfg).ClientHandshake(ctx, authority, raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	if t, ok := info.(credentials.TLSInfo); ok {
+		info = TLSInfo{t}
+	}
+	return conn, info, nil
+}
+
+var errUnknownEndpoint = errors.New("meshgrpc: the connection belongs to no endpoint of the mesh, so it is not known how to secure it")
+
+// configOf asks the Source; what it does not know is not dialled.
+func (d *dialCredentials) configOf(ctx context.Context) (*tls.Config, error) {
+	if d.tls == nil {
+		return nil, nil
+	}
+	e, ok := credentials.ClientHandshakeInfoFromContext(ctx).Attributes.Value(endpointKey{}).(*balance.Endpoint)
+	if !ok {
+		return nil, errUnknownEndpoint
+	}
+	return d.tls.ClientTLS(e), nil
+}
+
+// ServerHandshake is never asked of a client's credentials.
+func (d *dialCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return d.insecure.ServerHandshake(raw)
+}
+
+// Info says "tls" when endpoints may be dialled with it.
+func (d *dialCredentials) Info() credentials.ProtocolInfo {
+	if d.tls == nil {
+		return d.insecure.Info()
+	}
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
+}
+
+// Clone is d: it holds no state.
+func (d *dialCredentials) Clone() credentials.TransportCredentials { return d }
+
+// OverrideServerName is not used by grpc any more.
+func (d *dialCredentials) OverrideServerName(string) error { return nil }

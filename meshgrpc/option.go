@@ -1,0 +1,61 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshgrpc
+
+import (
+	"context"
+	"crypto/tls"
+
+	"google.golang.org/grpc/keepalive"
+)
+
+// ClientOption is an option of [NewClient].
+type ClientOption interface{ client(*Client) }
+
+// ServerOption is an option of [NewServer].
+type ServerOption interface{ server(*Server) }
+
+type clientOption func(*Client)
+
+func (o clientOption) client(c *Client) { o(c) }
+
+type serverOption func(*Server)
+
+func (o serverOption) server(s *Server) { o(s) }
+
+// WithKeepalive sets the client's keepalive. The default pings a connection that
+// carries calls and has been silent for 6 minutes (servers that keep grpc-go's
+// default policy close connections that ping more often than every 5), and gives
+// up on sent data that is not acknowledged for 20 seconds.
+func WithKeepalive(p keepalive.ClientParameters) ClientOption {
+	return clientOption(func(c *Client) { c.keepalive = p })
+}
+
+// WithAnswerHeaders shows policies the header of unary answers, as
+// Call.Answer.Header, also when the caller does not ask for it with grpc.Header. It
+// costs allocations on every call; the default is not to.
+func WithAnswerHeaders() ClientOption {
+	return clientOption(func(c *Client) { c.answerHeaders = true })
+}
+
+// WithTLS makes the server's Options include transport credentials of cfg, which is
+// given the ALPN protocol "h2" when it lacks it. The default is plaintext, or what
+// the program gives with grpc.Creds.
+func WithTLS(cfg *tls.Config) ServerOption {
+	return serverOption(func(s *Server) { s.tls = cfg })
+}
+
+// WithIdentity sets how a server reads the caller's verified identity from its TLS
+// connection; f returns "" for none, and is called for every call. The default
+// takes the URI SAN of a client certificate that was verified (VerifiedChains is
+// set) and has exactly one.
+func WithIdentity(f func(*tls.ConnectionState) string) ServerOption {
+	return serverOption(func(s *Server) { s.identity = f })
+}
+
+// WithPanicHook sets what is told of a handler's or policy's panic, whose text and
+// stack the caller never sees. The default logs both with slog.Default.
+func WithPanicHook(f func(ctx context.Context, method string, value any, stack []byte)) ServerOption {
+	return serverOption(func(s *Server) { s.onPanic = f })
+}

@@ -1,0 +1,186 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshgrpc
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// served is one call on the server: its record, its Exchange, and the context that
+// the handler sees. Send runs the handler.
+type served struct {
+	enmesh.Carrier
+	server    *Server
+	req, resp any // unary: the messages; streaming: the service implementation
+	unary     grpc.UnaryHandler
+	streaming grpc.StreamHandler
+	stream    grpc.ServerStream
+	source    enmesh.Peer
+	incoming  incoming
+	header    received // what policies add to the answer's header; nil: nothing
+	trailer   received // and trailer
+
+	handled bool          // the handler has run
+	inside  *enmesh.Error // what became of outside
+	outside error         // the handler's own error
+}
+
+var errPanic = &enmesh.Error{Code: enmesh.Internal, Outcome: enmesh.Failure, Policy: "meshgrpc", Err: errors.New("panic")}
+
+// serve runs the call's chain, and its handler in it.
+func (x *served) serve(ctx context.Context, method string, kind enmesh.Kind) (err error) {
+	x.begin(ctx, method, kind)
+	defer func() {
+		if v := recover(); v != nil {
+			x.server.onPanic(ctx, method, v, debug.Stack())
+			err = x.refuse(errPanic)
+		}
+	}()
+	x.Enter(x.server.router)
+	err = x.Run()
+	x.End(err, x.Call.Clock)
+	return x.finish(err)
+}
+
+func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) {
+	x.incoming.ctx = ctx
+	c := &x.Call
+	c.Side, c.Protocol, c.Kind = enmesh.Server, enmesh.GRPC, kind
+	c.Method, c.Path, c.Scheme = "POST", method, "http"
+	c.Header = &x.incoming
+	c.Authority = x.incoming.Get(":authority")
+	if x.server.sourceOf(ctx, &x.source) {
+		c.Source = &x.source
+		if x.source.TLS != nil {
+			c.Scheme = "https"
+		}
+	}
+	c.Answer.Header, c.Answer.Trailer = (*answerHeader)(x), (*answerTrailer)(x)
+	x.Begin(ctx, x)
+}
+
+// Send runs the handler.
+func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
+	ctx = x.incoming.handed(ctx)
+	x.handled = true
+	var err error
+	if x.unary != nil {
+		x.resp, err = x.unary(ctx, x.req)
+	} else {
+		err = x.streaming(x.req, &serverStream{ServerStream: x.stream, ctx: ctx, carrier: &x.Carrier})
+	}
+	at := enmesh.Now()
+	x.Answered(at)
+	c.Clock = at
+	c.Answer.Status = 200
+	if err == nil {
+		return nil
+	}
+	x.outside, x.inside = err, x.classify(ctx, err)
+	return x.inside
+}
+
+// classify says what the handler's error means: an end of the call's context is the
+// caller's, or that of the policy whose deadline it was.
+func (x *served) classify(ctx context.Context, err error) *enmesh.Error {
+	e := ofStatus(err)
+	switch e.Code {
+	case enmesh.DeadlineExceeded:
+		if owner := x.Call.DeadlineOwner(ctx); owner != nil {
+			return owner
+		}
+	case enmesh.Canceled:
+		if owner := enmesh.EndOf(ctx); owner != nil {
+			return owner
+		}
+	}
+	return e
+}
+
+// finish hands out what policies added to the answer, and the chain's error as a
+// status.
+func (x *served) finish(err error) error {
+	switch {
+	case err == nil && x.handled:
+		return x.flush(nil)
+	case err == nil:
+		if r := x.Call.ReplyFor(nil); r != nil {
+			return x.flush(replyError(r))
+		}
+		return x.flush(nil)
+	case x.inside != nil && errors.Is(err, x.inside):
+		return x.flush(x.outside)
+	}
+	return x.refuse(err)
+}
+
+// refuse is the status of a policy's error, with its pushback in the trailer. A
+// panic's text stays here.
+func (x *served) refuse(err error) error {
+	var p *enmesh.PanicError
+	if errors.As(err, &p) {
+		x.server.onPanic(x.Carrier.Context, x.Call.Path, p.Value, p.Stack)
+		err = errPanic
+	}
+	out := asStatus(err)
+	if e := enmesh.ErrorOf(err); e != nil {
+		if e.RetryAfter != 0 {
+			x.trailerMD().Set(pushbackKey, pushbackText(e.RetryAfter))
+		}
+		if s, ok := out.(*statusError); ok && e == errPanic { //nolint:errorlint // asStatus made it just now
+			s.text = "internal error"
+		}
+	}
+	return x.flush(out)
+}
+
+// flush sends the header and trailer that policies added; it returns err. When the
+// handler has sent its header already, an added one comes too late and is dropped.
+func (x *served) flush(err error) error {
+	ctx := x.Carrier.Context
+	if len(x.header) > 0 {
+		_ = grpc.SetHeader(ctx, metadata.MD(x.header))
+	}
+	if len(x.trailer) > 0 {
+		_ = grpc.SetTrailer(ctx, metadata.MD(x.trailer))
+	}
+	return err
+}
+
+func (x *served) headerMD() received {
+	if x.header == nil {
+		x.header = received{}
+	}
+	return x.header
+}
+
+func (x *served) trailerMD() received {
+	if x.trailer == nil {
+		x.trailer = received{}
+	}
+	return x.trailer
+}
+
+// Replayable is false: a handler runs once.
+func (x *served) Replayable() bool { return false }
+
+// Discard does nothing: there is no answer to drop.
+func (x *served) Discard() {}
+
+var errServerFork = errors.New("meshgrpc: a server's call cannot be forked")
+
+// Fork fails.
+func (x *served) Fork(context.Context, *enmesh.Call) (*enmesh.Carrier, error) {
+	return nil, errServerFork
+}
+
+// Adopt is never called.
+func (x *served) Adopt(enmesh.Exchange) {}

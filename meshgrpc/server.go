@@ -1,0 +1,95 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshgrpc
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// Server is the server side of the mesh for gRPC: it runs the chains of a Router
+// round every handler, of all four kinds.
+type Server struct {
+	router     enmesh.Router
+	tls        *tls.Config
+	identity   func(*tls.ConnectionState) string
+	onPanic    func(ctx context.Context, method string, value any, stack []byte)
+	identities identities
+}
+
+// NewServer makes the server side; r chooses each call's route. A call's destination
+// is what r sets: gRPC's server knows only the method and the authority.
+//
+// A panic in a handler or a policy becomes codes.Internal with a text that gives
+// nothing away; see [WithPanicHook]. A refusal of a policy becomes its code, with
+// RetryInfo and the grpc-retry-pushback-ms trailer where it says when, or whether,
+// to come back. A handler's own error goes to the caller untouched.
+func NewServer(r enmesh.Router, opts ...ServerOption) *Server {
+	s := &Server{router: r, onPanic: logPanic}
+	s.identity = s.identities.of
+	for _, o := range opts {
+		o.server(s)
+	}
+	return s
+}
+
+// Options is all that grpc.NewServer needs: both interceptors, credentials if
+// [WithTLS] was given, and a keepalive policy that allows clients to ping every 10
+// seconds. Interceptors of the program's own run inside when they come later in the
+// list of options.
+func (s *Server) Options() []grpc.ServerOption {
+	opts := []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(s.Unary()),
+		grpc.ChainStreamInterceptor(s.Stream()),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	}
+	if s.tls != nil {
+		opts = append(opts, grpc.Creds(credentials.NewTLS(s.tls)))
+	}
+	return opts
+}
+
+// Unary is the interceptor of unary methods alone.
+func (s *Server) Unary() grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		x := &served{server: s, req: req, unary: handler}
+		err := x.serve(ctx, info.FullMethod, enmesh.Unary)
+		if err != nil {
+			return nil, err
+		}
+		return x.resp, nil
+	}
+}
+
+// Stream is the interceptor of streaming methods alone.
+func (s *Server) Stream() grpc.StreamServerInterceptor {
+	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		x := &served{server: s, req: srv, stream: ss, streaming: handler}
+		return x.serve(ss.Context(), info.FullMethod, kindOf(info.IsClientStream, info.IsServerStream))
+	}
+}
+
+func kindOf(client, server bool) enmesh.Kind {
+	switch {
+	case client && server:
+		return enmesh.Bidi
+	case client:
+		return enmesh.ClientStream
+	case server:
+		return enmesh.ServerStream
+	}
+	return enmesh.Unary
+}
+
+func logPanic(ctx context.Context, method string, value any, stack []byte) {
+	slog.ErrorContext(ctx, "meshgrpc: panic", "method", method, "value", value, "stack", string(stack))
+}
