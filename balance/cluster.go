@@ -42,6 +42,7 @@ type Cluster struct {
 	cfg     ClusterConfig
 	told    []discovery.Endpoint // the registry's list, as applied last
 	hosts   []*host              // of told, by position; nil where the cluster has no use for it
+	spare   []*host              // the hosts before, to be overwritten
 	index   map[identity]*host
 	gen     uint64
 	refusal *enmesh.Error // nil after an Apply

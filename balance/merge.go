@@ -4,6 +4,7 @@
 package balance
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 
@@ -26,28 +27,22 @@ func (c *Cluster) merge(eps []discovery.Endpoint, anew bool) difference {
 	if !anew && c.repeats(eps) {
 		return difference{}
 	}
+	before := c.told
+	if anew {
+		before = nil
+	}
 	c.gen++
 	d := difference{all: make([]*Endpoint, 0, len(eps))}
-	hosts := make([]*host, len(eps))
+	hosts := append(c.spare[:0], make([]*host, len(eps))...)
 	next := 0 // where in the list before the present entry is expected
 	for i := range eps {
-		ep := &eps[i]
-		expected := !anew && next < len(c.told) && same(ep, &c.told[next])
-		var h *host
-		if expected {
-			h = c.hosts[next]
-			next++
+		h := c.find(&eps[i], before, &next, &d)
+		if h == nil {
+			continue
 		}
-		if h == nil || h.gen == c.gen {
-			if h = c.place(ep, &d); h != nil && h.gen != 0 && !expected {
-				next = h.at + 1
-			}
-		}
-		if h != nil {
-			h.gen = c.gen
-			hosts[i] = h
-			d.all = append(d.all, &h.self)
-		}
+		h.gen = c.gen
+		hosts[i] = h
+		d.all = append(d.all, &h.self)
 	}
 	for i, h := range hosts {
 		if h != nil {
@@ -56,10 +51,28 @@ func (c *Cluster) merge(eps []discovery.Endpoint, anew bool) difference {
 	}
 	c.dropUnseen(&d)
 	if !anew {
-		c.told = slices.Clone(eps)
+		clear(c.told)
+		c.told = append(c.told[:0], eps...)
 	}
-	c.hosts = hosts
+	c.hosts, c.spare = hosts, c.hosts
 	return d
+}
+
+// find is the endpoint of an entry: the one at next in the list before, if it is that,
+// else wherever it may be. next moves along.
+func (c *Cluster) find(ep *discovery.Endpoint, before []discovery.Endpoint, next *int, d *difference) *host {
+	if at := *next; at < len(before) && same(ep, &before[at]) {
+		*next = at + 1
+		if h := c.hosts[at]; h != nil && h.gen != c.gen {
+			return h
+		}
+		return c.place(ep, d)
+	}
+	h := c.place(ep, d)
+	if h != nil && h.gen != 0 {
+		*next = h.at + 1
+	}
+	return h
 }
 
 // repeats reports whether the list is the one before, in the same order.
@@ -135,7 +148,21 @@ func identify(addrs []string, ep *discovery.Endpoint) identity {
 	return id
 }
 
-// same is discovery.Endpoint.Equal without copying two large values.
+// same is discovery.Endpoint.Equal, quick where a registry hands out the very maps and
+// slices of before.
 func same(a, b *discovery.Endpoint) bool {
-	return slices.Equal(a.Addrs, b.Addrs) && a.Equal(*b)
+	if !slices.Equal(a.Addrs, b.Addrs) {
+		return false
+	}
+	if sameMap(a.Labels, b.Labels) && sameMap(a.Metadata, b.Metadata) {
+		a, b := *a, *b
+		a.Labels, b.Labels, a.Metadata, b.Metadata = nil, nil, nil, nil
+		return a.Equal(b)
+	}
+	return a.Equal(*b)
+}
+
+// sameMap reports whether a and b are one map.
+func sameMap(a, b map[string]string) bool {
+	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
 }

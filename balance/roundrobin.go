@@ -34,12 +34,10 @@ func (p *roundRobin) Pick(c *enmesh.Call) (*Endpoint, error) {
 		return nil, ErrNoEndpoint
 	}
 	retried := hasTried(c)
-	at := 0
 	for range redraws {
-		at = int(p.next.Add(1) % uint32(len(p.eps)))
-		if e := p.eps[at]; usable(e, c, retried) {
+		if e := p.eps[p.next.Add(1)%uint32(len(p.eps))]; usable(e, c, retried) {
 			return e, nil
 		}
 	}
-	return scan(p.eps, c, at)
+	return scan(p.eps, c, within(rand.Uint32(), len(p.eps)))
 }

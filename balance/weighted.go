@@ -38,14 +38,13 @@ type weighted struct {
 
 func (p *weighted) Pick(c *enmesh.Call) (*Endpoint, error) {
 	retried := hasTried(c)
-	at := uint32(0)
 	for range redraws {
-		at = p.turns[p.next.Add(1)%uint32(len(p.turns))]
+		at := p.turns[p.next.Add(1)%uint32(len(p.turns))]
 		if e := p.eps[at]; usable(e, c, retried) {
 			return e, nil
 		}
 	}
-	return scan(p.eps, c, int(at))
+	return scan(p.eps, c, within(rand.Uint32(), len(p.eps)))
 }
 
 // turnsOf is how many turns each endpoint has in a round.
