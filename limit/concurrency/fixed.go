@@ -1,0 +1,78 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package concurrency
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// ErrFull is found in both of the package's own refusals.
+var ErrFull = errors.New("too many calls at once")
+
+var (
+	// Overflow refuses as a client's pool does: Unavailable, 503, UO, Neutral.
+	Overflow = &enmesh.Error{
+		Code: enmesh.Unavailable, Outcome: enmesh.Neutral, Unsent: true,
+		Status: 503, Flag: enmesh.FlagOverflow, Policy: "concurrency", Err: ErrFull,
+	}
+	// Exhausted refuses as a server does: ResourceExhausted, 429, RL, Neutral.
+	Exhausted = &enmesh.Error{
+		Code: enmesh.ResourceExhausted, Outcome: enmesh.Neutral, Unsent: true,
+		Status: 429, Flag: enmesh.FlagRateLimited, Policy: "concurrency", Err: ErrFull,
+	}
+)
+
+// Config is how many, and what the rest are told. It is comparable.
+type Config struct {
+	// Max is how many calls may run at once: 1 or more.
+	Max int64
+	// Refusal is the error of a call that is one too many. nil is Overflow on a
+	// client and Exhausted on a server. It should be Neutral and Unsent.
+	Refusal *enmesh.Error
+}
+
+// Fixed admits up to a fixed number of calls at once. A call is in flight until it
+// has finished: body read, stream ended, handler returned. It is a gate; neither
+// admitting nor refusing allocates or takes a lock.
+type Fixed struct {
+	inFlight atomic.Int64
+	max      int64
+	refusal  [2]*enmesh.Error // by enmesh.Side
+}
+
+// NewFixed makes the gate, or refuses a Config that makes no sense.
+func NewFixed(cfg Config) (*Fixed, error) {
+	if cfg.Max < 1 {
+		return nil, fmt.Errorf("concurrency: Max %d is less than 1", cfg.Max)
+	}
+	f := &Fixed{max: cfg.Max, refusal: [2]*enmesh.Error{Overflow, Exhausted}}
+	if cfg.Refusal != nil {
+		f.refusal = [2]*enmesh.Error{cfg.Refusal, cfg.Refusal}
+	}
+	return f, nil
+}
+
+// InFlight is how many calls run now.
+func (f *Fixed) InFlight() int64 { return f.inFlight.Load() }
+
+// Admit counts the call in flight, or refuses.
+func (f *Fixed) Admit(_ context.Context, c *enmesh.Call) (enmesh.Token, error) {
+	for {
+		n := f.inFlight.Load()
+		if n >= f.max {
+			return enmesh.Token{}, f.refusal[c.Side]
+		}
+		if f.inFlight.CompareAndSwap(n, n+1) {
+			return enmesh.Token{}, nil
+		}
+	}
+}
+
+// Done counts it no longer.
+func (f *Fixed) Done(enmesh.Token, enmesh.Result) { f.inFlight.Add(-1) }

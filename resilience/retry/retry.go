@@ -1,0 +1,119 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package retry
+
+import (
+	"context"
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// New makes the middleware, or refuses a Config that makes no sense.
+//
+// The route that it stands in says Resends, so that adapters keep what a replay
+// needs.
+func New(cfg Config) (enmesh.Middleware, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	r := &retrier{cfg}
+	return func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			err := next(ctx, c)
+			if err == nil {
+				return nil
+			}
+			return r.again(ctx, c, next, err)
+		}
+	}, nil
+}
+
+// retrier is what all calls of one middleware share.
+type retrier struct{ Config }
+
+// again makes further attempts until one succeeds or nothing speaks for another.
+func (r *retrier) again(ctx context.Context, c *enmesh.Call, next enmesh.Next, err error) error {
+	for made := 1; ; made++ {
+		if !r.may(ctx, c, err) {
+			return err
+		}
+		if made == r.MaxAttempts {
+			return exhausted(made, err)
+		}
+		wait := r.wait(made, enmesh.ErrorOf(err))
+		if !fits(ctx, wait) || !r.take() {
+			return err
+		}
+		if !c.Again() { // drops the answer: nothing may stop the attempt after this but ctx
+			r.refund()
+			return err
+		}
+		if !sleep(ctx, wait) {
+			r.refund()
+			return c.EndOf(ctx)
+		}
+		c.Tick()
+		if err = next(ctx, c); err == nil {
+			return nil
+		}
+	}
+}
+
+// may reports whether the policy and the call allow another attempt after err.
+func (r *retrier) may(ctx context.Context, c *enmesh.Call, err error) bool {
+	e := enmesh.ErrorOf(err)
+	if e == nil || e.RetryAfter < 0 || ctx.Err() != nil || !c.Replayable() {
+		return false
+	}
+	if !r.On.wants(c, e) {
+		return false
+	}
+	return c.Repeatable(err) || !r.Strict && r.On.consents(e)
+}
+
+func (r *retrier) take() bool { return r.Budget == nil || r.Budget.Take() }
+
+func (r *retrier) refund() {
+	if r.Budget != nil {
+		r.Budget.Refund()
+	}
+}
+
+// exhausted is err as the error of the last attempt that policy allows, if there
+// was more than one. The error itself is not written, since it may be shared, and
+// errors.Is still finds it, so that its answer is handed out.
+func exhausted(made int, err error) error {
+	if made == 1 {
+		return err
+	}
+	last := *enmesh.ErrorOf(err)
+	if last.Policy != "" {
+		last.Policy = "retry"
+	}
+	last.Flag, last.Err = enmesh.FlagRetriesExhausted, err
+	return &last
+}
+
+// fits reports whether ctx leaves time for more than the wait.
+func fits(ctx context.Context, wait time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Until(deadline) > wait
+}
+
+// sleep waits, and reports false if ctx ended first.
+func sleep(ctx context.Context, wait time.Duration) bool {
+	if wait <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

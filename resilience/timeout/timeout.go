@@ -1,0 +1,87 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package timeout
+
+import (
+	"context"
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// Overall bounds the whole call, retries and the waits between them included:
+// Istio's timeout. It stands outside a retry. A limit of zero or less is none.
+func Overall(limit time.Duration) enmesh.Middleware { return bound(limit, "call") }
+
+// Attempt bounds one attempt: Istio's perTryTimeout. It stands inside a retry. A
+// limit of zero or less is none.
+func Attempt(limit time.Duration) enmesh.Middleware { return bound(limit, "attempt") }
+
+func bound(limit time.Duration, what string) enmesh.Middleware {
+	expiry := expiryOf(limit, what)
+	return func(next enmesh.Next) enmesh.Next {
+		if limit <= 0 {
+			return next
+		}
+		return func(ctx context.Context, c *enmesh.Call) error {
+			deadline := c.Clock.Add(limit).Time()
+			if tighter, ok := ctx.Deadline(); ok && !deadline.Before(tighter) {
+				return next(ctx, c)
+			}
+			return newTerm(ctx, c, deadline, expiry).run(next, limit)
+		}
+	}
+}
+
+// run makes the call within the term.
+func (t *term) run(next enmesh.Next, limit time.Duration) error {
+	c := t.call
+	before := c.Expiry
+	if t.visible {
+		c.Expiry = t.expiry
+	}
+	t.arm(limit)
+	defer t.onPanic()
+	err := next(t, c)
+	late := !t.settle()
+	if t.visible {
+		c.Expiry = before
+	}
+	if late && err == nil && c.Side == enmesh.Client && c.Streams() {
+		err = t.expiry // the head came, but what follows is cut already
+	}
+	t.leave(err)
+	return err
+}
+
+// leave ends the context: at once when nothing can run on, else with the call. What
+// runs on is a stream, or a body, be it that of an error.
+func (t *term) leave(err error) {
+	c := t.call
+	if c.Streams() && (err == nil || c.Answer.Status != 0) {
+		c.Defer((*ending)(t), enmesh.Token{})
+		return
+	}
+	t.cancel(nil)
+}
+
+// onPanic ends the context when next did not return.
+func (t *term) onPanic() {
+	if t.state.Load() != running {
+		return
+	}
+	t.settle()
+	t.cancel(nil)
+}
+
+// ending is a term as a gate that waits for the end of the call.
+type ending term
+
+// Admit is never called: an ending is only ever deferred.
+func (*ending) Admit(context.Context, *enmesh.Call) (enmesh.Token, error) {
+	return enmesh.Token{}, nil
+}
+
+// Done ends the context.
+func (e *ending) Done(enmesh.Token, enmesh.Result) { e.cancel(nil) }
