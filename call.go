@@ -87,7 +87,7 @@ type Call struct {
 
 // Result is the Result of an attempt that ended with err at c.Clock.
 func (c *Call) Result(err error) Result {
-	return Result{Err: err, Outcome: OutcomeOf(err), Answered: Instant(c.answered.Load()), Ended: c.Clock}
+	return Result{Err: err, Outcome: OutcomeOf(err), Answered: Instant(c.answered.Load()), Ended: c.Clock, Call: c}
 }
 
 // Streams reports whether the answer may run on after Next has returned: HTTP and
@@ -146,6 +146,15 @@ func (c *Call) PickedAt() Instant { return c.picked }
 // AnsweredAt is when the head of the answer came; 0 before. Any goroutine may call
 // it: a timer asks before it cuts an answer that runs on.
 func (c *Call) AnsweredAt() Instant { return Instant(c.answered.Load()) }
+
+// Sizes are the bytes of the request's and of the answer's body that crossed the
+// wire so far; each is negative when the adapter does not count it.
+func (c *Call) Sizes() (request, answer int64) {
+	if s, ok := c.wire.(Sizer); ok {
+		return s.Sizes()
+	}
+	return -1, -1
+}
 
 // FromContext returns the Call that ctx carries, or nil.
 func FromContext(ctx context.Context) *Call {

@@ -22,6 +22,12 @@ type Exchange interface {
 	Adopt(winner Exchange)
 }
 
+// Sizer is what an [Exchange] that counts bytes is as well (see [Call.Sizes]). It is
+// asked when the call has ended, on any goroutine; a negative count is unknown.
+type Sizer interface {
+	Sizes() (request, answer int64)
+}
+
 // Carrier is a Call and the context that carries it, in one piece: an adapter
 // embeds it by value in its own record of the call, which is then the only
 // allocation. It is not pooled: contexts outlive calls.

@@ -110,7 +110,7 @@ func (c *Call) endResult() Result {
 	if err == nil {
 		err = c.hooks.err
 	}
-	return Result{Err: err, Outcome: OutcomeOf(err), Answered: Instant(c.answered.Load()), Ended: c.hooks.at}
+	return Result{Err: err, Outcome: OutcomeOf(err), Answered: Instant(c.answered.Load()), Ended: c.hooks.at, Call: c}
 }
 
 // finishFunc is a function as a gate that waits for an end.

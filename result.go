@@ -11,6 +11,12 @@ type Result struct {
 	Outcome  Outcome // OutcomeOf(Err), worked out once
 	Answered Instant // when the answer's head came; 0: none came
 	Ended    Instant // the one reading that all hooks share
+
+	// Call is the call, or the attempt, that ended: what a gate that describes calls
+	// (telemetry) reads when it is told. It may be nil. Read it in Done and nowhere
+	// later; a gate below the pick may be told while the call is on its next attempt,
+	// and leaves it alone.
+	Call *Call
 }
 
 // Latency is the time from start to the answer's head, or to the end when no

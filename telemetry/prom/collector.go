@@ -1,0 +1,90 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package prom
+
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// DefaultMaxSeries is how many series a metric has at most, unless Config says.
+const DefaultMaxSeries = 10_000
+
+// Config of a Collector. The zero Config is the default.
+type Config struct {
+	// MaxSeries bounds the series of each metric, the overflow series apart; 0 or
+	// less is 10,000. A full set of Istio's series is about 1.5 KiB.
+	MaxSeries int
+}
+
+// Collector counts calls and attempts, of any number of chains, sides and
+// workloads. It is a prometheus.Collector: register it once.
+type Collector struct {
+	calls    *family[callSeries]
+	attempts *family[atomic.Uint64]
+
+	requests, duration, sent, received, tries, folded *prometheus.Desc
+}
+
+// callSeries is what is counted of calls with the same labels. The number of calls
+// is the number of durations.
+type callSeries struct{ duration, request, response histogram }
+
+// New makes an empty Collector.
+func New(cfg Config) *Collector {
+	limit := cfg.MaxSeries
+	if limit <= 0 {
+		limit = DefaultMaxSeries
+	}
+	describe := func(name, help string, labels []string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &Collector{
+		calls:    newFamily[callSeries](limit, callLabels),
+		attempts: newFamily[atomic.Uint64](limit, attemptLabels),
+		requests: describe("istio_requests_total", "Calls.", callLabels),
+		duration: describe("istio_request_duration_milliseconds", "Time from a call's begin to its end.", callLabels),
+		sent:     describe("istio_request_bytes", "Size of a request's body.", callLabels),
+		received: describe("istio_response_bytes", "Size of an answer's body.", callLabels),
+		tries:    describe("enmesh_attempts_total", "Attempts made for calls.", attemptLabels),
+		folded:   describe("enmesh_metrics_folded_total", "Calls and attempts counted in an overflow series.", []string{"of"}),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.requests, c.duration, c.sent, c.received, c.tries, c.folded} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector. It holds up no call.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.calls.snapshot() {
+		v := &s.value
+		ch <- counted{c.requests, s.labels, v.duration.count}
+		ch <- measured{c.duration, s.labels, durations, &v.duration}
+		sendCounted(ch, measured{c.sent, s.labels, sizes, &v.request})
+		sendCounted(ch, measured{c.received, s.labels, sizes, &v.response})
+	}
+	for _, s := range c.attempts.snapshot() {
+		ch <- counted{c.tries, s.labels, loading(&s.value)}
+	}
+	of := []string{"of"}
+	fold := func(name string, n *atomic.Uint64) {
+		desc := prometheus.NewDesc("of", "", of, nil)
+		ch <- counted{c.folded, prometheus.MakeLabelPairs(desc, []string{name}), loading(n)}
+	}
+	fold("calls", &c.calls.folded)
+	fold("attempts", &c.attempts.folded)
+}
+
+// sendCounted sends m unless it is empty: a histogram is 22 lines of text, too many
+// for what an adapter never counts.
+func sendCounted(ch chan<- prometheus.Metric, m measured) {
+	if m.from.count() > 0 {
+		ch <- m
+	}
+}

@@ -1,0 +1,169 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package prom
+
+import (
+	"sync/atomic"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/telemetry"
+)
+
+// Calls is the observer of one chain's calls, for telemetry.Calls. Make it when the
+// chain is built; series stay when chains are built anew.
+func (c *Collector) Calls(s telemetry.Scope) telemetry.Observer {
+	return &calls{scope: s, family: c.calls}
+}
+
+// Attempts is the observer of one chain's attempts, for telemetry.Attempts.
+func (c *Collector) Attempts(s telemetry.Scope) telemetry.Observer {
+	return &attempts{scope: s, family: c.attempts}
+}
+
+// callKey is all that may differ between the calls of a chain and shows in labels.
+type callKey struct {
+	endpoint  enmesh.Endpoint // client
+	service   string
+	principal string // server
+	flag      enmesh.Flag
+	code      enmesh.Code // gRPC
+	status    int32
+	protocol  enmesh.Protocol
+	secure    bool // server
+}
+
+func (k *callKey) hash() uint64 {
+	h := telemetry.Hash(0).Uint(uint64(k.code)<<40 | uint64(k.status)<<8 | uint64(len(k.flag))<<1 | uint64(k.protocol))
+	if k.endpoint != nil {
+		h = h.Endpoint(k.endpoint)
+	}
+	if k.principal != "" {
+		h = h.String(k.principal)
+	}
+	return uint64(h.Uint(uint64(len(k.service))))
+}
+
+// labelledKey is a callKey of a peer that has labels.
+type labelledKey struct {
+	callKey
+	peer telemetry.Workload
+}
+
+// calls observes the calls of one chain.
+type calls struct {
+	scope    telemetry.Scope
+	family   *family[callSeries]
+	plain    telemetry.Cache[callKey, *series[callSeries]]
+	labelled telemetry.Cache[labelledKey, *series[callSeries]]
+}
+
+// Observe counts a call.
+func (o *calls) Observe(r enmesh.Result) {
+	c := r.Call
+	k := callKey{
+		service: c.Service, flag: telemetry.FlagOf(r.Err),
+		status: int32(telemetry.Status(r)), protocol: c.Protocol, //nolint:gosec // a status has three digits
+	}
+	if c.Protocol == enmesh.GRPC {
+		k.code = enmesh.CodeOf(r.Err)
+	}
+	if o.scope.Side == enmesh.Client {
+		k.endpoint = c.Endpoint
+	} else if c.Source != nil {
+		k.principal = c.Source.Identity
+		k.secure = c.Source.TLS != nil && len(c.Source.TLS.PeerCertificates) > 0
+	}
+	s := &o.find(&k, c.Source).value
+	s.duration.observe(durations, uint64(max(r.Ended.Sub(c.Start), 0))) //nolint:gosec // never negative
+	request, answer := c.Sizes()
+	if request >= 0 {
+		s.request.observe(sizes, uint64(request))
+	}
+	if answer >= 0 {
+		s.response.observe(sizes, uint64(answer))
+	}
+}
+
+// find is the series of a key.
+func (o *calls) find(k *callKey, peer *enmesh.Peer) *series[callSeries] {
+	if o.scope.Side == enmesh.Server && peer != nil && len(peer.Labels) > 0 {
+		return o.findLabelled(k, peer)
+	}
+	hash := k.hash()
+	if s, ok := o.plain.Get(hash, k); ok {
+		return s
+	}
+	key := *k
+	s, room := o.family.series(callValues(o.scope, &key, o.far(&key)))
+	if room {
+		o.plain.Put(hash, key, s)
+	} else {
+		o.family.folded.Add(1)
+	}
+	return s
+}
+
+// far is what is known of the other side of calls with key.
+func (o *calls) far(k *callKey) telemetry.Workload {
+	if o.scope.Side == enmesh.Client {
+		return workloadOf(k.endpoint)
+	}
+	return telemetry.Workload{}.WithIdentity(k.principal)
+}
+
+// findLabelled is find for a peer that says more of itself than its identity.
+func (o *calls) findLabelled(k *callKey, peer *enmesh.Peer) *series[callSeries] {
+	key := labelledKey{*k, telemetry.WorkloadOf(func(label string) string { return peer.Labels[label] })}
+	hash := uint64(telemetry.Hash(k.hash()).String(key.peer.App).String(key.peer.Version))
+	if s, ok := o.labelled.Get(hash, &key); ok {
+		return s
+	}
+	s, room := o.family.series(callValues(o.scope, &key.callKey, key.peer.WithIdentity(k.principal)))
+	if room {
+		o.labelled.Put(hash, key, s)
+	} else {
+		o.family.folded.Add(1)
+	}
+	return s
+}
+
+// attemptKey is all that may differ between the attempts of a chain.
+type attemptKey struct {
+	endpoint enmesh.Endpoint
+	service  string
+	flag     enmesh.Flag
+	outcome  enmesh.Outcome
+	protocol enmesh.Protocol
+}
+
+// attempts observes the attempts of one chain.
+type attempts struct {
+	scope  telemetry.Scope
+	family *family[atomic.Uint64]
+	cache  telemetry.Cache[attemptKey, *series[atomic.Uint64]]
+}
+
+// Observe counts an attempt.
+func (o *attempts) Observe(r enmesh.Result) {
+	c := r.Call
+	k := attemptKey{
+		endpoint: c.Endpoint, service: c.Service, flag: telemetry.FlagOf(r.Err), outcome: r.Outcome, protocol: c.Protocol,
+	}
+	h := telemetry.Hash(0).Uint(uint64(len(k.flag))<<16 | uint64(k.outcome)<<8 | uint64(k.protocol))
+	if k.endpoint != nil {
+		h = h.Endpoint(k.endpoint)
+	}
+	if s, ok := o.cache.Get(uint64(h), &k); ok {
+		s.value.Add(1)
+		return
+	}
+	key := k
+	s, room := o.family.series(attemptValues(o.scope, &key))
+	if room {
+		o.cache.Put(uint64(h), key, s)
+	} else {
+		o.family.folded.Add(1)
+	}
+	s.value.Add(1)
+}
