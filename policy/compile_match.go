@@ -1,0 +1,85 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/enmesh-go/enmesh/balance/route"
+)
+
+// matches compiles the matches of a rule. never says that there are some, and none
+// is for this process: then the rule is not, either.
+func (b *builder) matches(c cursor, blocks []*networking.HTTPMatchRequest) (out []*route.Match, never bool) {
+	for i, m := range blocks {
+		at := c.item(i)
+		if why := b.notHere(at, m); why.path != "" {
+			continue
+		}
+		out = append(out, matchOf(at, m))
+	}
+	return out, len(blocks) > 0 && len(out) == 0
+}
+
+// notHere is the field by which a match is for other processes, which is known when
+// it is compiled.
+func (b *builder) notHere(c cursor, m *networking.HTTPMatchRequest) cursor {
+	var at cursor
+	var why string
+	switch {
+	case !appliesToMesh(m.GetGateways()):
+		at, why = c.field("gateways"), "for gateways only"
+	case !holds(b.Labels, m.GetSourceLabels()):
+		at, why = c.field("sourceLabels"), "for processes with other labels"
+	case m.GetSourceNamespace() != "" && m.GetSourceNamespace() != b.Namespace:
+		at, why = c.field("sourceNamespace"), "for processes in another namespace"
+	default:
+		return cursor{}
+	}
+	at.note(Enforced, why+": this match holds for no call of this process")
+	return at
+}
+
+func matchOf(c cursor, m *networking.HTTPMatchRequest) *route.Match {
+	out := &route.Match{
+		Name:           m.GetName(),
+		URI:            optional(m.GetUri()),
+		Method:         optional(m.GetMethod()),
+		Scheme:         optional(m.GetScheme()),
+		Authority:      optional(m.GetAuthority()),
+		Headers:        stringMatches(m.GetHeaders()),
+		WithoutHeaders: stringMatches(m.GetWithoutHeaders()),
+		Query:          stringMatches(m.GetQueryParams()),
+		Port:           uint16(m.GetPort()), //nolint:gosec // checked
+		IgnoreURICase:  m.GetIgnoreUriCase(),
+	}
+	return out
+}
+
+// optional compiles a match of an attribute that every call has: an empty one holds
+// for all.
+func optional(m *networking.StringMatch) *route.StringMatch {
+	if m.GetMatchType() == nil {
+		return nil
+	}
+	out := stringMatch(m)
+	return &out
+}
+
+func stringMatches(in map[string]*networking.StringMatch) map[string]route.StringMatch {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make(map[string]route.StringMatch, len(in))
+	for key, m := range in {
+		out[key] = stringMatch(m)
+	}
+	return out
+}
+
+// stringMatch compiles a match of text. An empty one, and Istio's regex "*", hold
+// for any value that is there.
+func stringMatch(m *networking.StringMatch) route.StringMatch {
+	return route.StringMatch{}
+}

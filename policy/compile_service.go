@@ -1,0 +1,267 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance/route"
+	"github.com/enmesh-go/enmesh/resilience/fault"
+	"github.com/enmesh-go/enmesh/resilience/retry"
+)
+
+// addService takes in one VirtualService, in the order they go before one another.
+func (b *builder) addService(d *document, vs *networking.VirtualService) {
+	switch {
+	case len(vs.GetHosts()) == 0:
+		d.withoutEffect("spec", "a delegate, and delegation is not enforced yet: the document has no effect")
+		return
+	case !appliesToMesh(vs.GetGateways()):
+		d.withoutEffect("spec.gateways", "for gateways only, not for calls between services: the document has no effect")
+		return
+	case len(vs.GetHttp()) == 0:
+		return // tls and tcp have their findings
+	}
+	hosts := b.claim(d, vs)
+	if len(hosts) == 0 {
+		return
+	}
+	svc := &Service{Hosts: hosts, Name: d.name, Namespace: d.namespace, Origin: d.origin()}
+	catchAll := -1
+	for i, r := range vs.GetHttp() {
+		c := cursor{d, "spec.http"}.item(i)
+		if catchAll >= 0 {
+			c.note(Warned, "no call reaches this rule: rule "+strconv.Itoa(catchAll)+" has no match and takes all; put it last")
+		}
+		if rule := b.rule(c, r, i); rule != nil {
+			svc.Rules = append(svc.Rules, rule)
+			if len(rule.Match) == 0 {
+				catchAll = i
+			}
+		}
+	}
+	b.enter(svc)
+}
+
+// claim is the keys of a document's hosts that no earlier document has.
+func (b *builder) claim(d *document, vs *networking.VirtualService) []string {
+	var hosts []string
+	var notes []func()
+	for i, host := range vs.GetHosts() {
+		key := b.key(d, host)
+		other := b.snapshot.services[key]
+		if other == nil && !slices.Contains(hosts, key) {
+			hosts = append(hosts, key)
+			continue
+		}
+		why := "host " + strconv.Quote(host) + " stands twice"
+		if other != nil {
+			why = "without effect for host " + strconv.Quote(host) + ": it has its rules from VirtualService " +
+				strconv.Quote(other.Name) + " (" + other.Origin + "), which goes first; put the rules together"
+		}
+		notes = append(notes, func() { d.note(index("spec.hosts", i), Warned, why) })
+	}
+	if len(hosts) == 0 {
+		d.findings = nil
+	}
+	for _, note := range notes {
+		note()
+	}
+	return hosts
+}
+
+// enter puts a service in force.
+func (b *builder) enter(svc *Service) {
+	s := b.snapshot
+	if s.services == nil {
+		s.services = map[string]*Service{}
+	}
+	for _, host := range svc.Hosts {
+		s.services[host] = svc
+		if suffix, ok := strings.CutPrefix(host, "*"); ok {
+			s.wildServices = append(s.wildServices, wildcard[*Service]{suffix, svc})
+		}
+	}
+	s.Services = append(s.Services, svc)
+}
+
+// rule compiles one rule, or returns nil when it is never for this process.
+func (b *builder) rule(c cursor, r *networking.HTTPRoute, i int) *Rule {
+	matches, never := b.matches(c.field("match"), r.GetMatch())
+	if never {
+		return nil
+	}
+	d := c.doc
+	rule := &Rule{
+		Name:     cmp.Or(r.GetName(), d.name+"-"+strconv.Itoa(i)),
+		Document: d.kind + " " + d.namespace + "/" + d.name,
+		Origin:   d.file + ":" + strconv.Itoa(d.at(c.path).Line),
+		Match:    matches,
+		Headers:  headersOf(c.field("headers"), r.GetHeaders()),
+		Timeout:  r.GetTimeout().AsDuration(),
+		PerTry:   r.GetRetries().GetPerTryTimeout().AsDuration(),
+		Retry:    retryOf(c.field("retries"), r.GetRetries()),
+		Fault:    faultOf(c.field("fault"), r.GetFault()),
+		Refused:  refusalOf(r),
+	}
+	if rule.Refused == "" {
+		rule.Split = b.split(c.field("route"), r.GetRoute())
+	}
+	return rule
+}
+
+// refusalOf is why the calls of a rule are refused. A rule whose action enmesh
+// cannot do must not let them through to the next.
+func refusalOf(r *networking.HTTPRoute) string {
+	switch {
+	case r.GetDelegate() != nil:
+		return "delegate is not enforced yet"
+	case r.GetRedirect() != nil:
+		return "redirect is not enforced yet"
+	case r.GetDirectResponse() != nil:
+		return "directResponse is not enforced yet"
+	}
+	return ""
+}
+
+// split compiles the targets of a rule. The weight of a single one does not matter;
+// of several, those of weight 0 get nothing.
+func (b *builder) split(c cursor, targets []*networking.HTTPRouteDestination) []Target {
+	var out []Target
+	for i, t := range targets {
+		at := c.item(i)
+		weight := uint32(max(0, t.GetWeight())) //nolint:gosec // not negative
+		if len(targets) == 1 {
+			weight = 1
+		}
+		to := enmesh.Destination{
+			Service: b.key(at.doc, t.GetDestination().GetHost()),
+			Port:    uint16(t.GetDestination().GetPort().GetNumber()), //nolint:gosec // checked
+			Subset:  t.GetDestination().GetSubset(),
+		}
+		b.checkSubset(at.field("destination").field("subset"), to, t.GetDestination().GetHost())
+		headers := headersOf(at.field("headers"), t.GetHeaders())
+		if weight > 0 {
+			out = append(out, Target{to, weight, headers})
+		}
+	}
+	return out
+}
+
+// checkSubset holds that a rule names a subset that there is. Istio answers such
+// calls with 503 and tells nobody; where the host's rule is loaded, this is surely a
+// mistake and refused. Where no rule for the host is, it is a finding.
+func (b *builder) checkSubset(c cursor, to enmesh.Destination, host string) {
+	if to.Subset == "" {
+		return
+	}
+	d := b.snapshot.Destination(to.Service)
+	if _, ok := d.Labels(to.Subset); ok {
+		return
+	}
+	if d == nil {
+		c.note(Warned, "no DestinationRule for host "+strconv.Quote(host)+" is loaded: calls to subset "+
+			strconv.Quote(to.Subset)+" are answered with 503 (NC) until one defines it")
+		return
+	}
+	fix := "add it there"
+	if subsets := d.Subsets(); len(subsets) > 0 {
+		fix += " or use " + list(subsets)
+	}
+	c.refuse("%q is not defined by any DestinationRule for host %q (%s): %s", to.Subset, host, d.Origin, fix)
+}
+
+// retryOf compiles retries; nothing said is Istio's default.
+func retryOf(c cursor, r *networking.HTTPRetry) retry.Config {
+	if r == nil {
+		return DefaultRetry()
+	}
+	if r.GetAttempts() == 0 {
+		return retry.Config{MaxAttempts: 1, On: retry.DefaultOn()}
+	}
+	cfg := retry.Config{MaxAttempts: int(r.GetAttempts()) + 1, On: retry.DefaultOn(), BaseBackoff: r.GetBackoff().AsDuration()}
+	if on, err := retry.ParseOn(r.GetRetryOn()); err == nil && on != (retry.On{}) {
+		cfg.On = on
+	}
+	for word := range strings.SplitSeq(r.GetRetryOn(), ",") {
+		switch strings.TrimSpace(word) {
+		case "retriable-headers", "http3-post-connect-failure":
+			c.field("retryOn").note(Ignored, strings.TrimSpace(word)+" never holds: no field names the headers, and enmesh speaks no HTTP/3")
+		}
+	}
+	if ignore := r.GetRetryIgnorePreviousHosts(); ignore != nil && !ignore.GetValue() {
+		c.field("retryIgnorePreviousHosts").note(Ignored, "false is not enforced yet: a retry prefers an instance that was not tried")
+	}
+	return cfg
+}
+
+// faultOf compiles a fault. A percentage that is not given is 0, as in Istio.
+func faultOf(c cursor, f *networking.HTTPFaultInjection) fault.Config {
+	var cfg fault.Config
+	if delay := f.GetDelay(); delay != nil {
+		cfg.Delay = delay.GetFixedDelay().AsDuration()
+		cfg.DelayPPM = millionths(c.field("delay"), delay.GetPercentage(), delay.GetPercent()) //nolint:staticcheck // deprecated and still read
+	}
+	if abort := f.GetAbort(); abort != nil {
+		cfg.AbortPPM = millionths(c.field("abort"), abort.GetPercentage(), 0)
+		cfg.AbortStatus = int(abort.GetHttpStatus())
+		cfg.AbortCode, cfg.HasAbortCode = enmesh.ParseCode(abort.GetGrpcStatus())
+	}
+	return cfg
+}
+
+// millionths is a percentage in parts per million, cut off.
+func millionths(c cursor, p *networking.Percent, whole int32) uint32 {
+	switch {
+	case p != nil:
+		return uint32(p.GetValue() * 10_000)
+	case whole != 0:
+		return uint32(whole) * 10_000 //nolint:gosec // checked
+	}
+	c.note(Warned, "it befalls no call: percentage is missing, and that is 0")
+	return 0
+}
+
+// headersOf compiles the edits of headers. Setting the authority is a rewrite, which
+// has its own verdict.
+func headersOf(c cursor, h *networking.Headers) route.Headers {
+	return route.Headers{
+		Request:  opsOf(c.field("request"), h.GetRequest()),
+		Response: opsOf(c.field("response"), h.GetResponse()),
+	}
+}
+
+func opsOf(c cursor, ops *networking.Headers_HeaderOperations) route.Ops {
+	return route.Ops{
+		Set:    withoutAuthority(c.field("set"), ops.GetSet()),
+		Add:    withoutAuthority(c.field("add"), ops.GetAdd()),
+		Remove: ops.GetRemove(),
+	}
+}
+
+func withoutAuthority(c cursor, headers map[string]string) map[string]string {
+	for name := range headers {
+		if isAuthority(name) {
+			c.entry(name).note(Ignored, "rewriting the authority is not enforced yet: calls keep theirs")
+			headers = without(headers, name)
+		}
+	}
+	return headers
+}
+
+func without(m map[string]string, key string) map[string]string {
+	out := make(map[string]string, len(m))
+	for k, v := range m {
+		if k != key {
+			out[k] = v
+		}
+	}
+	return out
+}

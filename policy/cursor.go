@@ -1,0 +1,31 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+// cursor points at a field of a document while its message is walked.
+type cursor struct {
+	doc  *document
+	path string
+}
+
+// field is the field of that name below c.
+func (c cursor) field(name string) cursor { return cursor{c.doc, c.path + "." + name} }
+
+// item is the i-th item of a list.
+func (c cursor) item(i int) cursor { return cursor{c.doc, index(c.path, i)} }
+
+// entry is an entry of a map.
+func (c cursor) entry(key string) cursor { return cursor{c.doc, entry(c.path, key)} }
+
+// isSet reports whether the document says something there, if only null.
+func (c cursor) isSet() bool {
+	_, ok := c.doc.places[c.path]
+	return ok
+}
+
+// refuse notes a problem.
+func (c cursor) refuse(format string, args ...any) { c.doc.refuse(c.path, format, args...) }
+
+// note adds a finding.
+func (c cursor) note(v Verdict, message string) { c.doc.note(c.path, v, message) }

@@ -1,0 +1,137 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/enmesh-go/enmesh/balance/outlier"
+)
+
+// DefaultConnectTimeout is Istio's.
+const DefaultConnectTimeout = 10 * time.Second
+
+// Destination is what the DestinationRules of one namespace say about a host.
+type Destination struct {
+	Host      string // its key; a wildcard such as "*.example.com" may be
+	Namespace string // of the rules
+	Origin    string // file:line of the first rule
+
+	subsets  map[string]map[string]string // name to labels
+	policies map[scope]Traffic
+}
+
+// scope is what a traffic policy is for; the zero scope is all of the host.
+type scope struct {
+	subset string
+	port   uint16
+}
+
+// Subsets is the names of the subsets, sorted.
+func (d *Destination) Subsets() []string {
+	if d == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(d.subsets))
+}
+
+// Labels is the labels that the instances of a subset have, and whether there is
+// such a subset. The map is not to be written. A nil Destination has none.
+func (d *Destination) Labels(subset string) (labels map[string]string, ok bool) {
+	if d == nil {
+		return nil, false
+	}
+	labels, ok = d.subsets[subset]
+	return labels, ok
+}
+
+// Traffic is the policy for calls to a subset ("" is none) at a port of the service
+// (0: none of those that the rules name). A subset's blocks replace those of the
+// host; a port's settings replace them all. A nil Destination has Istio's defaults.
+func (d *Destination) Traffic(subset string, port uint16) Traffic {
+	if d == nil {
+		return DefaultTraffic()
+	}
+	for _, s := range [...]scope{{subset, port}, {subset, 0}, {"", port}, {}} {
+		if t, ok := d.policies[s]; ok {
+			return t
+		}
+	}
+	return DefaultTraffic()
+}
+
+// Traffic is how calls to a destination are balanced, bounded and secured. It is
+// comparable.
+type Traffic struct {
+	Algorithm      string         // for balance.ByName
+	MaxRequests    uint32         // in flight to all instances; 0: any number, Istio's default
+	ConnectTimeout time.Duration  // of a connection, TLS not included
+	DetectOutliers bool           // the block outlierDetection exists
+	Outlier        outlier.Config // used if DetectOutliers
+	TLS            TLS
+}
+
+// DefaultTraffic is Istio's: LEAST_REQUEST, no bounds, 10 s to connect, mutual TLS
+// where both sides can.
+func DefaultTraffic() Traffic {
+	return Traffic{Algorithm: "LEAST_REQUEST", ConnectTimeout: DefaultConnectTimeout}
+}
+
+// TLSMode is how a client secures its connections.
+type TLSMode uint8
+
+// The modes. TLSAuto, when nothing is said: mutual TLS with the mesh's certificates
+// where the instance is known to speak it.
+const (
+	TLSAuto TLSMode = iota
+	TLSDisable
+	TLSSimple
+	TLSMutual
+	TLSIstioMutual
+)
+
+// String is Istio's name; TLSAuto is "AUTO".
+func (m TLSMode) String() string {
+	return [...]string{"AUTO", "DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"}[m%5]
+}
+
+// TLS is a client's settings. It is comparable.
+type TLS struct {
+	Mode              TLSMode
+	SubjectAltNames   Names  // of which the instance must have one; empty: as the mesh knows it
+	SNI               string // ""; the mesh's own
+	ClientCertificate string // file, for MUTUAL
+	PrivateKey        string // file, for MUTUAL
+	CACertificates    string // file, for SIMPLE and MUTUAL; "": the system's
+	CredentialName    string // Kubernetes secret
+	CRL               string // file
+	SkipVerify        bool
+}
+
+// Unenforced says why calls under these settings must be refused, rather than sent
+// under others: "" when they need not. Modes that enmesh does not enforce yet are
+// never replaced by plaintext.
+func (t TLS) Unenforced() string {
+	if t.Mode == TLSSimple || t.Mode == TLSMutual {
+		return "TLS mode " + t.Mode.String() + " is not enforced yet"
+	}
+	return ""
+}
+
+// Names is a list of names as one comparable value.
+type Names string
+
+// MakeNames is the Names of a list. Names hold no line break.
+func MakeNames(list []string) Names { return Names(strings.Join(list, "\n")) }
+
+// List is the names.
+func (n Names) List() []string {
+	if n == "" {
+		return nil
+	}
+	return strings.Split(string(n), "\n")
+}

@@ -1,0 +1,105 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/proto"
+)
+
+// position is a line and a column, from 1.
+type position struct{ line, column int }
+
+// document is one object of a file, and where its fields stand.
+type document struct {
+	file      string
+	fileIndex int // in the order of the load
+	number    int // in the file, from 1
+	group     string
+	version   string
+	kind      string
+	name      string
+	namespace string
+	start     position
+	spec      proto.Message // of the kinds that are enforced; else nil
+	places    map[string]position
+	findings  []Finding
+	problems  *problems // of the load
+	broken    []string  // the fields with problems
+}
+
+// origin is the document's file and line.
+func (d *document) origin() string { return d.file + ":" + strconv.Itoa(d.start.line) }
+
+// title names the document in messages about others.
+func (d *document) title() string {
+	return d.kind + " " + strconv.Quote(d.name) + " (" + d.origin() + ")"
+}
+
+// at is the place of a field. One that is not set stands where the nearest field
+// that holds it does.
+func (d *document) at(field string) Place {
+	p := Place{File: d.file, Document: d.number, Kind: d.kind, Name: d.name, Field: field}
+	pos := d.start
+	for path := field; path != ""; path = parentOf(path) {
+		if found, ok := d.places[path]; ok {
+			pos = found
+			break
+		}
+	}
+	p.Line, p.Column = pos.line, pos.column
+	return p
+}
+
+// parentOf is the path of what holds a field; "" for the outermost.
+func parentOf(path string) string {
+	if strings.HasSuffix(path, "]") {
+		return path[:strings.LastIndexByte(path, '[')]
+	}
+	return path[:max(0, strings.LastIndexByte(path, '.'))]
+}
+
+// within reports whether a field is another one or a part of it.
+func within(field, whole string) bool {
+	rest, ok := strings.CutPrefix(field, whole)
+	return ok && (rest == "" || whole == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// mark notes where a field stands.
+func (d *document) mark(path string, n *yaml.Node) { d.places[path] = position{n.Line, n.Column} }
+
+// bad notes a problem at a node.
+func (d *document) bad(n *yaml.Node, path, format string, args ...any) {
+	p := d.at(path)
+	p.Line, p.Column = n.Line, n.Column
+	d.broken = append(d.broken, path)
+	d.problems.add(p, format, args...)
+}
+
+// refuse notes a problem at a field, unless the field, a part of it or what holds it
+// has one already: then this one probably follows from it.
+func (d *document) refuse(path, format string, args ...any) {
+	for _, b := range d.broken {
+		if within(b, path) || within(path, b) {
+			return
+		}
+	}
+	d.broken = append(d.broken, path)
+	d.problems.add(d.at(path), format, args...)
+}
+
+// note adds a finding about a field.
+func (d *document) note(path string, v Verdict, message string) {
+	d.findings = append(d.findings, Finding{d.at(path), v, message})
+}
+
+// withoutEffect replaces what was found by one finding: the document does nothing
+// in this process.
+func (d *document) withoutEffect(path, why string) {
+	d.findings = nil
+	d.note(path, Ignored, why)
+}

@@ -1,0 +1,201 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/proto"
+	networking "istio.io/api/networking/v1alpha3"
+)
+
+// The kinds that are compiled, and the group and versions they live in.
+const (
+	networkingGroup = "networking.istio.io"
+	virtualService  = "VirtualService"
+	destinationRule = "DestinationRule"
+)
+
+var networkingVersions = []string{"v1", "v1beta1", "v1alpha3"}
+
+// otherKinds is every kind of Istio's that loads and is not enforced yet. An unknown
+// kind in one of these groups is a mistake; one in any other group is somebody
+// else's.
+var otherKinds = map[string][]string{
+	networkingGroup:       {"Gateway", "ServiceEntry", "Sidecar", "WorkloadEntry", "WorkloadGroup", "EnvoyFilter", "ProxyConfig"},
+	"security.istio.io":   {"AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"},
+	"telemetry.istio.io":  {"Telemetry"},
+	"extensions.istio.io": {"WasmPlugin", "TrafficExtension"},
+}
+
+// metadataFields is what Kubernetes has in metadata.
+var metadataFields = []string{
+	"annotations", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers",
+	"generateName", "generation", "labels", "managedFields", "name", "namespace", "ownerReferences",
+	"resourceVersion", "selfLink", "uid",
+}
+
+// reader reads the documents of one file.
+type reader struct {
+	file      string
+	fileIndex int
+	namespace string // of documents that name none
+	number    int    // of the document that is read; the items of a List share it
+	budget    int
+	problems  *problems
+	out       []*document
+}
+
+// read takes the file apart into r.out.
+func (r *reader) read(data []byte) {
+	r.budget = maxNodes
+	parseYAML(data, func(root *yaml.Node) {
+		r.number++
+		r.object(root, root)
+	}, func(line int, message string) {
+		r.number++
+		r.problems.add(Place{File: r.file, Line: line}, "%s", message)
+	})
+}
+
+// object reads one document, or one item of a List.
+func (r *reader) object(written, n *yaml.Node) {
+	d := &document{
+		file: r.file, fileIndex: r.fileIndex, number: r.number, namespace: r.namespace,
+		start: position{written.Line, written.Column}, places: map[string]position{}, problems: r.problems,
+	}
+	w := walker{doc: d, budget: &r.budget}
+	if n.Kind != yaml.MappingNode {
+		d.bad(written, "", "a document is a mapping with apiVersion, kind, metadata and spec, not %s", describe(n))
+		return
+	}
+	parts := map[string]*yaml.Node{}
+	top := w.pairs(n, "", 0)
+	for _, p := range top {
+		parts[p.key] = p.value
+		d.mark(p.key, p.keyNode)
+	}
+	d.identify(parts)
+	if items := parts["items"]; items != nil && strings.HasSuffix(d.kind, "List") {
+		r.unpack(&w, items)
+		return
+	}
+	r.out = append(r.out, d)
+	if d.metadata(&w, parts["metadata"]) {
+		d.body(&w, top, parts["spec"])
+	}
+}
+
+// unpack reads the items of a List, each as a document of its own.
+func (r *reader) unpack(w *walker, items *yaml.Node) {
+	if items.Kind != yaml.SequenceNode {
+		w.doc.bad(items, "items", "wants a list, not %s", describe(items))
+		return
+	}
+	for _, item := range items.Content {
+		if !w.spend(item, "items") {
+			return
+		}
+		r.object(item, resolve(item))
+	}
+}
+
+// identify reads apiVersion and kind.
+func (d *document) identify(parts map[string]*yaml.Node) {
+	api, kind := text(parts["apiVersion"]), text(parts["kind"])
+	var grouped bool
+	if d.group, d.version, grouped = strings.Cut(api, "/"); !grouped {
+		d.group, d.version = "", d.group
+	}
+	d.kind = kind
+}
+
+// metadata reads the name and namespace, and reports whether the document says what
+// it is.
+func (d *document) metadata(w *walker, n *yaml.Node) bool {
+	if n != nil && n.Kind == yaml.MappingNode {
+		for _, p := range w.pairs(n, "metadata", 1) {
+			at := "metadata." + p.key
+			d.mark(at, p.keyNode)
+			switch p.key {
+			case "name":
+				d.name = text(p.value)
+			case "namespace":
+				if ns := text(p.value); ns != "" {
+					d.namespace = ns
+				}
+			}
+			if !slices.Contains(metadataFields, p.key) {
+				d.bad(p.keyNode, at, "no such field in metadata%s", suggest(p.key, metadataFields))
+			}
+		}
+	}
+	switch {
+	case d.version == "":
+		d.refuse("", "apiVersion is missing: write apiVersion: networking.istio.io/v1")
+	case d.kind == "":
+		d.refuse("", "kind is missing: write kind: VirtualService or kind: DestinationRule")
+	default:
+		return true
+	}
+	return false
+}
+
+// body reads the spec of a kind that is enforced, and says so of every other.
+func (d *document) body(w *walker, top []pair, spec *yaml.Node) {
+	if d.group != networkingGroup || (d.kind != virtualService && d.kind != destinationRule) {
+		d.otherKind()
+		return
+	}
+	if !slices.Contains(networkingVersions, d.version) {
+		d.refuse("apiVersion", "version %q is unknown: write networking.istio.io/v1", d.version)
+	}
+	if d.name == "" {
+		d.refuse("metadata.name", "the name is missing: every object has one")
+	}
+	known := []string{"apiVersion", "kind", "metadata", "spec", "status"}
+	for _, p := range top {
+		if !slices.Contains(known, p.key) {
+			d.bad(p.keyNode, p.key, "no such field in %s%s", d.kind, suggest(p.key, known))
+		}
+	}
+	if spec == nil || isNull(spec) {
+		d.refuse("spec", "the spec is missing")
+		return
+	}
+	d.spec = newSpec(d.kind)
+	dec := decoder{walker: *w}
+	dec.message(spec, d.spec.ProtoReflect(), "spec", 1)
+}
+
+func newSpec(kind string) proto.Message {
+	if kind == virtualService {
+		return &networking.VirtualService{}
+	}
+	return &networking.DestinationRule{}
+}
+
+// otherKind says that a document of another kind loads and does nothing, unless its
+// kind is a mistake.
+func (d *document) otherKind() {
+	kinds, istio := otherKinds[d.group]
+	if istio && !slices.Contains(kinds, d.kind) {
+		if d.group == networkingGroup {
+			kinds = append([]string{virtualService, destinationRule}, kinds...)
+		}
+		d.refuse("kind", "no such kind in %s%s", d.group, suggest(d.kind, kinds))
+		return
+	}
+	d.withoutEffect("", "kind "+d.kind+" is not enforced yet: the document has no effect")
+}
+
+// text is the value of a scalar, or "".
+func text(n *yaml.Node) string {
+	if n == nil || n.Kind != yaml.ScalarNode || isNull(n) {
+		return ""
+	}
+	return n.Value
+}

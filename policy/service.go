@@ -1,0 +1,75 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance/route"
+	"github.com/enmesh-go/enmesh/resilience/fault"
+	"github.com/enmesh-go/enmesh/resilience/retry"
+)
+
+// Service is the rules of one VirtualService.
+type Service struct {
+	Hosts     []string // the keys it is in force for; wildcards such as "*.example.com" may be
+	Name      string   // metadata.name
+	Namespace string
+	Origin    string  // file:line
+	Rules     []*Rule // the first that matches decides; a call that none matches has no route
+}
+
+// Rule is one rule: which calls it is for, where they go, and how.
+type Rule struct {
+	Name     string // the rule's own, else the VirtualService's and the rule's number: "reviews-0"
+	Origin   string // file:line
+	Match    []*route.Match
+	Split    []Target      // at least one, unless Refused says why not
+	Headers  route.Headers // edits for whatever target is chosen
+	Timeout  time.Duration // of the call, with its retries and backoffs; 0: none
+	PerTry   time.Duration // of one attempt; 0: none
+	Retry    retry.Config  // MaxAttempts 1: never
+	Fault    fault.Config  // the zero value: none
+	Refused  string        // why calls that match are refused: "redirect is not enforced yet"
+	Document string        // "VirtualService default/reviews"
+}
+
+// Target is one of the places that a rule's calls go to.
+type Target struct {
+	enmesh.Destination               // Service is a key
+	Weight             uint32        // share; never 0
+	Headers            route.Headers // edits for this target, after the rule's
+}
+
+// Matches reports whether a call is for the rule: it has no matches, or one of them
+// holds. It gives the match, or nil.
+func (r *Rule) Matches(c *enmesh.Call) (m *route.Match, ok bool) {
+	if len(r.Match) == 0 {
+		return nil, true
+	}
+	for _, m := range r.Match {
+		if m.Matches(c) {
+			return m, true
+		}
+	}
+	return nil, false
+}
+
+// Find is the first rule for a call, or nil when it has no route.
+func (s *Service) Find(c *enmesh.Call) *Rule {
+	for _, r := range s.Rules {
+		if _, ok := r.Matches(c); ok {
+			return r
+		}
+	}
+	return nil
+}
+
+// DefaultRetry is what Istio does where no rule speaks of retries: two more
+// attempts, after failures that never reached the application and gRPC's
+// UNAVAILABLE and CANCELLED.
+func DefaultRetry() retry.Config {
+	return retry.Config{MaxAttempts: 3, On: retry.DefaultOn()}
+}
