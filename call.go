@@ -143,10 +143,6 @@ func (c *Call) HasTried() bool { return c.attempts != nil }
 // latency of an endpoint is counted from here, so that waiting for one is not.
 func (c *Call) PickedAt() Instant { return c.picked }
 
-// AnsweredAt is when the head of the answer came; 0 before. Any goroutine may call
-// it: a timer asks before it cuts an answer that runs on.
-func (c *Call) AnsweredAt() Instant { return Instant(c.answered.Load()) }
-
 // Sizes are the bytes of the request's and of the answer's body that crossed the
 // wire so far; each is negative when the adapter does not count it.
 func (c *Call) Sizes() (request, answer int64) {
@@ -155,6 +151,10 @@ func (c *Call) Sizes() (request, answer int64) {
 	}
 	return -1, -1
 }
+
+// AnsweredAt is when the head of the answer came; 0 before. Any goroutine may call
+// it: a timer asks before it cuts an answer that runs on.
+func (c *Call) AnsweredAt() Instant { return Instant(c.answered.Load()) }
 
 // FromContext returns the Call that ctx carries, or nil.
 func FromContext(ctx context.Context) *Call {

@@ -1,0 +1,49 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package mesh puts the pieces together for one process: policy files, a registry
+// and an identity become a Router for calls out, a Router for calls in, and the
+// clusters that calls out are balanced over.
+//
+// # The model
+//
+//	m, err := mesh.Open(ctx,
+//		mesh.WithWorkload(mesh.Workload{Service: "productpage", Version: "v1"}),
+//		mesh.WithResolver(registry),
+//		mesh.WithPolicies("policies/"),
+//		mesh.WithCertificates(identity),
+//	)
+//	if err != nil {
+//		return err
+//	}
+//	defer m.Close()
+//
+//	client := &http.Client{Transport: meshhttp.NewTransport(nil, m.Outbound(), m)}
+//	server := &http.Server{Handler: meshhttp.NewHandler(mux, m.Inbound()), TLSConfig: m.ServerTLS()}
+//	conn, err := grpc.NewClient("enmesh:///ratings", meshgrpc.NewClient(m.Outbound(), m).DialOptions()...)
+//	grpcServer := grpc.NewServer(meshgrpc.NewServer(m.Inbound()).Options()...)
+//
+// The mesh imports neither adapter, so that a program which speaks only HTTP
+// compiles no gRPC.
+//
+// # The order of things
+//
+// Outbound, outermost first: recover, tracing, telemetry of the call, the program's
+// own middleware, fault, header edits, timeout, retry with its budget, the limit of
+// requests to the destination, attempt timeout, telemetry of the attempt; then the
+// pick and the endpoint's gates (outlier detection). Inbound: recover, tracing,
+// telemetry, the program's own middleware, the handler.
+//
+// # What a reload keeps
+//
+// Policy is compiled, checked and swapped as one snapshot; calls in flight finish in
+// the chain they began in. A budget, a limit, an ejection whose own configuration
+// did not change goes on as it was ([Keep]). Clusters and the statistics of their
+// endpoints stay. What does not compile is not published: the last good policy
+// serves, and [Mesh.Status] and the log say what is wrong, with file and line.
+//
+// # Limits
+//
+// A service that no policy names is balanced and retried as Istio does by default.
+// Names that the registry does not know are refused with 503, flag NC.
+package mesh

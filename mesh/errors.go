@@ -1,0 +1,20 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mesh
+
+import (
+	"errors"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// ErrNoRoute is the cause of a refusal with flag NR: the host has rules, and none
+// of them matches the call.
+var ErrNoRoute = errors.New("no route matches the call")
+
+// errNoRoute answers such a call.
+var errNoRoute = &enmesh.Error{
+	Code: enmesh.NotFound, Outcome: enmesh.Neutral, Unsent: true, Status: 404,
+	Flag: enmesh.FlagNoRoute, Policy: "mesh", Err: ErrNoRoute,
+}

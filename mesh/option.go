@@ -1,0 +1,121 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mesh
+
+import (
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/security"
+	"github.com/enmesh-go/enmesh/telemetry"
+)
+
+// Option is an option of [Open].
+type Option interface{ mesh(cfg *config) }
+
+type optionFunc func(cfg *config)
+
+func (f optionFunc) mesh(cfg *config) { f(cfg) }
+
+// config is what the options add up to.
+type config struct {
+	workload     Workload
+	domain       string
+	namespaces   []string
+	policies     []string
+	resolver     discovery.Resolver
+	certificates security.Source
+	registry     *prometheus.Registry
+	log          *slog.Logger
+	observers    []Observers
+	tracing      []func(telemetry.Scope) enmesh.Middleware
+	outbound     []enmesh.Middleware
+	inbound      []enmesh.Middleware
+}
+
+// WithWorkload says who this process is. Without it: nobody, in the namespace
+// "default".
+func WithWorkload(w Workload) Option { return optionFunc(func(cfg *config) { cfg.workload = w }) }
+
+// WithDomain is the mesh's domain, the end of every service's full name. The
+// default is "cluster.local".
+func WithDomain(domain string) Option { return optionFunc(func(cfg *config) { cfg.domain = domain }) }
+
+// WithNamespaces names the other namespaces that calls are made to, so that
+// "reviews.shop" is read as name.namespace and not as a foreign host.
+func WithNamespaces(names ...string) Option {
+	return optionFunc(func(cfg *config) { cfg.namespaces = append(cfg.namespaces, names...) })
+}
+
+// WithPolicies are files and folders of Istio's policy documents. They are watched:
+// an edit applies as a whole within a second, and one that does not compile leaves
+// the last good policy in force (see [Status]). Without it every call is balanced
+// and retried as Istio does by default.
+func WithPolicies(paths ...string) Option {
+	return optionFunc(func(cfg *config) { cfg.policies = append(cfg.policies, paths...) })
+}
+
+// WithResolver is where endpoints come from. Services are asked for by their short
+// name in the mesh's own namespace, as name.namespace in another, and by the name
+// itself where it is foreign. Without it no service is known.
+func WithResolver(r discovery.Resolver) Option {
+	return optionFunc(func(cfg *config) { cfg.resolver = r })
+}
+
+// WithCertificates gives the process its identity. From then on every connection is
+// mutual TLS, to and from, unless a DestinationRule disables it for a host; an
+// endpoint whose identity is not known is refused. Without it connections are
+// plaintext, and a DestinationRule that asks for TLS is refused.
+func WithCertificates(src security.Source) Option {
+	return optionFunc(func(cfg *config) { cfg.certificates = src })
+}
+
+// WithMetrics is the registry that the mesh registers its collectors with, and that
+// [Mesh.Metrics] serves. Without it the mesh has one of its own.
+func WithMetrics(r *prometheus.Registry) Option {
+	return optionFunc(func(cfg *config) { cfg.registry = r })
+}
+
+// WithLogger hears of what happens to the mesh itself: policy that was applied or
+// refused, a registry that fails. Without it nothing is logged.
+func WithLogger(l *slog.Logger) Option { return optionFunc(func(cfg *config) { cfg.log = l }) }
+
+// Observers makes the observer of a chain's calls. *prom.Collector, *edges.Table
+// and the access log are such; those that have a method Attempts of the same form
+// hear of each attempt as well.
+type Observers interface {
+	Calls(s telemetry.Scope) telemetry.Observer
+}
+
+// attempts is the other half of Observers, for those that have it.
+type attempts interface {
+	Attempts(s telemetry.Scope) telemetry.Observer
+}
+
+// WithTelemetry adds observers of calls, on both sides, beside the Prometheus
+// collector that is always there.
+func WithTelemetry(o ...Observers) Option {
+	return optionFunc(func(cfg *config) { cfg.observers = append(cfg.observers, o...) })
+}
+
+// WithTracing adds a middleware that stands outermost in every chain, made for its
+// side: the spans of package telemetry/tracing.
+func WithTracing(build func(s telemetry.Scope) enmesh.Middleware) Option {
+	return optionFunc(func(cfg *config) { cfg.tracing = append(cfg.tracing, build) })
+}
+
+// WithOutbound adds middleware of the program's own to every outbound chain, inside
+// telemetry and outside what policy says.
+func WithOutbound(ms ...enmesh.Middleware) Option {
+	return optionFunc(func(cfg *config) { cfg.outbound = append(cfg.outbound, ms...) })
+}
+
+// WithInbound adds middleware of the program's own to the inbound chain, inside
+// telemetry: limiters, shedding.
+func WithInbound(ms ...enmesh.Middleware) Option {
+	return optionFunc(func(cfg *config) { cfg.inbound = append(cfg.inbound, ms...) })
+}

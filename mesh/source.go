@@ -1,0 +1,207 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mesh
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/discovery"
+)
+
+// source is the clusters of a mesh: made on first use, resolved as long as the mesh
+// is open, configured anew when policy changes.
+type source struct {
+	naming    enmesh.Naming
+	resolver  discovery.Resolver
+	configure func(d enmesh.Destination, p enmesh.Protocol) (balance.ClusterConfig, *enmesh.Error)
+	report    func(service string, err error)
+
+	ctx      context.Context //nolint:containedctx // of the watches, ended by close
+	cancel   context.CancelFunc
+	wait     sync.WaitGroup
+	clusters atomic.Pointer[map[clusterKey]*balance.Cluster]
+
+	mu      sync.Mutex // guards watches, and the writing of clusters
+	watches map[string]*watch
+}
+
+// clusterKey is a destination, by its own name or as somebody spelled it, for a
+// protocol.
+type clusterKey struct {
+	enmesh.Destination
+	protocol enmesh.Protocol
+}
+
+// watch is one service's place in the registry, shared by all its clusters.
+type watch struct {
+	mu       sync.Mutex // guards what follows, and orders what clusters are told
+	clusters map[clusterKey]*balance.Cluster
+	known    bool
+	set      []discovery.Endpoint
+	refusal  *enmesh.Error
+	err      error     // the registry's last word, when it was an error
+	changed  time.Time // when the set last changed
+}
+
+func newSource(n enmesh.Naming, r discovery.Resolver) *source {
+	s := &source{naming: n, resolver: r, watches: map[string]*watch{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.clusters.Store(&map[clusterKey]*balance.Cluster{})
+	return s
+}
+
+// Cluster is the cluster of a destination for a protocol. An unknown service begins
+// to be resolved.
+func (s *source) Cluster(d enmesh.Destination, p enmesh.Protocol) *balance.Cluster {
+	if c := (*s.clusters.Load())[clusterKey{d, p}]; c != nil {
+		return c
+	}
+	return s.join(d, p)
+}
+
+// join finds or makes a cluster under its own name, and notes the spelling it was
+// asked by.
+func (s *source) join(asked enmesh.Destination, p enmesh.Protocol) *balance.Cluster {
+	own := clusterKey{asked, p}
+	own.Service = s.naming.Key(asked.Service)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := *s.clusters.Load()
+	c := now[own]
+	if c == nil {
+		c = s.open(own)
+	}
+	next := maps.Clone(now)
+	next[own], next[clusterKey{asked, p}] = c, c
+	s.clusters.Store(&next)
+	return c
+}
+
+// open makes a cluster and has its service watched. s.mu is held.
+func (s *source) open(key clusterKey) *balance.Cluster {
+	cfg, refusal := s.configure(key.Destination, key.protocol)
+	c := balance.NewCluster(cfg)
+	if refusal != nil {
+		c.Refuse(refusal)
+	}
+	w := s.watches[key.Service]
+	if w == nil {
+		w = &watch{clusters: map[clusterKey]*balance.Cluster{}}
+		s.watches[key.Service] = w
+		s.wait.Go(func() { s.follow(key.Service, w) })
+	}
+	w.join(key, c, refusal)
+	return c
+}
+
+// follow tells a service's clusters what the registry says, until the source is
+// closed.
+func (s *source) follow(service string, w *watch) {
+	for set, err := range s.resolver.Watch(s.ctx, s.registryName(service)) {
+		if s.ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			w.fail(err)
+			s.report(service, err)
+			continue
+		}
+		w.apply(set)
+	}
+}
+
+// registryName is how the registry is asked for a key: by the short name in the
+// mesh's own namespace, by name.namespace in another, by the name itself where it is
+// foreign.
+func (s *source) registryName(key string) string {
+	name, namespace, ok := s.naming.SplitKey(key)
+	switch {
+	case !ok:
+		return key
+	case s.naming.Key(name) == key:
+		return name
+	}
+	return name + "." + namespace
+}
+
+// reconfigure tells every cluster the policy now in force.
+func (s *source) reconfigure() {
+	s.mu.Lock()
+	watches := maps.Clone(s.watches)
+	s.mu.Unlock()
+	for _, w := range watches {
+		w.reconfigure(s.configure)
+	}
+}
+
+func (s *source) close() {
+	s.cancel()
+	s.wait.Wait()
+}
+
+// join adds a cluster and tells it what is known.
+func (w *watch) join(key clusterKey, c *balance.Cluster, refusal *enmesh.Error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.clusters[key] = c
+	if refusal == nil {
+		w.tell(c)
+	}
+}
+
+// tell gives a cluster the present set. w.mu is held.
+func (w *watch) tell(c *balance.Cluster) {
+	switch {
+	case w.known:
+		c.Apply(w.set)
+	case w.refusal != nil:
+		c.Refuse(w.refusal)
+	}
+}
+
+func (w *watch) apply(set []discovery.Endpoint) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.set, w.known, w.err, w.refusal = set, true, nil, nil
+	w.changed = time.Now()
+	for _, c := range w.clusters {
+		c.Apply(set)
+	}
+}
+
+// fail notes news that is not a set. The last good set stays; a service that was
+// never known is refused rather than waited for when the registry does not have it.
+func (w *watch) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
+	if w.known || !errors.Is(err, discovery.ErrUnknownService) {
+		return
+	}
+	w.refusal = balance.ErrNoCluster
+	for _, c := range w.clusters {
+		c.Refuse(balance.ErrNoCluster)
+	}
+}
+
+func (w *watch) reconfigure(configure func(enmesh.Destination, enmesh.Protocol) (balance.ClusterConfig, *enmesh.Error)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key, c := range w.clusters {
+		cfg, refusal := configure(key.Destination, key.protocol)
+		c.Configure(cfg)
+		if refusal != nil {
+			c.Refuse(refusal)
+			continue
+		}
+		w.tell(c)
+	}
+}

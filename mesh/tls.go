@@ -1,0 +1,87 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mesh
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+
+	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/security"
+	"github.com/enmesh-go/enmesh/security/mtls"
+)
+
+// dialer decides how each endpoint is dialled.
+type dialer struct {
+	certificates security.Source // nil: no identity
+	clients      *mtls.Clients
+}
+
+func newDialer(src security.Source) *dialer {
+	d := &dialer{certificates: src}
+	if src != nil {
+		d.clients = mtls.NewClients(src)
+	}
+	return d
+}
+
+// errNoCertificates refuses TLS that policy demands of a process without identity.
+var errNoCertificates = errors.New("mesh: a DestinationRule asks for mutual TLS, and this process has no certificates; " +
+	"open the mesh with mesh.WithCertificates, or set the rule's tls mode to DISABLE")
+
+// config is the TLS configuration for an endpoint; nil is plaintext. names are the
+// subjectAltNames of the DestinationRule, which go before the endpoint's own
+// account.
+func (d *dialer) config(e *balance.Endpoint, mode TLSMode, names []string) *tls.Config {
+	switch {
+	case mode == TLSDisable:
+		return nil
+	case d.certificates == nil && mode == TLSAuto:
+		return nil
+	case d.certificates == nil:
+		return refuse(errNoCertificates)
+	}
+	ids, err := d.expected(e, names)
+	if err != nil {
+		return refuse(err)
+	}
+	return d.clients.For(ids...)
+}
+
+// expected is who may answer at an endpoint. None: nobody knows, and the dial is
+// refused.
+func (d *dialer) expected(e *balance.Endpoint, names []string) ([]security.ID, error) {
+	var ids []security.ID
+	for _, name := range names {
+		id, err := security.ParseID(name)
+		if err != nil {
+			return nil, fmt.Errorf("mesh: subjectAltNames: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	info := e.Info()
+	if len(ids) > 0 || info.ServiceAccount == "" {
+		return ids, nil
+	}
+	own, err := d.certificates.Identity()
+	if err != nil {
+		return nil, err
+	}
+	id, err := security.IDFor(own.ID.TrustDomain(), info.Namespace, info.ServiceAccount)
+	if err != nil {
+		return nil, err
+	}
+	return []security.ID{id}, nil
+}
+
+// refuse is a configuration whose every handshake fails with err, before anything
+// of ours is sent.
+func refuse(err error) *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		InsecureSkipVerify: true, //nolint:gosec // nothing is accepted: VerifyConnection refuses
+		VerifyConnection:   func(tls.ConnectionState) error { return err },
+	}
+}
