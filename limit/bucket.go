@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -50,9 +50,11 @@ func (cfg Config) withDefaults() (Config, error) {
 // tokens, fills at Rate, and every call takes one. It is a gate, over
 // golang.org/x/time/rate. Neither admitting nor refusing allocates.
 type TokenBucket struct {
-	limiter *rate.Limiter
-	latest  atomic.Int64 // the latest Instant that was asked for
 	refusal *enmesh.Error
+
+	mu      sync.Mutex     // guards latest, and that limiter is asked in its order
+	latest  enmesh.Instant // that was asked for
+	limiter *rate.Limiter
 }
 
 // NewTokenBucket makes a bucket that is full, or refuses a Config that makes no
@@ -84,24 +86,15 @@ func NewTokenBucket(cfg Config) (*TokenBucket, error) {
 // Allow is AllowAt now.
 func (b *TokenBucket) Allow() bool { return b.AllowAt(enmesh.Now()) }
 
-// AllowAt takes a token at t, or reports false when there is none.
+// AllowAt takes a token at t, or reports false when there is none. Calls share
+// readings of the clock, so that t may lie before one that was asked for already;
+// then it counts as that one. The limiter by itself would go back in time, and
+// credit what lies between once more.
 func (b *TokenBucket) AllowAt(t enmesh.Instant) bool {
-	return b.limiter.AllowN(b.forward(t).Time(), 1)
-}
-
-// forward is t, or the latest instant asked for if that is later: calls share
-// readings of the clock, which arrive out of order, and the limiter would credit
-// the time between twice.
-func (b *TokenBucket) forward(t enmesh.Instant) enmesh.Instant {
-	for {
-		latest := b.latest.Load()
-		if int64(t) <= latest {
-			return enmesh.Instant(latest)
-		}
-		if b.latest.CompareAndSwap(latest, int64(t)) {
-			return t
-		}
-	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.latest = max(b.latest, t)
+	return b.limiter.AllowN(b.latest.Time(), 1)
 }
 
 // Admit takes a token for the call, by the reading of the clock that it carries, or

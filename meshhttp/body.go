@@ -20,6 +20,7 @@ var (
 		Code: enmesh.FailedPrecondition, Outcome: enmesh.Neutral, Policy: "meshhttp",
 		Err: errors.New("the request's body can be sent only once"),
 	}
+	errRepeats    = errors.New("meshhttp: net/http would send it for the third time: it was not processed")
 	errBodyClosed = errors.New("meshhttp: request body read after it was closed")
 )
 
@@ -73,14 +74,14 @@ func (b *requestBody) Close() error {
 func (b *requestBody) unread() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.read && !b.over
+	return b.rc != nil && !b.read && !b.over
 }
 
 // reclaim takes an unread body back; the attempt that had it can read no more.
 func (b *requestBody) reclaim() (io.ReadCloser, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.read || b.over {
+	if b.rc == nil || b.read || b.over {
 		return nil, false
 	}
 	b.closed, b.over = true, true
@@ -92,7 +93,7 @@ func (b *requestBody) reclaim() (io.ReadCloser, bool) {
 func (b *requestBody) letGo() {
 	b.mu.Lock()
 	b.keep = false
-	overdue := b.closed && !b.over
+	overdue := b.rc != nil && b.closed && !b.over
 	b.over = b.over || overdue
 	b.mu.Unlock()
 	if overdue {
@@ -115,7 +116,7 @@ func (x *exchange) copies() bool { return !x.hasBody() || x.in.GetBody != nil ||
 
 // Replayable reports whether one more attempt can have the body.
 func (x *exchange) Replayable() bool {
-	return x.copies() || !x.taken || x.keeps && x.last != nil && x.last.unread()
+	return x.copies() || !x.taken || x.keeps && x.last != nil && x.last.body.unread()
 }
 
 // copyBody copies a body of declared, small length that could not be had again.
@@ -138,17 +139,16 @@ func (x *exchange) copyBody() *enmesh.Error {
 	if err != nil {
 		return brokenBody(fmt.Errorf("%w (Content-Length %d)", err, n))
 	}
-	x.kept = kept
+	x.kept = &kept
 	return nil
 }
 
 // body gives the attempt's request its body.
 func (x *exchange) body(out *outgoing) *enmesh.Error {
-	x.sends++
 	if !x.hasBody() {
 		return nil
 	}
-	rc, err := x.nextBody(&out.req)
+	rc, err := x.nextBody()
 	if err != nil {
 		return brokenBody(err)
 	}
@@ -156,19 +156,20 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 		out.req.Body = rc // as it is, for sendfile
 		return nil
 	}
+	if x.keeps && x.copies() {
+		x.repeated, out.req.GetBody = false, x.repeat
+	}
 	out.body.rc, out.body.keep = rc, x.keeps && !x.copies()
-	out.req.Body, x.last = &out.body, &out.body
+	out.req.Body = &out.body
 	return nil
 }
 
 // nextBody is the caller's body for the first attempt, another one of the same
 // content for the rest.
-func (x *exchange) nextBody(out *http.Request) (io.ReadCloser, error) {
+func (x *exchange) nextBody() (io.ReadCloser, error) {
 	switch {
 	case x.kept != nil:
-		kept := x.kept
-		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(kept)), nil }
-		return out.GetBody()
+		return io.NopCloser(bytes.NewReader(*x.kept)), nil
 	case !x.taken:
 		x.taken = true
 		return x.in.Body, nil
@@ -176,11 +177,23 @@ func (x *exchange) nextBody(out *http.Request) (io.ReadCloser, error) {
 		return x.in.GetBody()
 	}
 	if x.last != nil {
-		if rc, ok := x.last.reclaim(); ok {
+		if rc, ok := x.last.body.reclaim(); ok {
 			return rc, nil
 		}
 	}
 	return nil, errOneBody
+}
+
+// repeat is GetBody for net/http, which repeats by itself what a stale connection or a
+// stream's refusal kept from being processed: once at once, but over HTTP/2 six
+// times more, with pauses of 1, 2, 4, ... 32 s, at the same endpoint. A route that
+// resends chooses better, so that the second repetition is refused.
+func (x *exchange) repeat() (io.ReadCloser, error) {
+	if x.repeated {
+		return nil, errRepeats
+	}
+	x.repeated = true
+	return x.nextBody()
 }
 
 // settleBody sees to it that the caller's body is closed when the call is over.
@@ -190,6 +203,6 @@ func (x *exchange) settleBody() {
 		closeBody(x.in.Body)
 	}
 	if x.last != nil {
-		x.last.letGo()
+		x.last.body.letGo()
 	}
 }

@@ -24,38 +24,37 @@ var errNoAnswer = &enmesh.Error{
 type outgoing struct {
 	req  http.Request
 	url  url.URL
-	body requestBody
+	body requestBody // its rc is nil when the request has no body, or a file
 }
 
 // exchange is the record of one call on the client: the Call, the context that
 // carries it, the first attempt's request and the answer's body in one allocation.
 type exchange struct {
-	k    enmesh.Carrier
-	t    *Transport
-	in   *http.Request // the caller's; never written
-	root *exchange     // of a fork: the call it belongs to; else nil
+	k  enmesh.Carrier
+	t  *Transport
+	in *http.Request // the caller's; never written
 
 	header headerView
 	first  outgoing
-	last   *requestBody // of the latest attempt that has one
-	kept   []byte       // a copy of the body
-	sends  int
-	keeps  bool // the route resends: the body is kept
-	taken  bool // the caller's Body was given to an attempt
+	last   *outgoing // the latest attempt; nil before the first
+	kept   *[]byte   // a copy of the body
 
-	ctx       context.Context // of the latest attempt
-	pool      *pool           // of the present attempt; nil without pools
+	pool      *pool // of the present attempt; nil without pools
 	admission balance.Admission
-	admitted  bool
 
 	resp   *http.Response // the answer held, untouched
 	err    *enmesh.Error  // what it means: nil is success
 	holder *exchange      // the fork whose answer it is; nil: its own
 
 	answer answerBody
-	ended  atomic.Bool
 	stop   func() bool // with EndOnCancel
-	done   bool        // RoundTrip returned by itself
+	ended  atomic.Bool
+
+	admitted bool // the admission is to be released
+	keeps    bool // the route resends: the body is kept
+	taken    bool // the caller's Body was given to an attempt
+	repeated bool // net/http has repeated the present attempt
+	done     bool // RoundTrip returned by itself
 }
 
 var _ enmesh.Exchange = (*exchange)(nil)
@@ -84,7 +83,6 @@ func (x *exchange) Send(ctx context.Context, c *enmesh.Call) error {
 		return e
 	}
 	x.Discard()
-	x.ctx = ctx
 	if err := x.admit(ctx, c); err != nil {
 		return err
 	}
@@ -115,7 +113,7 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	resp, err := rt.RoundTrip(out)
 	now := enmesh.Now()
 	if err != nil {
-		e := classify(ctx, c, err, x.last)
+		e := classify(ctx, c, err, &x.last.body)
 		x.release(e, now)
 		return e
 	}
@@ -197,11 +195,7 @@ func (x *exchange) Fork(ctx context.Context, c *enmesh.Call) (*enmesh.Carrier, e
 	if !x.copies() {
 		return nil, errOneBody
 	}
-	root := x
-	if x.root != nil {
-		root = x.root
-	}
-	y := &exchange{t: x.t, in: x.in, root: root, kept: x.kept, keeps: x.keeps, taken: true}
+	y := &exchange{t: x.t, in: x.in, kept: x.kept, keeps: x.keeps, taken: true}
 	y.k.Branch(ctx, y, c)
 	y.header.m = x.header.freeze()
 	y.k.Call.Header = &y.header

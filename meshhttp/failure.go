@@ -26,10 +26,8 @@ func classify(ctx context.Context, c *enmesh.Call, err error, body *requestBody)
 	if e := c.EndOf(ctx); e != nil {
 		return e
 	}
-	if body != nil {
-		if bad := body.failure(); bad != nil {
-			return brokenBody(bad)
-		}
+	if bad := body.failure(); bad != nil {
+		return brokenBody(bad)
 	}
 	if e := enmesh.ErrorOf(err); e != nil {
 		return e // a base that is a mesh itself
@@ -39,9 +37,9 @@ func classify(ctx context.Context, c *enmesh.Call, err error, body *requestBody)
 		return &enmesh.Error{
 			Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectFailure, Err: err,
 		}
-	case refusedStream(err):
+	case refusedStream(err), errors.Is(err, errRepeats):
 		return &enmesh.Error{
-			Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectionEnded, Err: err,
+			Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: unprocessed(c, err), Flag: enmesh.FlagConnectionEnded, Err: err,
 		}
 	case callersFault(err):
 		return &enmesh.Error{Code: enmesh.InvalidArgument, Outcome: enmesh.Neutral, Unsent: true, Err: err}
@@ -105,10 +103,17 @@ func (e streamError) Error() string { return "stream error" }
 // processed (section 8.7).
 const refusedCode = 7
 
-// unprocessed are net/http's texts for an HTTP/2 request that its server promised
+// unprocessed reports whether the request that was refused, or that net/http wanted to
+// repeat, never reached the application: net/http repeats what it knows to be unsent
+// or refused, and also, on a connection that proved stale, what is safe to repeat.
+func unprocessed(c *enmesh.Call, err error) bool {
+	return !errors.Is(err, errRepeats) || !c.Idempotent || c.Method == http.MethodPut || c.Method == http.MethodDelete
+}
+
+// refusals are net/http's texts for an HTTP/2 request that its server promised
 // not to have processed, or that found no usable connection. The errors have no type,
 // and are wrapped without Unwrap where net/http could not repeat the body.
-var unprocessed = [...]string{
+var refusals = [...]string{
 	"http2: Transport received Server's graceful shutdown GOAWAY",
 	"http2: client conn not usable",
 	"http2: client conn could not be established",
@@ -126,7 +131,7 @@ func refusedStream(err error) bool {
 	if !strings.HasPrefix(text, "http2: ") {
 		return false
 	}
-	for _, t := range unprocessed {
+	for _, t := range refusals {
 		if strings.Contains(text, t) {
 			return true
 		}

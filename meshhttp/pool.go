@@ -12,10 +12,10 @@ import (
 	"github.com/enmesh-go/enmesh/balance"
 )
 
-// retireTime is how long after the last answer of an endpoint that has left its
+// retireTime is how long after the end of a call, or after the endpoint has left, its
 // connections are looked at once more: HTTP/2 forgets a stream a moment after its
 // body was read.
-const retireTime = time.Second
+const retireTime = 250 * time.Millisecond
 
 // pools has the connections of each endpoint that was picked.
 type pools struct {
@@ -91,7 +91,7 @@ func (p *pools) retire(e *balance.Endpoint) {
 	if have, ok := p.byEnd.LoadAndDelete(e); ok {
 		left := have.(*pool) //nolint:forcetypeassert // the only type stored
 		left.retired.Store(true)
-		left.rt.CloseIdleConnections()
+		left.closeIdle()
 	}
 }
 
@@ -99,9 +99,14 @@ func (p *pools) retire(e *balance.Endpoint) {
 // connections back closed; those of HTTP/2 are closed a little later.
 func (p *pool) released() {
 	if p.retired.Load() {
-		p.rt.CloseIdleConnections()
-		time.AfterFunc(retireTime, p.rt.CloseIdleConnections)
+		p.closeIdle()
 	}
+}
+
+// closeIdle closes what is idle now, and what HTTP/2 will find idle.
+func (p *pool) closeIdle() {
+	p.rt.CloseIdleConnections()
+	time.AfterFunc(retireTime, p.rt.CloseIdleConnections)
 }
 
 func (p *pools) closeIdle() {

@@ -14,7 +14,7 @@ import (
 // request makes the attempt's request and says what sends it.
 func (x *exchange) request(ctx context.Context, c *enmesh.Call) (*http.Request, http.RoundTripper, *enmesh.Error) {
 	out := &x.first
-	if x.sends > 0 {
+	if x.last != nil {
 		out = new(outgoing)
 	}
 	out.req = *x.in.WithContext(ctx)
@@ -30,6 +30,7 @@ func (x *exchange) request(ctx context.Context, c *enmesh.Call) (*http.Request, 
 	if e := x.body(out); e != nil {
 		return nil, nil, e
 	}
+	x.last = out
 	return &out.req, rt, nil
 }
 
@@ -59,7 +60,7 @@ func (x *exchange) aim(out *outgoing, c *enmesh.Call) (http.RoundTripper, *enmes
 // sentContext is the context of the attempt whose answer is held or handed out.
 func (x *exchange) sentContext() context.Context {
 	if x.holder != nil {
-		return x.holder.ctx
+		return x.holder.last.req.Context()
 	}
-	return x.ctx
+	return x.last.req.Context()
 }

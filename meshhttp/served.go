@@ -114,8 +114,8 @@ func (x *served) Adopt(enmesh.Exchange) {}
 // finish answers what the chain decided, unless the handler has answered, and ends
 // the call, unless a hijacked connection outlives it.
 func (x *served) finish(err error) {
-	var p *enmesh.PanicError
-	if err != nil && errors.As(err, &p) {
+	p := panicOf(err)
+	if p != nil {
 		x.log(p.Value, p.Stack)
 	}
 	begun := x.w.status != 0
@@ -128,6 +128,16 @@ func (x *served) finish(err error) {
 	if p != nil && begun {
 		panic(http.ErrAbortHandler) // the answer had begun: it must not look whole
 	}
+}
+
+// panicOf is the panic that a Recover in the chain made an error of, or nil.
+func panicOf(err error) *enmesh.PanicError {
+	if err == nil {
+		return nil
+	}
+	var p *enmesh.PanicError
+	errors.As(err, &p)
+	return p
 }
 
 // answer writes the made-up answer or the refusal that belongs to err.

@@ -1,0 +1,121 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshhttp_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/meshhttp"
+)
+
+func TestDeadline_travels(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		client     []meshhttp.ClientOption
+		server     []meshhttp.ServerOption
+		limit      time.Duration // the caller's; 0: none
+		least, end time.Duration // what the handler has; 0: none
+	}{
+		{"by default", nil, nil, time.Minute, 50 * time.Second, time.Minute},
+		{"clamped", nil, []meshhttp.ServerOption{meshhttp.MaxDeadline(time.Second)}, time.Minute, 500 * time.Millisecond, time.Second},
+		{"less the slack", []meshhttp.ClientOption{meshhttp.DeadlineSlack(30 * time.Second)}, nil, time.Minute, 20 * time.Second, 30 * time.Second},
+		{"no deadline", nil, nil, 0, 0, 0},
+		{"client off", []meshhttp.ClientOption{meshhttp.DeadlineHeader("")}, nil, time.Minute, 0, 0},
+		{"server off", nil, []meshhttp.ServerOption{meshhttp.DeadlineHeader("")}, time.Minute, 0, 0},
+		{
+			"another name",
+			[]meshhttp.ClientOption{meshhttp.DeadlineHeader("x-left")},
+			[]meshhttp.ServerOption{meshhttp.DeadlineHeader("X-LEFT")}, time.Minute, 50 * time.Second, time.Minute,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var left time.Duration
+			h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if d, ok := r.Context().Deadline(); ok {
+					left = time.Until(d)
+				}
+			})
+			srv := httptest.NewServer(meshhttp.NewHandler(h, enmesh.Fixed(false), tt.server...))
+			defer srv.Close()
+			tr := meshhttp.NewTransport(nil, enmesh.Fixed(false), oneCluster{newCluster(nil, srv.Listener.Addr().String())}, tt.client...)
+			defer tr.Close()
+			ctx := t.Context()
+			if tt.limit > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, tt.limit)
+				defer cancel()
+			}
+			req := must(http.NewRequestWithContext(ctx, "GET", "http://svc/", nil))
+			resp, err := tr.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = body(t, resp)
+			if left < tt.least || left > tt.end {
+				t.Errorf("the handler had %v, want %v to %v", left, tt.least, tt.end)
+			}
+			if len(req.Header) != 0 {
+				t.Errorf("the caller's header was written: %v", req.Header)
+			}
+		})
+	}
+}
+
+func TestDeadline_onTheServer(t *testing.T) {
+	for _, tt := range []struct {
+		value  string
+		ran    bool
+		status int
+	}{
+		{"60000", true, 200}, {"99999999999999999999999", true, 200}, {"soon", true, 200}, {"", true, 200}, {"1.5", true, 200},
+		{"0", false, 504}, {"-5", false, 504}, {"-99999999999999999999", false, 504},
+	} {
+		ran := false
+		gate := &recorder{}
+		h := meshhttp.NewHandler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { ran = true }), enmesh.Fixed(false, enmesh.Guard(gate)))
+		rec := httptest.NewRecorder()
+		req := httptest.NewRequest("GET", "/", nil)
+		req.Header.Set(meshhttp.DefaultDeadlineHeader, tt.value)
+		h.ServeHTTP(rec, req)
+		if ran != tt.ran || rec.Code != tt.status {
+			t.Errorf("%q: ran %v, status %d; want %v, %d", tt.value, ran, rec.Code, tt.ran, tt.status)
+		}
+		want := enmesh.Success
+		if !tt.ran {
+			want = enmesh.Neutral
+		}
+		if got := gate.last(t).Outcome; got != want {
+			t.Errorf("%q: outcome %v, want %v", tt.value, got, want)
+		}
+	}
+}
+
+func TestDeadline_passesWhileTheHandlerRuns(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		write  int
+		status int
+	}{{"writes nothing", 0, 504}, {"gives up by itself", 503, 503}} {
+		gate := &recorder{}
+		h := meshhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			if tt.write != 0 {
+				w.WriteHeader(tt.write)
+			}
+		}), enmesh.Fixed(false, enmesh.Guard(gate)))
+		rec := httptest.NewRecorder()
+		req := httptest.NewRequest("GET", "/", nil)
+		req.Header.Set(meshhttp.DefaultDeadlineHeader, strconv.Itoa(5))
+		h.ServeHTTP(rec, req)
+		if got := gate.last(t); rec.Code != tt.status || enmesh.ErrorOf(got.Err) != enmesh.ErrDeadline {
+			t.Errorf("%s: status %d, outcome %v (%v); want %d, the caller's deadline", tt.name, rec.Code, got.Outcome, got.Err, tt.status)
+		}
+	}
+}

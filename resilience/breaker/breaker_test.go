@@ -1,0 +1,271 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package breaker_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/enmeshtest"
+	"github.com/enmesh-go/enmesh/resilience/breaker"
+)
+
+var (
+	failed  = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Status: 503}
+	neutral = &enmesh.Error{Code: enmesh.InvalidArgument, Outcome: enmesh.Neutral, Status: 400}
+)
+
+func mustNew(tb testing.TB, cfg breaker.Config) *breaker.Breaker {
+	tb.Helper()
+	b, err := breaker.New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// end makes n calls through the breaker that end with err, and returns the last
+// error.
+func end(b *breaker.Breaker, n int, err error) (last error) {
+	for range n {
+		w := enmeshtest.NewWire(enmeshtest.Answer(err))
+		last = w.Do(context.Background(), enmesh.Fixed(false, b.Middleware()))
+		w.Finish(nil)
+	}
+	return last
+}
+
+func TestBreaker_trips(t *testing.T) {
+	tests := []struct {
+		name string
+		cfg  breaker.Config
+		run  func(b *breaker.Breaker)
+		want breaker.State
+	}{
+		{"four in a row", breaker.Config{}, func(b *breaker.Breaker) { end(b, 4, failed) }, breaker.Closed},
+		{"five in a row", breaker.Config{}, func(b *breaker.Breaker) { end(b, 5, failed) }, breaker.Open},
+		{"a success between", breaker.Config{}, func(b *breaker.Breaker) { end(b, 4, failed); end(b, 1, nil); end(b, 4, failed) }, breaker.Closed},
+		{"neutral between", breaker.Config{}, func(b *breaker.Breaker) { end(b, 4, failed); end(b, 9, neutral); end(b, 1, failed) }, breaker.Open},
+		{"neutral alone", breaker.Config{}, func(b *breaker.Breaker) { end(b, 1000, neutral) }, breaker.Closed},
+		{"cancelled alone", breaker.Config{}, func(b *breaker.Breaker) { end(b, 1000, enmesh.ErrCanceled) }, breaker.Closed},
+		{"half of twenty", breaker.Config{FailureRatio: 0.5}, func(b *breaker.Breaker) { end(b, 10, nil); end(b, 10, failed) }, breaker.Open},
+		{"half of nineteen", breaker.Config{FailureRatio: 0.5}, func(b *breaker.Breaker) { end(b, 9, nil); end(b, 10, failed) }, breaker.Closed},
+		{"less than half", breaker.Config{FailureRatio: 0.5}, func(b *breaker.Breaker) { end(b, 21, nil); end(b, 20, failed) }, breaker.Closed},
+		{"neutral does not dilute", breaker.Config{FailureRatio: 0.5, MinRequests: 10}, func(b *breaker.Breaker) { end(b, 100, neutral); end(b, 10, failed) }, breaker.Open},
+		{"both", breaker.Config{FailureRatio: 0.9, ConsecutiveFailures: 3}, func(b *breaker.Breaker) { end(b, 30, nil); end(b, 3, failed) }, breaker.Open},
+		{"the window has passed", breaker.Config{FailureRatio: 0.5, MinRequests: 4, Interval: time.Second}, func(b *breaker.Breaker) {
+			end(b, 3, failed)
+			time.Sleep(2 * time.Second)
+			end(b, 3, failed)
+		}, breaker.Closed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := mustNew(t, tt.cfg)
+				tt.run(b)
+				if got := b.State(); got != tt.want {
+					t.Errorf("breaker is %v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestBreaker_saysWhenToComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{OpenFor: 16 * time.Second})
+		end(b, 5, failed)
+		for _, tt := range []struct{ pause, want time.Duration }{
+			{0, 16 * time.Second},
+			{500 * time.Millisecond, 16 * time.Second},
+			{500 * time.Millisecond, 15 * time.Second},
+			{14 * time.Second, time.Second},
+		} {
+			time.Sleep(tt.pause)
+			err := end(b, 1, nil)
+			e := enmesh.ErrorOf(err)
+			if !errors.Is(err, breaker.ErrOpen) || e.RetryAfter != tt.want {
+				t.Errorf("got %v after %v, want ErrOpen after %v", err, e.RetryAfter, tt.want)
+			}
+			if e.Code != enmesh.Unavailable || e.Status != 503 || e.Flag != enmesh.FlagOverflow || e.Outcome != enmesh.Neutral || !e.Unsent {
+				t.Errorf("refusal is %#v, want Unavailable, 503, UO, neutral, unsent", e)
+			}
+		}
+	})
+}
+
+func TestBreaker_probesAfterCooldown(t *testing.T) {
+	tests := []struct {
+		name   string
+		probes uint32
+		run    func(b *breaker.Breaker)
+		want   breaker.State
+	}{
+		{"success closes", 1, func(b *breaker.Breaker) { end(b, 1, nil) }, breaker.Closed},
+		{"failure opens", 1, func(b *breaker.Breaker) { end(b, 1, failed) }, breaker.Open},
+		{"neutral decides nothing", 1, func(b *breaker.Breaker) { end(b, 9, neutral) }, breaker.HalfOpen},
+		{"neutral, then success", 1, func(b *breaker.Breaker) { end(b, 9, neutral); end(b, 1, nil) }, breaker.Closed},
+		{"two of three", 3, func(b *breaker.Breaker) { end(b, 2, nil) }, breaker.HalfOpen},
+		{"three of three", 3, func(b *breaker.Breaker) { end(b, 3, nil) }, breaker.Closed},
+		{"the third fails", 3, func(b *breaker.Breaker) { end(b, 2, nil); end(b, 1, failed) }, breaker.Open},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := mustNew(t, breaker.Config{Probes: tt.probes})
+				end(b, 5, failed)
+				time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
+				tt.run(b)
+				if got := b.State(); got != tt.want {
+					t.Errorf("breaker is %v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestBreaker_letsOneOfAThousandThroughHalfOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{})
+		end(b, 5, failed)
+		time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
+		slow := func(context.Context, *enmesh.Call) error { time.Sleep(time.Second); return nil }
+		var mu sync.Mutex
+		sent := 0
+		var wg sync.WaitGroup
+		for range 1000 {
+			wg.Go(func() {
+				w := enmeshtest.NewWire(slow)
+				_ = w.Do(context.Background(), enmesh.Fixed(false, b.Middleware()))
+				mu.Lock()
+				defer mu.Unlock()
+				sent += w.Sent()
+			})
+		}
+		wg.Wait()
+		if sent != 1 || b.State() != breaker.Closed {
+			t.Errorf("%d calls went through, breaker %v; want 1 and closed", sent, b.State())
+		}
+	})
+}
+
+// A probe that hangs does not keep the breaker half-open for ever, and what it says
+// in the end no longer counts.
+func TestBreaker_givesUpOnAProbeThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{})
+		end(b, 5, failed)
+		time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
+		done := make(chan struct{})
+		w := enmeshtest.NewWire(func(context.Context, *enmesh.Call) error { <-done; return failed })
+		go func() { _ = w.Do(context.Background(), enmesh.Fixed(false, b.Middleware())) }()
+		synctest.Wait()
+		if err := end(b, 1, nil); !errors.Is(err, breaker.ErrOpen) {
+			t.Fatalf("beside the probe: %v, want ErrOpen", err)
+		}
+		time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
+		if err := end(b, 1, nil); err != nil || b.State() != breaker.Closed {
+			t.Errorf("after the probe's time: %v, breaker %v; want a new probe that closes", err, b.State())
+		}
+		close(done)
+		synctest.Wait()
+		if b.State() != breaker.Closed {
+			t.Errorf("the late probe made the breaker %v", b.State())
+		}
+	})
+}
+
+func TestBreaker_forgetsLateResults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{})
+		late, err := b.Admit(t.Context(), &enmesh.Call{Clock: enmesh.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		end(b, 5, failed)
+		time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
+		if b.State() != breaker.HalfOpen {
+			t.Fatalf("breaker is %v, want half-open", b.State())
+		}
+		b.Done(late, enmesh.Result{Outcome: enmesh.Success})
+		if b.State() != breaker.HalfOpen {
+			t.Errorf("a success from before made the breaker %v", b.State())
+		}
+	})
+}
+
+func TestBreaker_countsStreamsAtTheirHead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{})
+		end(b, 4, failed)
+		w := enmeshtest.NewWire(enmeshtest.Answer(nil))
+		_ = w.Do(t.Context(), enmesh.Fixed(false, b.Middleware())) // runs on
+		end(b, 4, failed)
+		if b.State() != breaker.Closed {
+			t.Errorf("breaker is %v, want closed: a stream was answered between", b.State())
+		}
+		w.Finish(nil)
+	})
+}
+
+func TestBreaker_refusesBadConfigs(t *testing.T) {
+	for _, cfg := range []breaker.Config{
+		{FailureRatio: -0.1}, {FailureRatio: 1.1}, {Interval: -1}, {Interval: 2 * time.Hour}, {OpenFor: -1}, {OpenFor: 2 * time.Hour},
+	} {
+		if _, err := breaker.New(cfg); err == nil {
+			t.Errorf("New(%+v) is accepted, want an error", cfg)
+		}
+	}
+}
+
+func TestBreaker_conforms(t *testing.T) {
+	t.Run("gate", func(t *testing.T) {
+		enmeshtest.TestGate(t, func() enmesh.Gate { return mustNew(t, breaker.Config{ConsecutiveFailures: 2}) })
+	})
+	t.Run("middleware", func(t *testing.T) {
+		enmeshtest.TestMiddleware(t, func() enmesh.Middleware { return mustNew(t, breaker.Config{ConsecutiveFailures: 2}).Middleware() })
+	})
+	t.Run("half-open", func(t *testing.T) {
+		enmeshtest.TestMiddleware(t, func() enmesh.Middleware {
+			b := mustNew(t, breaker.Config{})
+			end(b, 5, failed)
+			time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
+			return enmesh.Guard(b)
+		})
+	})
+}
+
+func TestBreaker_refusalsAreFree(t *testing.T) {
+	b := mustNew(t, breaker.Config{OpenFor: time.Hour})
+	end(b, 5, failed)
+	next := b.Middleware()(func(context.Context, *enmesh.Call) error { return nil })
+	c := &enmesh.Call{Clock: enmesh.Now()}
+	if n := testing.AllocsPerRun(1000, func() { _ = next(context.Background(), c) }); n != 0 {
+		t.Errorf("a refusal costs %v allocations, want 0", n)
+	}
+}
+
+func BenchmarkBreaker(b *testing.B) {
+	for _, m := range []struct {
+		name  string
+		fails int
+	}{{"closed", 0}, {"open", 5}} {
+		b.Run(m.name, func(b *testing.B) {
+			trip := mustNew(b, breaker.Config{OpenFor: time.Hour})
+			end(trip, m.fails, failed)
+			next := trip.Middleware()(func(context.Context, *enmesh.Call) error { return nil })
+			c, ctx := &enmesh.Call{Clock: enmesh.Now()}, context.Background()
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = next(ctx, c)
+			}
+		})
+	}
+}
