@@ -129,12 +129,17 @@ func checkRegex(c cursor, expr string) {
 	}
 }
 
+// pseudoHeaders are those of a request in HTTP/2.
+var pseudoHeaders = []string{":authority", ":method", ":path", ":scheme"}
+
 // checkMatches holds the rules for matches by key: of headers, and of query
 // parameters, whose names are free.
 func checkMatches(c cursor, matches map[string]*networking.StringMatch, headers bool) {
 	for key, m := range matches {
 		at := c.entry(key)
 		switch {
+		case headers && strings.HasPrefix(key, ":") && !slices.Contains(pseudoHeaders, key):
+			at.refuse("%q is no pseudo header of a request: write %s", clip(key), list(pseudoHeaders))
 		case strings.HasPrefix(key, "@request.auth."):
 			at.refuse("routing by the claims of a token works at gateways only: match a header instead")
 		case headers && !headerName.MatchString(strings.TrimPrefix(key, ":")):

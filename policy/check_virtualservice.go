@@ -126,6 +126,11 @@ func checkHTTPMatch(c cursor, m *networking.HTTPMatchRequest) {
 	checkMatches(c.field("headers"), m.GetHeaders(), true)
 	checkMatches(c.field("withoutHeaders"), m.GetWithoutHeaders(), true)
 	checkMatches(c.field("queryParams"), m.GetQueryParams(), false)
+	for _, name := range pseudoHeaders {
+		if _, has := m.GetWithoutHeaders()[name]; has {
+			c.field("withoutHeaders").entry(name).refuse("the absence of %q cannot be matched: match what is there in a rule before this one", name)
+		}
+	}
 	checkLabels(c.field("sourceLabels"), m.GetSourceLabels())
 	if m.GetSourceNamespace() != "" {
 		checkDNSLabel(c.field("sourceNamespace"), m.GetSourceNamespace(), "namespace")

@@ -27,12 +27,15 @@ func (b *builder) matches(c cursor, blocks []*networking.HTTPMatchRequest) (out 
 func (b *builder) notHere(c cursor, m *networking.HTTPMatchRequest) cursor {
 	var at cursor
 	var why string
+	source := func(labels map[string]string, namespace string) bool {
+		return (&route.Match{SourceLabels: labels, SourceNamespace: namespace}).AppliesTo(b.Labels, b.Namespace)
+	}
 	switch {
 	case !appliesToMesh(m.GetGateways()):
 		at, why = c.field("gateways"), "for gateways only"
-	case !holds(b.Labels, m.GetSourceLabels()):
+	case !source(m.GetSourceLabels(), ""):
 		at, why = c.field("sourceLabels"), "for processes with other labels"
-	case m.GetSourceNamespace() != "" && m.GetSourceNamespace() != b.Namespace:
+	case !source(nil, m.GetSourceNamespace()):
 		at, why = c.field("sourceNamespace"), "for processes in another namespace"
 	default:
 		return cursor{}
@@ -41,8 +44,10 @@ func (b *builder) notHere(c cursor, m *networking.HTTPMatchRequest) cursor {
 	return at
 }
 
+// matchOf compiles one match. The conditions on the calling process are left out:
+// they hold, or the match would not be compiled.
 func matchOf(c cursor, m *networking.HTTPMatchRequest) *route.Match {
-	out := &route.Match{
+	out, err := route.Compile(pseudo(c.field("headers"), route.Match{
 		Name:           m.GetName(),
 		URI:            optional(m.GetUri()),
 		Method:         optional(m.GetMethod()),
@@ -53,8 +58,33 @@ func matchOf(c cursor, m *networking.HTTPMatchRequest) *route.Match {
 		Query:          stringMatches(m.GetQueryParams()),
 		Port:           uint16(m.GetPort()), //nolint:gosec // checked
 		IgnoreURICase:  m.GetIgnoreUriCase(),
+	}))
+	if err != nil {
+		c.refuse("%v: correct it", err)
 	}
 	return out
+}
+
+// pseudo makes conditions on the fields of a call of those on HTTP/2's pseudo
+// headers, and leaves out the names that Istio documents as ignored.
+func pseudo(c cursor, m route.Match) route.Match {
+	fields := map[string]**route.StringMatch{":path": &m.URI, ":method": &m.Method, ":scheme": &m.Scheme, ":authority": &m.Authority}
+	for name, want := range m.Headers {
+		field, ok := fields[name]
+		switch name {
+		case ":path":
+			c.entry(name).note(Approximated, "compared with the path without its query")
+		case "uri", "scheme", "method", "authority":
+			c.entry(name).note(Ignored, "Istio ignores this name here: use the field "+name+" beside headers")
+		}
+		if ok && want.Kind != route.KindPresent { // each is always there
+			*field = &want
+		}
+		if _, ignored := fields[":"+name]; ok || ignored || name == "uri" {
+			m.Headers = without(m.Headers, name)
+		}
+	}
+	return m
 }
 
 // optional compiles a match of an attribute that every call has: an empty one holds
@@ -81,5 +111,15 @@ func stringMatches(in map[string]*networking.StringMatch) map[string]route.Strin
 // stringMatch compiles a match of text. An empty one, and Istio's regex "*", hold
 // for any value that is there.
 func stringMatch(m *networking.StringMatch) route.StringMatch {
-	return route.StringMatch{}
+	switch t := m.GetMatchType().(type) {
+	case *networking.StringMatch_Exact:
+		return route.Exact(t.Exact)
+	case *networking.StringMatch_Prefix:
+		return route.Prefix(t.Prefix)
+	case *networking.StringMatch_Regex:
+		if t.Regex != "*" {
+			return route.Regex(t.Regex)
+		}
+	}
+	return route.Present()
 }

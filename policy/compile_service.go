@@ -104,7 +104,7 @@ func (b *builder) rule(c cursor, r *networking.HTTPRoute, i int) *Rule {
 		Document: d.kind + " " + d.namespace + "/" + d.name,
 		Origin:   d.file + ":" + strconv.Itoa(d.at(c.path).Line),
 		Match:    matches,
-		Headers:  headersOf(c.field("headers"), r.GetHeaders()),
+		Headers:  withAuthority(headersOf(r.GetHeaders()), r.GetRewrite().GetAuthority()),
 		Timeout:  r.GetTimeout().AsDuration(),
 		PerTry:   r.GetRetries().GetPerTryTimeout().AsDuration(),
 		Retry:    retryOf(c.field("retries"), r.GetRetries()),
@@ -147,7 +147,7 @@ func (b *builder) split(c cursor, targets []*networking.HTTPRouteDestination) []
 			Subset:  t.GetDestination().GetSubset(),
 		}
 		b.checkSubset(at.field("destination").field("subset"), to, t.GetDestination().GetHost())
-		headers := headersOf(at.field("headers"), t.GetHeaders())
+		headers := headersOf(t.GetHeaders())
 		if weight > 0 {
 			out = append(out, Target{to, weight, headers})
 		}
@@ -229,35 +229,34 @@ func millionths(c cursor, p *networking.Percent, whole int32) uint32 {
 	return 0
 }
 
-// headersOf compiles the edits of headers. Setting the authority is a rewrite, which
-// has its own verdict.
-func headersOf(c cursor, h *networking.Headers) route.Headers {
-	return route.Headers{
-		Request:  opsOf(c.field("request"), h.GetRequest()),
-		Response: opsOf(c.field("response"), h.GetResponse()),
-	}
-}
-
-func opsOf(c cursor, ops *networking.Headers_HeaderOperations) route.Ops {
-	return route.Ops{
-		Set:    withoutAuthority(c.field("set"), ops.GetSet()),
-		Add:    withoutAuthority(c.field("add"), ops.GetAdd()),
-		Remove: ops.GetRemove(),
-	}
-}
-
-func withoutAuthority(c cursor, headers map[string]string) map[string]string {
-	for name := range headers {
+// headersOf compiles the edits of headers. A request's authority is only ever set.
+func headersOf(h *networking.Headers) route.Headers {
+	out := route.Headers{Request: opsOf(h.GetRequest()), Response: opsOf(h.GetResponse())}
+	for name, value := range out.Request.Add {
 		if isAuthority(name) {
-			c.entry(name).note(Ignored, "rewriting the authority is not enforced yet: calls keep theirs")
-			headers = without(headers, name)
+			out.Request.Add = without(out.Request.Add, name)
+			out = withAuthority(out, value)
 		}
 	}
-	return headers
+	return out
 }
 
-func without(m map[string]string, key string) map[string]string {
-	out := make(map[string]string, len(m))
+func opsOf(ops *networking.Headers_HeaderOperations) route.Ops {
+	return route.Ops{Set: ops.GetSet(), Add: ops.GetAdd(), Remove: ops.GetRemove()}
+}
+
+// withAuthority adds a rewrite of the authority, unless it is "".
+func withAuthority(h route.Headers, authority string) route.Headers {
+	if authority != "" {
+		h.Request.Set = without(h.Request.Set, "")
+		h.Request.Set[":authority"] = authority
+	}
+	return h
+}
+
+// without is a copy of m less one key.
+func without[V any](m map[string]V, key string) map[string]V {
+	out := make(map[string]V, len(m)+1)
 	for k, v := range m {
 		if k != key {
 			out[k] = v

@@ -18,14 +18,8 @@ func (c cursor) item(i int) cursor { return cursor{c.doc, index(c.path, i)} }
 // entry is an entry of a map.
 func (c cursor) entry(key string) cursor { return cursor{c.doc, entry(c.path, key)} }
 
-// isSet reports whether the document says something there, if only null.
-func (c cursor) isSet() bool {
-	_, ok := c.doc.places[c.path]
-	return ok
-}
-
 // refuse notes a problem.
 func (c cursor) refuse(format string, args ...any) { c.doc.refuse(c.path, format, args...) }
 
-// note adds a finding.
-func (c cursor) note(v Verdict, message string) { c.doc.note(c.path, v, message) }
+// note adds a finding, which goes before one that the field is enforced.
+func (c cursor) note(v Verdict, message string) { c.doc.revise(c.path, v, message) }

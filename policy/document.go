@@ -4,6 +4,7 @@
 package policy
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -95,6 +96,13 @@ func (d *document) refuse(path, format string, args ...any) {
 // note adds a finding about a field.
 func (d *document) note(path string, v Verdict, message string) {
 	d.findings = append(d.findings, Finding{d.at(path), v, message})
+}
+
+// revise is note for a field whose value alone tells: it replaces the verdict that
+// the field has from the table.
+func (d *document) revise(path string, v Verdict, message string) {
+	d.findings = slices.DeleteFunc(d.findings, func(f Finding) bool { return f.Field == path && f.Verdict == Enforced })
+	d.note(path, v, message)
 }
 
 // withoutEffect replaces what was found by one finding: the document does nothing

@@ -20,7 +20,7 @@ var virtualServiceFields = map[string]row{
 	"HTTPRoute.redirect":         {verdict: Rejected, message: "not enforced yet: calls that match this rule are refused"},
 	"HTTPRoute.directResponse":   {verdict: Rejected, message: "not enforced yet: calls that match this rule are refused"},
 	"HTTPRoute.delegate":         {verdict: Rejected, message: "not enforced yet: calls that match this rule are refused"},
-	"HTTPRoute.rewrite":          not("not enforced yet: calls keep their path and authority"),
+	"HTTPRoute.rewrite":          yes,
 	"HTTPRoute.timeout":          yes,
 	"HTTPRoute.retries":          yes,
 	"HTTPRoute.fault":            yes,
@@ -102,9 +102,9 @@ var virtualServiceFields = map[string]row{
 	"Delegate.name":      later,
 	"Delegate.namespace": later,
 
-	"HTTPRewrite.uri":             later,
-	"HTTPRewrite.authority":       later,
-	"HTTPRewrite.uriRegexRewrite": later,
+	"HTTPRewrite.uri":             not("not enforced yet: calls keep their path"),
+	"HTTPRewrite.authority":       yes,
+	"HTTPRewrite.uriRegexRewrite": not("not enforced yet: calls keep their path"),
 	"RegexRewrite.match":          later,
 	"RegexRewrite.rewrite":        later,
 

@@ -1,0 +1,64 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package policy reads Istio's policy documents and compiles them.
+//
+// Operators say how calls are to be routed, balanced, retried and bounded in files
+// of Istio's kinds VirtualService and DestinationRule (networking.istio.io/v1,
+// v1beta1 and v1alpha3). This package turns a set of such files into one [Snapshot]:
+// for each service its rules, in terms of the configurations that the packages
+// balance/route, resilience/retry, resilience/fault and balance/outlier take, and
+// for each destination its [Traffic]. It decides nothing about protocols and builds
+// no chains; package mesh does.
+//
+//	s, err := policy.Load("policies")
+//	if err != nil {
+//		log.Fatal(err) // every mistake, each with its place and what to do
+//	}
+//	for _, f := range s.Notes() {
+//		log.Print(f) // what is not enforced, and what was probably not meant
+//	}
+//	if svc := s.Service("reviews.default.svc.cluster.local"); svc != nil {
+//		rule := svc.Find(call)
+//		…
+//	}
+//
+// # Strictness
+//
+// A load is refused as a whole when any document has a mistake: an unknown field, a
+// value of the wrong type, a key that stands twice, anything that Istio's own
+// validation refuses, or a rule that names a subset which the host's DestinationRule
+// does not define. The [*Error] holds all of them:
+//
+//	policy: reviews.yaml:22:9: VirtualService "reviews" (document 2): spec.http[0].route[0].destination.subset: "v4" is not defined by any DestinationRule for host "reviews" (reviews.yaml:2): add it there or use v1 and v2
+//
+// [Watch] keeps running over a refused load, so that its consumer keeps what it has.
+//
+// # Verdicts
+//
+// No field is ignored in silence. For each one that a document sets the snapshot has
+// a [Finding] with its [Verdict]: enforced, approximated, ignored, rejected, or
+// warned when it is enforced and probably not what was meant. Documents of other
+// kinds load, and a finding names the kind as not enforced. The verdicts are one
+// table, a row for each field of Istio's messages.
+//
+// What must not be done wrongly is refused at run time rather than ignored: a rule
+// with a redirect has Refused set, and TLS settings that are not enforced have a
+// reason in [TLS.Unenforced].
+//
+// # What differs from Istio
+//
+//   - Files have no time of creation. Where two VirtualServices are for one host, the
+//     earlier file goes first (in the order of the paths; in a directory, of the
+//     names), and in one file the smaller name. The others get a finding.
+//   - A subset that is not defined is refused when the host's DestinationRule is
+//     loaded and lacks it. When no DestinationRule for the host is loaded, it is a
+//     finding, and such calls fail with 503 as in Istio.
+//   - Everything is seen from one process, whose namespace and labels a [Loader] has:
+//     matches on the source are decided when they are compiled.
+//
+// # Limits
+//
+// A file has at most 4 MiB and 500,000 YAML nodes, aliases counted as often as they
+// are used, nested at most 64 deep; a load has at most 10,000 files.
+package policy
