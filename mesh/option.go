@@ -75,7 +75,8 @@ func WithCertificates(src security.Source) Option {
 }
 
 // WithMetrics is the registry that the mesh registers its collectors with, and that
-// [Mesh.Metrics] serves. Without it the mesh has one of its own.
+// [Mesh.Metrics] serves. A registry takes one mesh. Without it the mesh has one of
+// its own.
 func WithMetrics(r *prometheus.Registry) Option {
 	return optionFunc(func(cfg *config) { cfg.registry = r })
 }

@@ -192,16 +192,17 @@ func (w *watch) fail(err error) {
 	}
 }
 
+// reconfigure tells the clusters a changed policy. One that policy has no place for
+// any more is left as it is: no route leads there, and a call on its way still may.
 func (w *watch) reconfigure(configure func(enmesh.Destination, enmesh.Protocol) (balance.ClusterConfig, *enmesh.Error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for key, c := range w.clusters {
 		cfg, refusal := configure(key.Destination, key.protocol)
-		c.Configure(cfg)
 		if refusal != nil {
-			c.Refuse(refusal)
 			continue
 		}
+		c.Configure(cfg)
 		w.tell(c)
 	}
 }

@@ -111,7 +111,9 @@ func TestTable_swapPublishesAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	bad := plain("bad")
-	bad.Build = func(*mesh.Store, enmesh.Destination) ([]enmesh.Middleware, error) { return nil, errors.New("no such algorithm") }
+	bad.Build = func(*mesh.Store, enmesh.Destination) ([]enmesh.Middleware, error) {
+		return nil, errors.New("no such algorithm")
+	}
 	err := table.Swap([]mesh.Host{{Names: []string{host}, Rules: []mesh.Rule{plain("new"), bad}}})
 	if err == nil || !strings.Contains(err.Error(), `"bad"`) || !strings.Contains(err.Error(), host) {
 		t.Errorf("error %v, want one that names the rule and the host", err)

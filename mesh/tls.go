@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/policy"
 	"github.com/enmesh-go/enmesh/security"
 	"github.com/enmesh-go/enmesh/security/mtls"
 )
@@ -31,19 +32,18 @@ func newDialer(src security.Source) *dialer {
 var errNoCertificates = errors.New("mesh: a DestinationRule asks for mutual TLS, and this process has no certificates; " +
 	"open the mesh with mesh.WithCertificates, or set the rule's tls mode to DISABLE")
 
-// config is the TLS configuration for an endpoint; nil is plaintext. names are the
-// subjectAltNames of the DestinationRule, which go before the endpoint's own
-// account.
-func (d *dialer) config(e *balance.Endpoint, mode TLSMode, names []string) *tls.Config {
+// config is the TLS configuration for an endpoint; nil is plaintext. The
+// subjectAltNames of the DestinationRule go before the endpoint's own account.
+func (d *dialer) config(e *balance.Endpoint, t policy.TLS) *tls.Config {
 	switch {
-	case mode == TLSDisable:
+	case t.Mode == policy.TLSDisable:
 		return nil
-	case d.certificates == nil && mode == TLSAuto:
+	case d.certificates == nil && t.Mode == policy.TLSAuto:
 		return nil
 	case d.certificates == nil:
 		return refuse(errNoCertificates)
 	}
-	ids, err := d.expected(e, names)
+	ids, err := d.expected(e, t.SubjectAltNames.List())
 	if err != nil {
 		return refuse(err)
 	}
@@ -69,7 +69,7 @@ func (d *dialer) expected(e *balance.Endpoint, names []string) ([]security.ID, e
 	if err != nil {
 		return nil, err
 	}
-	id, err := security.IDFor(own.ID.TrustDomain(), info.Namespace, info.ServiceAccount)
+	id, err := security.IDFor(own.ID().TrustDomain(), info.Namespace, info.ServiceAccount)
 	if err != nil {
 		return nil, err
 	}

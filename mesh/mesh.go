@@ -1,0 +1,167 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mesh
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/security/mtls"
+	"github.com/enmesh-go/enmesh/telemetry/prom"
+)
+
+// Mesh is the composed mesh of one process. It is a balance.Source and a
+// balance.TLSSource: give it to an adapter beside its Router. All methods may be
+// called by any number of goroutines.
+type Mesh struct {
+	cfg      config
+	naming   enmesh.Naming
+	table    *Table
+	inbound  enmesh.Router
+	source   *source
+	dialer   *dialer
+	policies *policies
+	metrics  http.Handler
+	cancel   context.CancelFunc
+	wait     sync.WaitGroup
+}
+
+// Open loads policy, starts discovery and composes the mesh. It fails on a policy
+// that does not compile, with every mistake named by file and line, and on an
+// identity that cannot be had; later bad reloads keep the last good one. ctx bounds
+// Open only; [Mesh.Close] ends what it started.
+func Open(ctx context.Context, opts ...Option) (*Mesh, error) {
+	var cfg config
+	for _, o := range opts {
+		o.mesh(&cfg)
+	}
+	m, err := compose(cfg)
+	if err != nil {
+		return nil, err
+	}
+	background, cancel := context.WithCancel(context.Background())
+	m.cancel = cancel
+	if err := m.start(ctx, background); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// compose puts the pieces together, without starting any.
+func compose(cfg config) (*Mesh, error) {
+	if cfg.log == nil {
+		cfg.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.resolver == nil {
+		cfg.resolver = discovery.NewStatic(nil)
+	}
+	if cfg.registry == nil {
+		cfg.registry = prometheus.NewRegistry()
+	}
+	m := &Mesh{
+		cfg:    cfg,
+		naming: enmesh.Naming{Namespace: cfg.workload.namespace(), Domain: cfg.domain, Known: cfg.namespaces},
+		dialer: newDialer(cfg.certificates),
+	}
+	principal, err := m.principal()
+	if err != nil {
+		return nil, err
+	}
+	collector := prom.New(prom.Config{})
+	observers := append([]Observers{collector}, cfg.observers...)
+	out := m.newSide(enmesh.Client, principal, observers)
+	in := m.newSide(enmesh.Server, principal, observers)
+	m.policies = newPolicies(m, out)
+	m.table = NewTable(m.naming, m.policies.unknown(), out.outer()...)
+	m.inbound = enmesh.Fixed(false, append(in.outer(), cfg.inbound...)...)
+	m.source = newSource(m.naming, cfg.resolver)
+	m.source.configure = m.policies.cluster
+	m.source.report = m.registryFailed
+	m.metrics = promhttp.HandlerFor(cfg.registry, promhttp.HandlerOpts{Registry: cfg.registry})
+	return m, errors.Join(cfg.registry.Register(collector), cfg.registry.Register((*selfMetrics)(m)))
+}
+
+// principal is the process's own identity, "" without certificates.
+func (m *Mesh) principal() (string, error) {
+	if m.cfg.certificates == nil {
+		return "", nil
+	}
+	id, err := m.cfg.certificates.Identity()
+	if err != nil {
+		return "", err
+	}
+	return id.ID().String(), nil
+}
+
+// start loads policy for the first time and begins to follow it.
+func (m *Mesh) start(ctx, background context.Context) error {
+	if len(m.cfg.policies) == 0 {
+		return m.policies.applyNone()
+	}
+	first := make(chan error, 1)
+	m.wait.Go(func() { m.policies.follow(background, m.cfg.policies, first) })
+	select {
+	case err := <-first:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (m *Mesh) registryFailed(service string, err error) {
+	m.cfg.log.Warn("the registry failed; the last good endpoints stay", "service", service, "error", err)
+}
+
+// Outbound routes calls that this process makes.
+func (m *Mesh) Outbound() enmesh.Router { return m.table }
+
+// Inbound routes calls that this process serves.
+func (m *Mesh) Inbound() enmesh.Router { return m.inbound }
+
+// Cluster is the endpoints of a destination, as adapters ask for them. It never is
+// nil and does not block.
+func (m *Mesh) Cluster(d enmesh.Destination, p enmesh.Protocol) *balance.Cluster {
+	return m.source.Cluster(d, p)
+}
+
+// ClientTLS is how an endpoint is dialled; nil is plaintext. An endpoint that must
+// be dialled with mutual TLS and whose identity is not known has a configuration
+// that refuses.
+func (m *Mesh) ClientTLS(e *balance.Endpoint) *tls.Config {
+	cfg := e.Cluster().Config()
+	return m.dialer.config(e, m.policies.traffic(cfg.Destination).TLS)
+}
+
+// ServerTLS is the configuration of this process's servers: mutual TLS, strict. It
+// is nil without certificates.
+func (m *Mesh) ServerTLS() *tls.Config {
+	if m.cfg.certificates == nil {
+		return nil
+	}
+	return mtls.Server(m.cfg.certificates)
+}
+
+// Metrics serves the mesh's metrics for Prometheus to scrape. Serve it on a loopback
+// address or behind authorization.
+func (m *Mesh) Metrics() http.Handler { return m.metrics }
+
+// Close ends what Open started and waits for it: the watches of policy and
+// registry. Calls in flight are not cut; calls made afterwards see the last state.
+func (m *Mesh) Close() error {
+	m.cancel()
+	m.wait.Wait()
+	m.source.close()
+	m.cfg.registry.Unregister((*selfMetrics)(m))
+	return nil
+}

@@ -1,0 +1,43 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mesh
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/telemetry"
+)
+
+// side is what every chain of one side has in common: made once, shared by all.
+type side struct {
+	tracing  []enmesh.Middleware
+	calls    enmesh.Middleware
+	attempts enmesh.Middleware
+}
+
+func (m *Mesh) newSide(s enmesh.Side, principal string, observers []Observers) *side {
+	scope := m.cfg.workload.scope(s, m.naming, principal)
+	var calls, tries []telemetry.Observer
+	for _, o := range observers {
+		calls = append(calls, o.Calls(scope))
+		if a, ok := o.(attempts); ok {
+			tries = append(tries, a.Attempts(scope))
+		}
+	}
+	made := &side{calls: telemetry.Calls(calls...), attempts: telemetry.Attempts(tries...)}
+	for _, build := range m.cfg.tracing {
+		made.tracing = append(made.tracing, build(scope))
+	}
+	return made
+}
+
+// outer is the outermost part of every chain of the side.
+func (s *side) outer() []enmesh.Middleware {
+	return slices.Concat([]enmesh.Middleware{enmesh.Recover(aborts)}, s.tracing, []enmesh.Middleware{s.calls})
+}
+
+// aborts is the panic value that net/http itself understands: Recover lets it pass.
+func aborts(v any) bool { return v == any(http.ErrAbortHandler) }
