@@ -39,7 +39,7 @@ type Env struct {
 	Dir string `json:"dir"`
 }
 
-// prepare writes the certificates of both workloads.
+// prepare writes the certificates of both workloads, and the policies.
 func (e Env) prepare() error {
 	authority, err := ca.NewDevelopment(trustDomain, ca.Config{TTL: 24 * time.Hour})
 	if err != nil {
@@ -54,7 +54,7 @@ func (e Env) prepare() error {
 			return err
 		}
 	}
-	return nil
+	return e.writePolicies()
 }
 
 // identity reads a workload's certificates. They do not change while a run lasts,

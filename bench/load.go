@@ -46,9 +46,10 @@ func startLoad(ctx context.Context, client Client, c int) *load {
 
 // run stops at the first error: a figure with errors in it is none.
 func (l *load) run(ctx context.Context, w *worker) {
-	for !l.stop.Load() {
+	contexts := inTraces(ctx)
+	for i := 0; !l.stop.Load(); i++ {
 		begun := time.Now()
-		if w.err = w.call(ctx); w.err != nil {
+		if w.err = w.call(contexts[i%traces]); w.err != nil {
 			l.stop.Store(true)
 			return
 		}

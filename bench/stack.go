@@ -48,9 +48,17 @@ var stacks = []Stack{
 	{Name: "grpc", Title: "grpc-go", Serve: serveGRPC(mutual), Dial: dialGRPC(mutual, 0)},
 	{Name: "grpc-again", Title: "grpc-go again (control)", Baseline: "grpc", Serve: serveGRPC(mutual), Dial: dialGRPC(mutual, 0)},
 	{Name: "grpc-deadline", Title: "grpc-go, a deadline", Baseline: "grpc", Serve: serveGRPC(mutual), Dial: dialGRPC(mutual, deadline)},
+	{Name: "grpc-core", Title: "grpc-go + enmesh, no policy", Baseline: "grpc", Serve: serveMeshGRPC(coreServer), Dial: dialMeshGRPC(coreClient)},
+	{Name: "grpc-enmesh", Title: "grpc-go + enmesh, whole chain", Baseline: "grpc", Serve: serveMeshGRPC(openServer), Dial: dialMeshGRPC(openClient("chain"))},
+	{Name: "grpc-enmesh-attempt", Title: "… with an attempt timeout", Baseline: "grpc", Serve: serveMeshGRPC(openServer), Dial: dialMeshGRPC(openClient("attempt"))},
+	{Name: "grpc-enmesh-timeout", Title: "… with a route timeout", Baseline: "grpc", Serve: serveMeshGRPC(openServer), Dial: dialMeshGRPC(openClient("timeout"))},
 	{Name: "http", Title: "net/http", Serve: serveHTTP, Dial: dialHTTP(0)},
 	{Name: "http-again", Title: "net/http again (control)", Baseline: "http", Serve: serveHTTP, Dial: dialHTTP(0)},
 	{Name: "http-deadline", Title: "net/http, a deadline", Baseline: "http", Serve: serveHTTP, Dial: dialHTTP(deadline)},
+	{Name: "http-core", Title: "net/http + enmesh, no policy", Baseline: "http", Serve: serveMeshHTTP(coreServer), Dial: dialMeshHTTP(coreClient)},
+	{Name: "http-enmesh", Title: "net/http + enmesh, whole chain", Baseline: "http", Serve: serveMeshHTTP(openServer), Dial: dialMeshHTTP(openClient("chain"))},
+	{Name: "http-enmesh-attempt", Title: "… with an attempt timeout", Baseline: "http", Serve: serveMeshHTTP(openServer), Dial: dialMeshHTTP(openClient("attempt"))},
+	{Name: "http-enmesh-timeout", Title: "… with a route timeout", Baseline: "http", Serve: serveMeshHTTP(openServer), Dial: dialMeshHTTP(openClient("timeout"))},
 }
 
 // stackNamed finds a stack.
