@@ -50,15 +50,69 @@ func readDeadline(value string, limit time.Duration) (time.Duration, bool) {
 	return time.Duration(ms) * time.Millisecond, true //nolint:gosec // below limit
 }
 
-// withDeadline gives ctx the deadline that the caller announced, if any. The cause
-// says that it is the caller's own. cancel is nil when ctx is unchanged.
-func withDeadline(ctx context.Context, value string, limit time.Duration) (context.Context, context.CancelFunc) {
-	if value == "" {
-		return ctx, nil
-	}
+// announced is a context with the deadline that a caller announced. It bounds the
+// time to the head of the answer, as the time limits of package timeout do, which
+// the caller may have announced: what streams after the head goes on, until the
+// caller itself hangs up. From then on there is no Deadline either.
+type announced struct {
+	context.Context //nolint:containedctx // it is a context
+	cancel          context.CancelCauseFunc
+	call            *enmesh.Call
+	at              time.Time
+	timer           *time.Timer
+}
+
+// announce bounds ctx by the value that the caller sent, or returns nil when that
+// says nothing.
+func announce(ctx context.Context, c *enmesh.Call, value string, limit time.Duration) *announced {
 	left, ok := readDeadline(value, limit)
 	if !ok {
-		return ctx, nil
+		return nil
 	}
-	return context.WithTimeoutCause(ctx, left, enmesh.ErrDeadline)
+	at := time.Now().Add(left)
+	if tighter, ok := ctx.Deadline(); ok && tighter.Before(at) {
+		return nil
+	}
+	a := &announced{call: c, at: at}
+	a.Context, a.cancel = context.WithCancelCause(ctx)
+	if left <= 0 {
+		a.expire()
+		return a
+	}
+	a.timer = time.AfterFunc(left, a.expire)
+	return a
+}
+
+// expire ends the context, unless the answer has begun. The cause says that the
+// deadline was the caller's own.
+func (a *announced) expire() {
+	if a.call.AnsweredAt() == 0 {
+		a.cancel(enmesh.ErrDeadline)
+	}
+}
+
+// end releases what the context holds.
+func (a *announced) end() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.cancel(nil)
+}
+
+// Deadline is the announced one until the answer has begun.
+func (a *announced) Deadline() (time.Time, bool) {
+	if a.call.AnsweredAt() != 0 {
+		return a.Context.Deadline()
+	}
+	return a.at, true
+}
+
+// Err is context.DeadlineExceeded once the deadline has passed. Contexts derived by
+// the standard library say context.Canceled, with the same cause.
+func (a *announced) Err() error {
+	err := a.Context.Err()
+	if err != nil && context.Cause(a.Context) == error(enmesh.ErrDeadline) { //nolint:errorlint // this very error
+		return context.DeadlineExceeded
+	}
+	return err
 }

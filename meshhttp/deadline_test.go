@@ -5,10 +5,12 @@ package meshhttp_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/enmesh-go/enmesh"
@@ -118,4 +120,83 @@ func TestDeadline_passesWhileTheHandlerRuns(t *testing.T) {
 			t.Errorf("%s: status %d, outcome %v (%v); want %d, the caller's deadline", tt.name, rec.Code, got.Outcome, got.Err, tt.status)
 		}
 	}
+}
+
+func TestDeadline_boundsTheHeadNotTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := &recorder{}
+		h := meshhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush()
+			time.Sleep(10 * time.Second)
+			if err := r.Context().Err(); err != nil {
+				t.Errorf("the stream was cut: %v", err)
+			}
+			if at, ok := r.Context().Deadline(); ok {
+				t.Errorf("a deadline is left: %v", at)
+			}
+		}), enmesh.Fixed(false, enmesh.Guard(gate)))
+		req := httptest.NewRequest("GET", "/", nil)
+		req.Header.Set(meshhttp.DefaultDeadlineHeader, "1000")
+		h.ServeHTTP(httptest.NewRecorder(), req)
+		if r := gate.last(t); r.Outcome != enmesh.Success || r.Latency(r.Answered) != 0 || r.Ended.Sub(r.Answered) != 10*time.Second {
+			t.Errorf("got %v, %v after its head", r.Outcome, r.Ended.Sub(r.Answered))
+		}
+	})
+}
+
+func TestDeadline_contextSaysSo(t *testing.T) {
+	h := meshhttp.NewHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		derived, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		<-derived.Done()
+		if err := r.Context().Err(); err != context.DeadlineExceeded {
+			t.Errorf("Err: got %v, want DeadlineExceeded", err)
+		}
+		for _, ctx := range []context.Context{r.Context(), derived} {
+			if got := enmesh.EndOf(ctx); got != enmesh.ErrDeadline {
+				t.Errorf("EndOf: got %v, want the caller's deadline", got)
+			}
+		}
+	}), enmesh.Fixed(false))
+	req := httptest.NewRequest("GET", "/", nil)
+	req.Header.Set(meshhttp.DefaultDeadlineHeader, "2")
+	h.ServeHTTP(httptest.NewRecorder(), req)
+}
+
+// slowly is an answer whose body comes over ten seconds.
+type slowly struct{ n int }
+
+func (s *slowly) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: &slowly{10}, ContentLength: -1, Request: r}, nil
+}
+
+func (s *slowly) Read(p []byte) (int, error) {
+	if s.n == 0 {
+		return 0, io.EOF
+	}
+	s.n--
+	time.Sleep(time.Second)
+	return copy(p, "data: x\n\n"), nil
+}
+
+func (s *slowly) Close() error { return nil }
+
+func TestTransport_longAnswersDoNotTeachLatency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := &recorder{}
+		cluster := newCluster(gate, "127.0.0.1:1")
+		tr := meshhttp.NewTransport(&slowly{}, enmesh.Fixed(false), oneCluster{cluster})
+		resp, err := tr.RoundTrip(must(http.NewRequest("GET", "http://svc/", nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := cluster.Set().Endpoints[0]
+		if e.InFlight() != 1 {
+			t.Errorf("in flight while the body runs: got %d, want 1", e.InFlight())
+		}
+		_ = readAll(resp)
+		if got := e.Latency(); got > 100*time.Millisecond || e.InFlight() != 0 {
+			t.Errorf("latency %v, in flight %d; want the head's, and none", got, e.InFlight())
+		}
+	})
 }

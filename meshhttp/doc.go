@@ -1,6 +1,83 @@
 // Copyright 2026 The enmesh Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package meshhttp runs enmesh's chains on net/http: a Transport for clients and a
-// Handler for servers.
+// Package meshhttp runs enmesh's chains on net/http: a [Transport] for clients and a
+// [Handler] for servers.
+//
+// net/http has one place for policy on each side, http.RoundTripper and
+// http.Handler, but neither says when a call has finished: a response is in hand
+// while its body still streams, and a handler has returned while its connection was
+// taken over. Nor does it tell a request that never left from one that may have been
+// done. This package adds both, once, so that a retry, a breaker or a histogram is
+// written without knowing HTTP.
+//
+// A client that tries again, and takes the least loaded of two endpoints:
+//
+//	again, err := retry.New(retry.Config{MaxAttempts: 3})
+//	if err != nil {
+//		return err
+//	}
+//	services := map[string][]discovery.Endpoint{
+//		"reviews": {{Addrs: []string{"10.0.0.1:9080"}}, {Addrs: []string{"10.0.0.2:9080"}}},
+//	}
+//	source := balance.NewStaticSource(services, balance.LeastRequest(2))
+//	client := &http.Client{Transport: meshhttp.NewTransport(nil, enmesh.Fixed(true, again), source)}
+//	resp, err := client.Get("http://reviews/1")
+//
+// A server that admits a hundred requests a second:
+//
+//	limit := enmesh.Guard(bucket)
+//	handler := meshhttp.NewHandler(mux, enmesh.Fixed(false, limit))
+//	http.ListenAndServe(":9080", handler)
+//
+// With a mesh, its Outbound and Inbound routers and the mesh itself stand where Fixed
+// and the static source stand here.
+//
+// # A call on the client
+//
+// The URL's host is the destination, its port the service port. The Router chooses
+// the route, the route's chain runs, and at its inner end the Transport picks an
+// endpoint, passes its gates, and sends. A status of 400 and above is an error
+// inside: a retry sees it, a breaker counts it. Outside it is the response that the
+// server sent, untouched, if the chain's last error is the one that stands for it.
+// Any other error of the chain is returned; errors.As finds the *enmesh.Error.
+//
+// The call ends with the response's body: read to its end, broken, or closed. HEAD,
+// 204, 304 and empty answers end at once, an upgraded connection (101) when it is
+// closed. A body that is neither read nor closed holds its place in flight for ever;
+// [EndOnCancel] bounds that by the context.
+//
+// # What may be sent again
+//
+// GET, HEAD, OPTIONS, TRACE, PUT, DELETE and whatever carries Idempotency-Key or
+// X-Idempotency-Key are idempotent. Everything else is sent again only if it
+// provably never reached the application: no connection came about, or HTTP/2
+// refused the stream (REFUSED_STREAM, GOAWAY below it). A connection that ends
+// later, even before the first byte of an answer, proves nothing.
+//
+// net/http repeats some requests by itself: on a kept connection that turned out to
+// be stale, and after a refused stream. On a route that resends this happens at most
+// once an attempt, except for requests without a body over HTTP/2, which net/http
+// cannot be kept from repeating with pauses of 1, 2, 4 seconds at the same endpoint;
+// an attempt timeout bounds that.
+//
+// # Deadlines
+//
+// A client whose context has a deadline announces what is left of it, in
+// milliseconds, in [DefaultDeadlineHeader]. The Handler gives its context that
+// deadline, cut to [MaxDeadline], and refuses work whose time is over with 504
+// before it starts. It bounds the time to the head of the answer; what streams after
+// it goes on until the caller hangs up.
+//
+// # A request on the server
+//
+// The handler stands at the inner end of the chain. What it writes is out at once,
+// so that an error of the chain afterwards is only accounted. What is refused before
+// it ran is answered with the error's status, "policy: cause" as text, and
+// Retry-After where the error has one.
+//
+// # Cost
+//
+// A call costs one allocation on either side, its record; a header written on the
+// client copies the map, once for each attempt that writes.
 package meshhttp

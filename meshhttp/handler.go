@@ -39,23 +39,32 @@ func NewHandler(h http.Handler, r enmesh.Router, opts ...ServerOption) *Handler 
 
 // ServeHTTP runs one request through its route's chain.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	if name := h.cfg.deadlineHeader; name != "" {
-		if v := r.Header[name]; len(v) > 0 {
-			bounded, cancel := withDeadline(ctx, v[0], h.cfg.maxDeadline)
-			if cancel != nil {
-				defer cancel()
-			}
-			ctx = bounded
-		}
-	}
 	x := &served{h: h, in: r}
 	x.w = writer{ResponseWriter: w, x: x}
+	ctx := r.Context()
+	if a := h.announced(x); a != nil {
+		defer a.end()
+		ctx = a
+	}
 	x.k.Begin(ctx, x)
 	x.describe()
 	defer x.rescue()
 	x.k.Enter(h.router)
 	x.finish(x.k.Run())
+}
+
+// announced is the request's context with the deadline that the caller announced, or
+// nil when it announced none.
+func (h *Handler) announced(x *served) *announced {
+	name := h.cfg.deadlineHeader
+	if name == "" {
+		return nil
+	}
+	v := x.in.Header[name]
+	if len(v) == 0 {
+		return nil
+	}
+	return announce(x.in.Context(), &x.k.Call, v[0], h.cfg.maxDeadline)
 }
 
 // describe fills in the Call from the request.
