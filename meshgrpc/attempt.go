@@ -17,20 +17,21 @@ import (
 	"github.com/enmesh-go/enmesh"
 )
 
-// attempt is one opened stream. grpc tells of its end on any goroutine, perhaps
-// before it has been handed out.
+// attempt is one opened stream, and that stream as the caller sees it. grpc tells of
+// its end on any goroutine, perhaps before it has been handed out.
 type attempt struct {
+	grpc.ClientStream
 	made   *streamCall     // whose attempt it was
 	owner  *streamCall     // whose it is: made, or the call that adopted it; set by commit
 	ctx    context.Context //nolint:containedctx // of the stream
 	cancel context.CancelFunc
-	stream grpc.ClientStream
 	empty  bool          // the answer is over, without a message
 	expiry *enmesh.Error // Call.Expiry when the attempt began
 
-	reported error         // what grpc reported to the balancer; written before the end is told
-	inside   *enmesh.Error // what became of it
-	err      error         // how the stream ended; written before bit attemptOver
+	pending  *pick                        // ended without an error, as grpc told the balancer
+	reported error                        // what grpc reported to the balancer
+	inside   atomic.Pointer[enmesh.Error] // what became of it
+	err      error                        // how the stream ended; written before bit attemptOver
 	at       enmesh.Instant
 	answered atomic.Int64 // an Instant: when the head came
 	state    atomic.Uint32
@@ -41,23 +42,46 @@ const (
 	attemptCommitted                    // the stream was handed out
 )
 
+// newAttempt makes the next attempt of x; the first is part of its record.
 func newAttempt(ctx context.Context, x *streamCall) *attempt {
-	a := &attempt{made: x, expiry: x.Call.Expiry}
+	a := &x.first
+	if a.made != nil {
+		a = &attempt{}
+	}
+	a.made, a.expiry = x, x.Call.Expiry
 	a.ctx, a.cancel = context.WithCancel(ctx)
 	return a
 }
 
-// settle hears from the balancer how the stream ended.
-func (a *attempt) settle(ctx context.Context, info balancer.DoneInfo, at enmesh.Instant) enmesh.Result {
-	r := enmesh.Result{Answered: enmesh.Instant(a.answered.Load()), Ended: at}
-	if r.Answered == 0 && info.BytesReceived {
-		r.Answered = at
+// settle hears from the balancer how the stream ended; grpc holds the stream's lock.
+// What is reported as a success waits for finish.
+func (a *attempt) settle(p *pick) {
+	a.abandon()
+	if p.info.Err == nil {
+		a.pending = p
+		return
 	}
-	if info.Err != nil {
-		a.inside, a.reported = a.classify(ctx, info), info.Err
-		r.Err, r.Outcome = a.inside, a.inside.Outcome
+	a.reported = p.info.Err
+	a.conclude(p, a.classify(p.ctx, p.info))
+}
+
+// conclude settles a pick of the attempt.
+func (a *attempt) conclude(p *pick, e *enmesh.Error) {
+	a.inside.Store(e)
+	answered := enmesh.Instant(a.answered.Load())
+	if answered == 0 {
+		answered = p.answered()
 	}
-	return r
+	p.release(e, answered)
+}
+
+// abandon settles a pick that grpc has replaced by another: the far side had not
+// processed the stream.
+func (a *attempt) abandon() {
+	if p := a.pending; p != nil {
+		a.pending = nil
+		p.release(errUnprocessed, 0)
+	}
 }
 
 // classify is ofAttempt on a goroutine that must not read Call.Expiry, since the
@@ -113,12 +137,25 @@ func (a *attempt) commit(x *streamCall) grpc.ClientStream {
 	if a.state.Or(attemptCommitted)&attemptOver != 0 {
 		a.end()
 	}
-	return &clientStream{ClientStream: a.stream, attempt: a}
+	return a
 }
 
-// finish is told by grpc, once, that the stream is over.
+// finish is told by grpc, once, that the stream is over: after the balancer, and
+// perhaps on another goroutine.
 func (a *attempt) finish(err error) {
+	if err == io.EOF { //nolint:errorlint // grpc's own sentinel, never wrapped
+		err = nil
+	}
 	a.err, a.at = err, enmesh.Now()
+	if p := a.pending; p != nil {
+		a.pending = nil
+		var e *enmesh.Error
+		if p.info.Err = err; err != nil {
+			a.reported = err
+			e = a.classify(a.ctx, p.info)
+		}
+		a.conclude(p, e)
+	}
 	if a.state.Or(attemptOver)&attemptCommitted != 0 {
 		a.end()
 	}
@@ -127,15 +164,9 @@ func (a *attempt) finish(err error) {
 // end ends the call.
 func (a *attempt) end() {
 	x := a.owner
-	err := error(nil)
-	if a.err != nil && a.err != io.EOF { //nolint:errorlint // grpc's own sentinel, never wrapped
-		if a.inside == nil {
-			a.inside = ofStatus(a.err)
-			if end := enmesh.EndOf(a.ctx); end != nil {
-				a.inside = end
-			}
-		}
-		err = a.inside
+	var err error
+	if a.err != nil {
+		err = a.ended()
 	}
 	x.End(err, a.at)
 	a.cancel()
@@ -145,13 +176,30 @@ func (a *attempt) end() {
 	x.finished(a.outside(a.err))
 }
 
+// ended is what became of the stream's error.
+func (a *attempt) ended() *enmesh.Error {
+	if e := a.inside.Load(); e != nil {
+		return e
+	}
+	e := enmesh.EndOf(a.ctx)
+	if e == nil {
+		e = ofStatus(a.err)
+	}
+	a.inside.Store(e)
+	return e
+}
+
 // outside is what the caller gets for the stream's error: a policy's reason when it
 // ended the call, else grpc's error as it is.
 func (a *attempt) outside(err error) error {
 	if err == nil || err == io.EOF { //nolint:errorlint // grpc's own sentinel, never wrapped
 		return err
 	}
-	if e := a.inside; e != nil && e.Policy != "" {
+	e := a.inside.Load()
+	if e == nil {
+		e = enmesh.EndOf(a.ctx)
+	}
+	if e != nil && e.Policy != "" {
 		return asStatus(e)
 	}
 	return err

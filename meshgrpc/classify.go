@@ -5,6 +5,7 @@ package meshgrpc
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"google.golang.org/grpc/balancer"
@@ -67,12 +68,20 @@ const (
 func local(e *enmesh.Error, st *status.Status, opened bool) {
 	text := st.Message()
 	switch {
-	case !opened, text == textGoAway, text == textDraining,
-		strings.HasPrefix(text, textReset) && strings.HasSuffix(text, textRefused):
+	case text == textGoAway, text == textDraining:
+		e.Unsent, e.Outcome = true, enmesh.Neutral // it finishes what it has, as it should
+	case !opened, strings.HasPrefix(text, textReset) && strings.HasSuffix(text, textRefused):
 		e.Unsent, e.Flag = true, enmesh.FlagConnectFailure
 	case e.Code == enmesh.Unavailable:
 		e.Flag = enmesh.FlagConnectionEnded
 	case (e.Code == enmesh.Internal || e.Code == enmesh.ResourceExhausted) && !strings.HasPrefix(text, textReset):
 		e.Outcome = enmesh.Neutral // the message could not be encoded, or is too large to send
 	}
+}
+
+// errUnprocessed is what gates hear of an attempt that the far side's transport
+// refused while the request was being sent, and that grpc has sent again by itself.
+var errUnprocessed = &enmesh.Error{
+	Code: enmesh.Unavailable, Outcome: enmesh.Neutral, Unsent: true,
+	Err: errors.New("meshgrpc: the far side did not process the call"),
 }

@@ -6,38 +6,31 @@ package meshgrpc
 import (
 	"io"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 )
 
-// clientStream is an open stream as the caller sees it. It notes when the answer
-// begins, and says why when a policy ended it.
-type clientStream struct {
-	grpc.ClientStream
-	attempt *attempt
-}
-
-// RecvMsg receives the next message.
-func (s *clientStream) RecvMsg(m any) error {
-	if s.attempt.empty {
+// RecvMsg receives the next message. The first shows that the answer has begun; the
+// last error says why when a policy ended the call.
+func (a *attempt) RecvMsg(m any) error {
+	if a.empty {
 		return io.EOF
 	}
-	err := s.ClientStream.RecvMsg(m)
+	err := a.ClientStream.RecvMsg(m)
 	if err != nil {
-		return s.attempt.outside(err)
+		return a.outside(err)
 	}
-	s.attempt.head()
+	a.head()
 	return nil
 }
 
 // Header waits for the answer's header.
-func (s *clientStream) Header() (metadata.MD, error) {
-	md, err := s.ClientStream.Header()
+func (a *attempt) Header() (metadata.MD, error) {
+	md, err := a.ClientStream.Header()
 	if err != nil {
-		return md, s.attempt.outside(err)
+		return md, a.outside(err)
 	}
 	if md != nil {
-		s.attempt.head()
+		a.head()
 	}
 	return md, nil
 }

@@ -111,6 +111,8 @@ func dial(t testing.TB, target string, r enmesh.Router, s balance.Source, opts .
 	return cc, testpb.NewTestServiceClient(cc)
 }
 
+type discoveryEndpoint = discovery.Endpoint
+
 // endpoints are discovered endpoints at addrs.
 func endpoints(addrs ...string) []discovery.Endpoint {
 	eps := make([]discovery.Endpoint, 0, len(addrs))

@@ -13,9 +13,11 @@ import (
 	"github.com/enmesh-go/enmesh/balance"
 )
 
-// sink hears how an attempt ended, and says what its endpoint's gates are told.
+// sink hears how an RPC ended on a pick, and releases the pick: at once, or when it
+// knows more. grpc reports a stream that broke while the client was still sending as
+// a success; the truth comes with the RPC's own error.
 type sink interface {
-	settle(ctx context.Context, info balancer.DoneInfo, at enmesh.Instant) enmesh.Result
+	settle(p *pick)
 }
 
 // pick is what one pick took: the endpoint's admission, and who wants to hear of the
@@ -26,6 +28,8 @@ type pick struct {
 	ctx       context.Context //nolint:containedctx // of the RPC, for the one question of why it ended
 	sink      sink            // nil: nobody
 	done      func(balancer.DoneInfo)
+	info      balancer.DoneInfo // what grpc reported
+	at        enmesh.Instant    // and when
 }
 
 var picks sync.Pool // of *pick
@@ -40,33 +44,42 @@ func newPick(ctx context.Context, s sink) *pick {
 	return p
 }
 
-func (p *pick) free() {
-	p.ctx, p.sink = nil, nil
-	picks.Put(p)
-}
-
 // finish is told by grpc, once, how the RPC on this pick ended; it runs under locks of
 // the stream. A pick that grpc has thrown away is told nothing at all.
 func (p *pick) finish(info balancer.DoneInfo) {
-	at := enmesh.Now()
-	var r enmesh.Result
+	p.info, p.at = info, enmesh.Now()
 	switch {
 	case info.Err == nil && !info.BytesSent:
-		r = enmesh.Result{Err: enmesh.ErrUnsent, Outcome: enmesh.Neutral, Ended: at}
+		p.release(enmesh.ErrUnsent, 0)
 	case p.sink != nil:
-		r = p.sink.settle(p.ctx, info, at)
+		p.sink.settle(p)
+	case info.Err != nil:
+		p.release(ofCode(info), 0)
 	default:
-		r = foreignResult(info, at)
+		p.release(nil, 0)
+	}
+}
+
+// release tells the endpoint and its gates. answered is when the answer's head came;
+// 0: none came.
+func (p *pick) release(err *enmesh.Error, answered enmesh.Instant) {
+	r := enmesh.Result{Answered: answered, Ended: p.at}
+	if err != nil {
+		r.Err, r.Outcome = err, err.Outcome
 	}
 	p.admission.Release(r)
 	p.free()
 }
 
-func foreignResult(info balancer.DoneInfo, at enmesh.Instant) enmesh.Result {
-	r := enmesh.Result{Ended: at}
-	if info.Err != nil {
-		e := ofCode(info)
-		r.Err, r.Outcome = e, e.Outcome
+// answered is when the head came of an RPC that has no messages before its end.
+func (p *pick) answered() enmesh.Instant {
+	if p.info.BytesReceived {
+		return p.at
 	}
-	return r
+	return 0
+}
+
+func (p *pick) free() {
+	p.ctx, p.sink, p.info = nil, nil, balancer.DoneInfo{}
+	picks.Put(p)
 }

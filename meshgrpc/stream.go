@@ -44,6 +44,7 @@ type streamCall struct {
 	request  any      // beside mode: the one message to send
 	beside   bool     // Send goes on until response headers arrive
 	attempt  *attempt // the present one; nil: none is open
+	first    attempt
 }
 
 // open runs the chain and hands out the stream.
@@ -86,11 +87,11 @@ func (x *streamCall) Send(ctx context.Context, c *enmesh.Call) error {
 		x.attempt = nil
 		a.cancel()
 		if a.reported == err { //nolint:errorlint // identity: the balancer has reported on this very error
-			return x.hold(a.inside, err)
+			return x.hold(a.inside.Load(), err)
 		}
 		return x.fail(ctx, c, err)
 	}
-	a.stream = cs
+	a.ClientStream = cs
 	c.Answer.Status = 200
 	return nil
 }

@@ -173,10 +173,10 @@ func TestStream_endings(t *testing.T) {
 					}
 					eventually(t, "the chain has begun", func() bool { return call.Admits() == 1 })
 					settled(t, call, attempt, gate)
-					for _, g := range []*enmeshtest.Gate{call, attempt, gate} {
+					for i, g := range []*enmeshtest.Gate{call, attempt, gate} {
 						for _, o := range g.Outcomes() {
 							if o != tt.outcome && !(tt.neutral && o == enmesh.Neutral) {
-								t.Errorf("outcome = %v, want %v", o, tt.outcome)
+								t.Errorf("gate %d: outcome = %v, want %v", i, o, tt.outcome)
 							}
 						}
 					}

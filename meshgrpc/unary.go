@@ -9,7 +9,6 @@ import (
 	"reflect"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/balancer"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/enmesh-go/enmesh"
@@ -38,19 +37,23 @@ type unaryCall struct {
 	exchange
 	invoker    grpc.UnaryInvoker
 	req, reply any
+	pending    *pick // ended without an error, as grpc told the balancer
 }
 
 // Send makes one attempt.
 func (x *unaryCall) Send(ctx context.Context, c *enmesh.Call) error {
 	x.inside, x.outside = nil, nil
+	defer x.abandon()
 	err := x.invoker(x.headers().send(ctx), c.Path, x.req, x.reply, x.cc, x.options()...)
+	if x.pending != nil {
+		x.conclude(ctx, err)
+	} else if err == nil { // a foreign balancer
+		x.Answered(enmesh.Now())
+	}
 	switch {
 	case err == nil:
-		if c.PickedAt() == 0 { // a foreign balancer
-			x.Answered(enmesh.Now())
-		}
-		x.inside = nil
 		c.Answer.Status = 200
+		x.inside, x.outside = nil, nil
 		if x.extras != nil && x.extras.header != nil {
 			x.answerHeader(c)
 		}
@@ -70,22 +73,44 @@ func (x *unaryCall) answerHeader(c *enmesh.Call) {
 }
 
 // settle hears from the balancer how an attempt ended; grpc calls it on the RPC's own
-// goroutine, before Send goes on.
-func (x *unaryCall) settle(ctx context.Context, info balancer.DoneInfo, at enmesh.Instant) enmesh.Result {
-	r := enmesh.Result{Ended: at}
-	if info.Err != nil {
-		x.inside, x.outside = ofAttempt(ctx, &x.Call, info), info.Err
-		r.Err, r.Outcome = x.inside, x.inside.Outcome
-	}
-	if info.BytesReceived {
-		r.Answered = at
-		x.Answered(at)
+// goroutine, before Send goes on. What is reported as a success waits for Send.
+func (x *unaryCall) settle(p *pick) {
+	x.abandon()
+	if p.info.BytesReceived {
+		x.Answered(p.at)
 		x.Call.Answer.Status = 200
 	}
-	if len(info.Trailer) > 0 {
-		x.Call.Answer.Trailer = received(info.Trailer)
+	if len(p.info.Trailer) > 0 {
+		x.Call.Answer.Trailer = received(p.info.Trailer)
 	}
-	return r
+	if p.info.Err == nil {
+		x.pending = p
+		return
+	}
+	x.inside, x.outside = ofAttempt(p.ctx, &x.Call, p.info), p.info.Err
+	p.release(x.inside, p.answered())
+}
+
+// conclude settles the attempt's pick by the RPC's own error.
+func (x *unaryCall) conclude(ctx context.Context, err error) {
+	p := x.pending
+	x.pending = nil
+	if err == nil {
+		p.release(nil, p.at)
+		return
+	}
+	p.info.Err = err
+	x.inside, x.outside = ofAttempt(ctx, &x.Call, p.info), err
+	p.release(x.inside, p.answered())
+}
+
+// abandon settles a pick that was left: grpc itself sent the call again, since the far
+// side had not processed it, or an interceptor further in panicked.
+func (x *unaryCall) abandon() {
+	if p := x.pending; p != nil {
+		x.pending = nil
+		p.release(errUnprocessed, 0)
+	}
 }
 
 // Replayable is true: the request message is encoded anew for each attempt.

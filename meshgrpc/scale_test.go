@@ -1,0 +1,200 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshgrpc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/meshgrpc"
+)
+
+func many(n int) []string {
+	addrs := make([]string, 0, n)
+	for i := range n {
+		addrs = append(addrs, fmt.Sprintf("10.%d.%d.%d:80", i>>16, i>>8&255, i&255))
+	}
+	return addrs
+}
+
+// allReady takes n endpoints from nothing to READY and gives the time of the
+// bookkeeping and the publications.
+func allReady(t testing.TB, n int) (time.Duration, int) {
+	t.Helper()
+	src := &clusters{}
+	src.apply("big", many(n)...)
+	begin := time.Now()
+	b, f := start(meshgrpc.NewClient(enmesh.Fixed(false), src), "big")
+	defer b.Close()
+	eventually(t, "all SubConns exist", func() bool { return len(f.all()) == n })
+	for _, s := range f.all() {
+		s.become(connectivity.Connecting)
+	}
+	for _, s := range f.all() {
+		s.become(connectivity.Ready)
+	}
+	return time.Since(begin), f.publications()
+}
+
+func TestBalancer_staysLinear(t *testing.T) {
+	best := func(n int) (least time.Duration, published int) {
+		least = time.Hour
+		for range 3 {
+			took, p := allReady(t, n)
+			if took < least {
+				least, published = took, p
+			}
+		}
+		return least, published
+	}
+	small, _ := best(1_000)
+	large, published := best(10_000)
+	t.Logf("1,000 endpoints READY in %v, 10,000 in %v with %d publications", small, large, published)
+	if large > 250*time.Millisecond {
+		t.Errorf("10,000 endpoints took %v, want at most 250 ms", large)
+	}
+	if large > 15*max(small, 2*time.Millisecond) {
+		t.Errorf("10,000 endpoints took %v, 1,000 took %v: want at most 15x", large, small)
+	}
+	if limit := int(large/(2*time.Millisecond)) + 10; published > limit {
+		t.Errorf("%d publications in %v, want at most one every 2 ms", published, large)
+	}
+}
+
+func BenchmarkBalancer_allReady(b *testing.B) {
+	for _, n := range []int{100, 1_000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var published int
+			for b.Loop() {
+				_, published = allReady(b, n)
+			}
+			b.ReportMetric(float64(published), "publications")
+		})
+	}
+}
+
+func BenchmarkBalancer_apply(b *testing.B) {
+	const n = 10_000
+	for _, bench := range []struct {
+		name  string
+		churn int
+	}{{"unchanged", 0}, {"churn=1%", n / 100}} {
+		b.Run(bench.name, func(b *testing.B) {
+			src := &clusters{}
+			addrs := many(n + n/100)
+			sets := [][]string{addrs[:n], addrs[bench.churn : n+bench.churn]}
+			src.apply("big", sets[0]...)
+			bal, f := start(meshgrpc.NewClient(enmesh.Fixed(false), src), "big")
+			defer bal.Close()
+			eventually(b, "all SubConns exist", func() bool { return len(f.all()) == n })
+			for _, s := range f.all() {
+				s.become(connectivity.Ready)
+			}
+			c := src.Cluster(enmesh.Destination{Service: "big"}, enmesh.GRPC)
+			eps := [][]discoveryEndpoint{endpoints(sets[0]...), endpoints(sets[1]...)}
+			i := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				i++
+				c.Apply(eps[i%2])
+			}
+		})
+	}
+}
+
+// Endpoints flap at random under callers that pick as grpc does: no call waits long
+// once one endpoint is READY, whatever was thrown away.
+func TestBalancer_noLostWakeUp(t *testing.T) {
+	const endpointCount, callers, limit = 8, 16, 50 * time.Millisecond
+	src := &clusters{}
+	src.apply("ratings", many(endpointCount)...)
+	b, f := start(meshgrpc.NewClient(enmesh.Fixed(false), src), "ratings")
+	defer b.Close()
+	eventually(t, "all SubConns exist", func() bool { return len(f.all()) == endpointCount })
+	subs := f.all()
+	subs[0].become(connectivity.Ready) // and stays so
+	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { // one goroutine, as grpc's serializer
+		for ctx.Err() == nil {
+			s := subs[1+rand.IntN(endpointCount-1)]
+			s.become([]connectivity.State{connectivity.Ready, connectivity.Idle, connectivity.TransientFailure}[rand.IntN(3)])
+			if rand.IntN(4) == 0 {
+				time.Sleep(time.Duration(rand.IntN(300)) * time.Microsecond)
+			}
+		}
+	})
+	for range callers {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				begin := time.Now()
+				pickOne(t, ctx, f)
+				if took := time.Since(begin); took > limit && ctx.Err() == nil {
+					t.Errorf("a pick waited %v, want at most %v", took, limit)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// pickOne picks as grpc's picker wrapper does: a pick that found a connection lost is
+// thrown away, and waits for the next publication.
+func pickOne(t *testing.T, ctx context.Context, f *fakeConn) {
+	t.Helper()
+	for ctx.Err() == nil {
+		state, wake := f.present()
+		r, err := state.Picker.Pick(balancer.PickInfo{Ctx: ctx, FullMethodName: "/a/b"})
+		if err == nil {
+			if r.SubConn.(*fakeSub).ready() {
+				r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
+				return
+			}
+			r.Done(balancer.DoneInfo{})
+		} else if !errors.Is(err, balancer.ErrNoSubConnAvailable) {
+			t.Errorf("pick failed: %v, though an endpoint is READY", err)
+			return
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func BenchmarkPicker(b *testing.B) {
+	for _, n := range []int{1, 100, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			src := balance.NewStaticSource(map[string][]discoveryEndpoint{"big": endpoints(many(n)...)}, balance.PowerOfTwo())
+			bal, f := start(meshgrpc.NewClient(enmesh.Fixed(false), src), "big")
+			defer bal.Close()
+			eventually(b, "all SubConns exist", func() bool { return len(f.all()) == n })
+			for _, s := range f.all() {
+				s.become(connectivity.Ready)
+			}
+			time.Sleep(5 * time.Millisecond) // the last publication
+			state, _ := f.present()
+			info := meshgrpc.PickInfoOf(context.Background(), "big")
+			b.ReportAllocs()
+			for b.Loop() {
+				r, err := state.Picker.Pick(info)
+				if err != nil {
+					b.Fatal(err)
+				}
+				r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
+			}
+		})
+	}
+}

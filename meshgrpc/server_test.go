@@ -1,0 +1,260 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshgrpc_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	testpb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/meshgrpc"
+)
+
+var plaintext = insecure.NewCredentials()
+
+// bare connects without the mesh.
+func bare(t testing.TB, addr string) testpb.TestServiceClient {
+	t.Helper()
+	cc, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(plaintext))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cc.Close() })
+	return testpb.NewTestServiceClient(cc)
+}
+
+func TestServer_describesTheCall(t *testing.T) {
+	var mu sync.Mutex
+	got := map[string]enmesh.Kind{}
+	var source, authority, header, scheme string
+	look := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			mu.Lock()
+			got[c.Path] = c.Kind
+			source, authority, header, scheme = c.Source.Addr.String(), c.Authority, c.Header.Get("X-Who"), c.Scheme
+			if c.Side != enmesh.Server || c.Protocol != enmesh.GRPC || enmesh.FromContext(ctx) != c {
+				t.Errorf("call = %v %v, context carries %p of %p", c.Side, c.Protocol, enmesh.FromContext(ctx), c)
+			}
+			c.Header.Set("x-added", "for the handler")
+			c.Answer.Header.Set("x-answer", "by a policy")
+			mu.Unlock()
+			return next(ctx, c)
+		}
+	}
+	addr := serve(t, &service{unary: func(ctx context.Context, _ *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+		md, _ := metadata.FromIncomingContext(ctx)
+		return &testpb.SimpleResponse{Payload: body(strings.Join(md.Get("x-added"), ","))}, nil
+	}}, meshgrpc.NewServer(enmesh.Fixed(false, look)).Options()...)
+	client := bare(t, addr)
+	ctx := metadata.AppendToOutgoingContext(testContext(t), "x-who", "me")
+	var answer metadata.MD
+	resp, err := client.UnaryCall(ctx, &testpb.SimpleRequest{}, grpc.Header(&answer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(resp.GetPayload().GetBody()) != "for the handler" {
+		t.Errorf("the handler saw %q", resp.GetPayload().GetBody())
+	}
+	if v := answer.Get("x-answer"); len(v) != 1 || v[0] != "by a policy" {
+		t.Errorf("answer header = %v", answer)
+	}
+	if !strings.HasPrefix(source, "127.0.0.1:") || authority != addr || header != "me" || scheme != "http" {
+		t.Errorf("source %q, authority %q, header %q, scheme %q", source, authority, header, scheme)
+	}
+	for kind, open := range kinds {
+		read, err := open(ctx, client)
+		if err != nil {
+			t.Fatal(kind, err)
+		}
+		if kind != "bidi" {
+			if err := read(); err != nil {
+				t.Error(kind, err)
+			}
+		}
+	}
+	eventually(t, "all kinds were seen", func() bool { mu.Lock(); defer mu.Unlock(); return len(got) == 4 })
+	mu.Lock()
+	defer mu.Unlock()
+	for method, want := range map[string]enmesh.Kind{
+		"UnaryCall": enmesh.Unary, "StreamingOutputCall": enmesh.ServerStream,
+		"StreamingInputCall": enmesh.ClientStream, "FullDuplexCall": enmesh.Bidi,
+	} {
+		if k, ok := got["/grpc.testing.TestService/"+method]; !ok || k != want {
+			t.Errorf("kind of %s = %v, want %v", method, k, want)
+		}
+	}
+}
+
+func TestServer_panicGivesNothingAway(t *testing.T) {
+	secret := "the secret"
+	for _, tt := range []struct {
+		name  string
+		chain []enmesh.Middleware
+	}{
+		{"the adapter recovers", nil},
+		{"the chain recovers", []enmesh.Middleware{enmesh.Recover(nil)}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var mu sync.Mutex
+			var told []any
+			hook := meshgrpc.WithPanicHook(func(_ context.Context, method string, v any, stack []byte) {
+				mu.Lock()
+				defer mu.Unlock()
+				if len(stack) == 0 || !strings.HasPrefix(method, "/grpc.testing") {
+					t.Errorf("hook: method %q, %d bytes of stack", method, len(stack))
+				}
+				told = append(told, v)
+			})
+			route, call, _ := witness()
+			route2 := func() enmesh.Router {
+				if tt.chain == nil {
+					return route(false)
+				}
+				return route(false, tt.chain...)
+			}
+			addr := serve(t, &service{
+				unary:  func(context.Context, *testpb.SimpleRequest) (*testpb.SimpleResponse, error) { panic(secret) },
+				duplex: func(testpb.TestService_FullDuplexCallServer) error { panic(secret) },
+			}, meshgrpc.NewServer(route2(), hook).Options()...)
+			client := bare(t, addr)
+			_, err := client.UnaryCall(testContext(t), &testpb.SimpleRequest{})
+			s, serr := client.FullDuplexCall(testContext(t))
+			if serr != nil {
+				t.Fatal(serr)
+			}
+			_, serr = s.Recv()
+			for _, err := range []error{err, serr} {
+				if status.Code(err) != codes.Internal || strings.Contains(err.Error(), secret) {
+					t.Errorf("error = %v, want Internal without the panic's text", err)
+				}
+			}
+			settled(t, call)
+			mu.Lock()
+			defer mu.Unlock()
+			if len(told) != 2 || told[0] != any(secret) {
+				t.Errorf("the hook was told %v, want the panic twice", told)
+			}
+			for _, o := range call.Outcomes() {
+				if o != enmesh.Failure {
+					t.Errorf("outcome = %v, want failure", o)
+				}
+			}
+		})
+	}
+}
+
+func TestServer_refusalCarriesPushback(t *testing.T) {
+	for _, tt := range []struct {
+		after   time.Duration
+		trailer string
+		details int
+	}{
+		{1500 * time.Millisecond, "1500", 1},
+		{1, "1", 1},
+		{-1, "-1", 0},
+		{0, "", 0},
+	} {
+		refusal := &enmesh.Error{Code: enmesh.ResourceExhausted, Outcome: enmesh.Neutral, Policy: "limit", RetryAfter: tt.after, Err: errors.New("no more")}
+		refuse := func(enmesh.Next) enmesh.Next { return func(context.Context, *enmesh.Call) error { return refusal } }
+		addr := serve(t, &service{}, meshgrpc.NewServer(enmesh.Fixed(false, refuse)).Options()...)
+		client := bare(t, addr)
+		var trailer metadata.MD
+		_, err := client.UnaryCall(testContext(t), &testpb.SimpleRequest{}, grpc.Trailer(&trailer))
+		s, serr := client.StreamingOutputCall(testContext(t), &testpb.StreamingOutputCallRequest{})
+		if serr != nil {
+			t.Fatal(serr)
+		}
+		_, serr = s.Recv()
+		for i, err := range []error{err, serr} {
+			md := []metadata.MD{trailer, s.Trailer()}[i]
+			if got := strings.Join(md.Get("grpc-retry-pushback-ms"), ","); got != tt.trailer {
+				t.Errorf("RetryAfter %v: pushback %q, want %q", tt.after, got, tt.trailer)
+			}
+			st := status.Convert(err)
+			if st.Code() != codes.ResourceExhausted || st.Message() != "limit: no more" || len(st.Details()) != tt.details {
+				t.Errorf("RetryAfter %v: %v with %v", tt.after, err, st.Details())
+			}
+			if tt.details == 1 {
+				if d := st.Details()[0].(*errdetails.RetryInfo).GetRetryDelay().AsDuration(); d != tt.after {
+					t.Errorf("RetryInfo = %v, want %v", d, tt.after)
+				}
+			}
+		}
+	}
+}
+
+func TestServer_handlersErrorIsUntouched(t *testing.T) {
+	st, err := status.New(codes.NotFound, "no such book").WithDetails(&errdetails.ResourceInfo{ResourceName: "book"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	route, call, _ := witness()
+	addr := serve(t, &service{unary: func(context.Context, *testpb.SimpleRequest) (*testpb.SimpleResponse, error) { return nil, st.Err() }},
+		meshgrpc.NewServer(route(false)).Options()...)
+	_, err = bare(t, addr).UnaryCall(testContext(t), &testpb.SimpleRequest{})
+	if got := status.Convert(err); got.Code() != codes.NotFound || got.Message() != "no such book" || len(got.Details()) != 1 {
+		t.Errorf("error = %v with %v", err, got.Details())
+	}
+	settled(t, call)
+	if r := call.Results(); enmesh.CodeOf(r[0].Err) != enmesh.NotFound || r[0].Outcome != enmesh.Neutral {
+		t.Errorf("inside: %v, %v", r[0].Err, r[0].Outcome)
+	}
+}
+
+// The answer's head is the first message, not the end of the stream.
+func TestServer_headOfAStream(t *testing.T) {
+	route, call, _ := witness()
+	addr := serve(t, &service{output: func(_ *testpb.StreamingOutputCallRequest, ss testpb.TestService_StreamingOutputCallServer) error {
+		if err := ss.Send(&testpb.StreamingOutputCallResponse{}); err != nil {
+			return err
+		}
+		<-ss.Context().Done()
+		return nil
+	}}, meshgrpc.NewServer(route(false)).Options()...)
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	s, err := bare(t, addr).StreamingOutputCall(ctx, &testpb.StreamingOutputCallRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond)
+	cancel()
+	settled(t, call)
+	eventually(t, "the call has ended", func() bool { return len(call.Results()) == 1 })
+	r := call.Results()[0]
+	if held := r.Ended.Sub(r.Answered); held < 15*time.Millisecond {
+		t.Errorf("the stream ran %v after its head, want at least 15 ms", held)
+	}
+	if _, err := s.Recv(); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("the cancelled stream ended with %v", err)
+	}
+}
+
+// What a policy calls a success without the handler having run has no message.
+func TestServer_madeUpAnswer(t *testing.T) {
+	reply := func(enmesh.Next) enmesh.Next {
+		return func(_ context.Context, c *enmesh.Call) error { return c.SetReply(&enmesh.Reply{Status: 404}, nil) }
+	}
+	addr := serve(t, &service{}, meshgrpc.NewServer(enmesh.Fixed(false, reply)).Options()...)
+	_, err := bare(t, addr).UnaryCall(testContext(t), &testpb.SimpleRequest{})
+	if status.Code(err) != codes.NotFound {
+		t.Errorf("error = %v, want NotFound", err)
+	}
+}
