@@ -104,12 +104,14 @@ func (c *Cluster) Configure(cfg ClusterConfig) {
 	deliver(subs)
 }
 
-// furnish builds the gates of an endpoint.
+// furnish builds the gates of an endpoint; what they do not keep is forgotten.
 func (c *Cluster) furnish(h *host) {
 	var gates []enmesh.Gate
-	if c.cfg.Gates != nil {
-		h.kept.renew(func() { gates = c.cfg.Gates(&h.self) })
-	}
+	h.kept.renew(func() {
+		if c.cfg.Gates != nil {
+			gates = c.cfg.Gates(&h.self)
+		}
+	})
 	if len(gates) == 0 {
 		h.gates.Store(nil)
 		return

@@ -123,7 +123,7 @@ func TestCluster_followsAnySequence(t *testing.T) {
 	})
 	defer cancel()
 	list := []discovery.Endpoint{}
-	for range 3000 {
+	for range 1000 {
 		list = mutate(rnd, slices.Clone(list))
 		c.Apply(list)
 		want := map[string]discovery.Endpoint{}

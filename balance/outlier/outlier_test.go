@@ -18,6 +18,7 @@ import (
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/balance/outlier"
 	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/enmeshtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -336,4 +337,13 @@ func BenchmarkGate(b *testing.B) {
 			}
 		})
 	}
+}
+
+func TestGate_conforms(t *testing.T) {
+	enmeshtest.TestGate(t, func() enmesh.Gate {
+		d := outlier.New(outlier.Config{Consecutive5xx: 1, ConsecutiveGateway: 1})
+		c := balance.NewCluster(watchedBy(d))
+		c.Apply(list(1))
+		return d.Gate(c.Set().Endpoints[0])
+	})
 }

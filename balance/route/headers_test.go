@@ -11,6 +11,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance/route"
+	"github.com/enmesh-go/enmesh/enmeshtest"
 )
 
 func TestHeaders_editBothWays(t *testing.T) {
@@ -64,4 +65,11 @@ func TestHeaders_nothingToEdit(t *testing.T) {
 	if err := mw(func(context.Context, *enmesh.Call) error { return nil })(t.Context(), &enmesh.Call{}); err != nil {
 		t.Errorf("without headers: %v", err)
 	}
+}
+
+func TestHeaders_conform(t *testing.T) {
+	enmeshtest.TestMiddleware(t, route.Headers{
+		Request:  route.Ops{Set: map[string]string{"x-a": "1"}, Remove: []string{"x-b"}},
+		Response: route.Ops{Add: map[string]string{"x-c": "2"}},
+	}.Middleware)
 }
