@@ -49,6 +49,17 @@ func WorkloadOf(label func(key string) string) Workload {
 	}
 }
 
+// VersionOf is the version that an endpoint's labels say, or "". e may be nil.
+func VersionOf(e enmesh.Endpoint) string {
+	if e == nil {
+		return ""
+	}
+	if v := e.Label(LabelVersion); v != "" {
+		return v
+	}
+	return e.Label(LabelAppVersion)
+}
+
 // WithIdentity is w with principal as its identity; of an identity in Istio's form,
 // spiffe://<trust domain>/ns/<namespace>/sa/<account>, the namespace is taken where
 // w has none.

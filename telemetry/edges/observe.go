@@ -21,19 +21,16 @@ func (t *Table) Attempts(s telemetry.Scope) telemetry.Observer {
 
 // key is all that may differ between the calls of a chain and shows in a Table.
 type key struct {
-	endpoint enmesh.Endpoint
 	service  string
+	version  string
 	status   int32
 	code     enmesh.Code
 	protocol enmesh.Protocol
 }
 
 func (k *key) hash() uint64 {
-	h := telemetry.Hash(0).Uint(uint64(k.code)<<40 | uint64(k.status)<<8 | uint64(k.protocol))
-	if k.endpoint != nil {
-		h = h.Endpoint(k.endpoint)
-	}
-	return uint64(h)
+	n := uint64(k.code)<<40 | uint64(k.status)<<8 | uint64(k.protocol) //nolint:gosec // never negative
+	return uint64(telemetry.Hash(0).Uint(n).String(k.version).Uint(uint64(len(k.service))))
 }
 
 // calls observes the calls of one chain.
@@ -46,7 +43,7 @@ type calls struct {
 // Observe counts a call.
 func (o *calls) Observe(r enmesh.Result) {
 	c := r.Call
-	k := key{endpoint: c.Endpoint, service: c.Service, protocol: c.Protocol, code: enmesh.CodeOf(r.Err)}
+	k := key{service: c.Service, version: telemetry.VersionOf(c.Endpoint), protocol: c.Protocol, code: enmesh.CodeOf(r.Err)}
 	if c.Protocol == enmesh.HTTP {
 		k.status = int32(telemetry.Status(r)) //nolint:gosec // a status has three digits
 	}
@@ -71,7 +68,7 @@ type attempts struct {
 // Observe counts an attempt.
 func (o *attempts) Observe(r enmesh.Result) {
 	c := r.Call
-	k := key{endpoint: c.Endpoint, service: c.Service, protocol: c.Protocol}
+	k := key{service: c.Service, version: telemetry.VersionOf(c.Endpoint), protocol: c.Protocol}
 	hash := k.hash()
 	e, ok := o.cache.Get(hash, &k)
 	if !ok {

@@ -128,11 +128,10 @@ func codeText(k *key) string {
 // nameOf is the edge that calls with key are counted on.
 func nameOf(s telemetry.Scope, k *key) Name {
 	from := s.Self.Canonical().CanonicalService
-	n := Name{From: orUnknown(from), To: orUnknown(shortName(s.Naming, k.service)), Version: unknown, Protocol: k.protocol.String()}
-	if k.endpoint != nil {
-		n.Version = orUnknown(telemetry.WorkloadOf(k.endpoint.Label).Version)
+	return Name{
+		From: orUnknown(from), To: orUnknown(shortName(s.Naming, k.service)),
+		Version: orUnknown(k.version), Protocol: k.protocol.String(),
 	}
-	return n
 }
 
 // shortName is the name of a service in its own namespace, "name.namespace" of one

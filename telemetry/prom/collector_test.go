@@ -313,6 +313,27 @@ func TestCollector_chainsBuiltAnewGoOn(t *testing.T) {
 	}
 }
 
+func TestCollector_labelsThatChange(t *testing.T) {
+	c := prom.New(prom.Config{})
+	o, tries := c.Calls(telemetry.Scope{Self: self}), c.Attempts(telemetry.Scope{Self: self})
+	e := &enmeshtest.Endpoint{Address: "a:1", Labels: map[string]string{"version": "v1"}}
+	use := func(later time.Duration) {
+		r := end(call(func(c *enmesh.Call) { c.Endpoint = e }), nil, 0)
+		r.Ended = r.Ended.Add(later)
+		o.Observe(r)
+		tries.Observe(r)
+	}
+	use(0)
+	e.Labels = map[string]string{"version": "v2"} // restarted at the same address
+	use(11 * time.Second)
+	text := scrape(t, c)
+	for _, metric := range []string{"istio_requests_total", "enmesh_attempts_total"} {
+		if n := strings.Count(text, "\n"+metric+"{"); n != 2 {
+			t.Errorf("%d series of %s, want one for each version", n, metric)
+		}
+	}
+}
+
 func TestCollector_badTextDoesNotFailAScrape(t *testing.T) {
 	c := prom.New(prom.Config{})
 	c.Calls(telemetry.Scope{Self: self}).Observe(end(call(func(c *enmesh.Call) { c.Service = "a\xffb" }), nil, 0))

@@ -43,6 +43,8 @@
 //
 // # Limits
 //
+// New labels of an endpoint that stays are seen within 10 seconds.
+//
 // Each metric has at most Config.MaxSeries series (10,000). What comes later is
 // counted in one series whose labels are all "_overflow". Series are not forgotten:
 // Prometheus would read a counter that starts again. A scrape reads each number

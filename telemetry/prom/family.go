@@ -17,8 +17,9 @@ const overflow = "_overflow"
 
 // family is the bounded set of series that share their label names.
 type family[S any] struct {
-	names []string
-	limit int
+	names  []string
+	labels *prometheus.Desc // of any metric of the family: its label names count
+	limit  int
 
 	mu       sync.Mutex // guards byLabels, all, over
 	byLabels map[string]*series[S]
@@ -35,7 +36,10 @@ type series[S any] struct {
 }
 
 func newFamily[S any](limit int, names []string) *family[S] {
-	return &family[S]{names: names, limit: limit, byLabels: map[string]*series[S]{}}
+	return &family[S]{
+		names: names, labels: prometheus.NewDesc("labels", "", names, nil),
+		limit: limit, byLabels: map[string]*series[S]{},
+	}
 }
 
 // series finds or makes the series of the label values, or reports false: there is
@@ -72,8 +76,7 @@ func (f *family[S]) overflowing() *series[S] {
 
 // add makes a series. The caller holds mu.
 func (f *family[S]) add(values []string) *series[S] {
-	desc := prometheus.NewDesc("labels", "", f.names, nil)
-	s := &series[S]{labels: prometheus.MakeLabelPairs(desc, values)}
+	s := &series[S]{labels: prometheus.MakeLabelPairs(f.labels, values)}
 	f.all = append(f.all, s)
 	return s
 }

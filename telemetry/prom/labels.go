@@ -107,7 +107,7 @@ func attemptValues(s telemetry.Scope, k *attemptKey) []string {
 	full, _, _ := service(s.Naming, k.service)
 	return orUnknown([]string{
 		self.Name, self.CanonicalService,
-		full, workloadOf(k.endpoint).Version, k.protocol.String(), flag(k.flag), k.outcome.String(),
+		full, k.version, k.protocol.String(), flag(k.flag), k.outcome.String(),
 	})
 }
 

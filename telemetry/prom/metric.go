@@ -4,8 +4,6 @@
 package prom
 
 import (
-	"sync/atomic"
-
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
@@ -57,6 +55,3 @@ func (m measured) Write(out *dto.Metric) error {
 	out.Label, out.Histogram = m.labels, h
 	return nil
 }
-
-// loading is a counter's number as counted wants it.
-func loading(n *atomic.Uint64) func() uint64 { return n.Load }

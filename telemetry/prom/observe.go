@@ -5,6 +5,7 @@ package prom
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/telemetry"
@@ -50,11 +51,21 @@ type labelledKey struct {
 	peer telemetry.Workload
 }
 
+// refresh is how long an endpoint's labels are taken as they were: a registry may
+// tell new ones of an endpoint that stays.
+const refresh = 10 * time.Second
+
+// found is the series of a key, and when its labels were read.
+type found struct {
+	series *series[callSeries]
+	at     enmesh.Instant
+}
+
 // calls observes the calls of one chain.
 type calls struct {
 	scope    telemetry.Scope
 	family   *family[callSeries]
-	plain    telemetry.Cache[callKey, *series[callSeries]]
+	plain    telemetry.Cache[callKey, found]
 	labelled telemetry.Cache[labelledKey, *series[callSeries]]
 }
 
@@ -74,7 +85,7 @@ func (o *calls) Observe(r enmesh.Result) {
 		k.principal = c.Source.Identity
 		k.secure = c.Source.TLS != nil && len(c.Source.TLS.PeerCertificates) > 0
 	}
-	s := &o.find(&k, c.Source).value
+	s := &o.find(&k, c.Source, r.Ended).value
 	s.duration.observe(durations, uint64(max(r.Ended.Sub(c.Start), 0))) //nolint:gosec // never negative
 	request, answer := c.Sizes()
 	if request >= 0 {
@@ -86,18 +97,18 @@ func (o *calls) Observe(r enmesh.Result) {
 }
 
 // find is the series of a key.
-func (o *calls) find(k *callKey, peer *enmesh.Peer) *series[callSeries] {
+func (o *calls) find(k *callKey, peer *enmesh.Peer, now enmesh.Instant) *series[callSeries] {
 	if o.scope.Side == enmesh.Server && peer != nil && len(peer.Labels) > 0 {
 		return o.findLabelled(k, peer)
 	}
 	hash := k.hash()
-	if s, ok := o.plain.Get(hash, k); ok {
-		return s
+	if f, ok := o.plain.Get(hash, k); ok && now.Sub(f.at) < refresh {
+		return f.series
 	}
 	key := *k
 	s, room := o.family.series(callValues(o.scope, &key, o.far(&key)))
 	if room {
-		o.plain.Put(hash, key, s)
+		o.plain.Put(hash, key, found{s, now})
 	} else {
 		o.family.folded.Add(1)
 	}
@@ -130,8 +141,8 @@ func (o *calls) findLabelled(k *callKey, peer *enmesh.Peer) *series[callSeries] 
 
 // attemptKey is all that may differ between the attempts of a chain.
 type attemptKey struct {
-	endpoint enmesh.Endpoint
 	service  string
+	version  string
 	flag     enmesh.Flag
 	outcome  enmesh.Outcome
 	protocol enmesh.Protocol
@@ -148,12 +159,10 @@ type attempts struct {
 func (o *attempts) Observe(r enmesh.Result) {
 	c := r.Call
 	k := attemptKey{
-		endpoint: c.Endpoint, service: c.Service, flag: telemetry.FlagOf(r.Err), outcome: r.Outcome, protocol: c.Protocol,
+		service: c.Service, version: telemetry.VersionOf(c.Endpoint),
+		flag: telemetry.FlagOf(r.Err), outcome: r.Outcome, protocol: c.Protocol,
 	}
-	h := telemetry.Hash(0).Uint(uint64(len(k.flag))<<16 | uint64(k.outcome)<<8 | uint64(k.protocol))
-	if k.endpoint != nil {
-		h = h.Endpoint(k.endpoint)
-	}
+	h := telemetry.Hash(0).Uint(uint64(len(k.flag))<<16 | uint64(k.outcome)<<8 | uint64(k.protocol)).String(k.version)
 	if s, ok := o.cache.Get(uint64(h), &k); ok {
 		s.value.Add(1)
 		return
