@@ -40,7 +40,7 @@ func checkDuration(c cursor, d *durationpb.Duration) {
 // checkPercent holds Istio's rule for percentages.
 func checkPercent(c cursor, p *networking.Percent) {
 	v := p.GetValue()
-	if v < 0 || v > 100 || v != v || v > 0 && v < 0.0001 {
+	if !(v >= 0 && v <= 100) || v > 0 && v < 0.0001 { // NaN is neither
 		c.field("value").refuse("%v is no percentage: write 0, or 0.0001 to 100", v)
 	}
 }

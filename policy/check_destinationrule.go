@@ -6,6 +6,7 @@ package policy
 import (
 	"math"
 	"strings"
+	"time"
 
 	networking "istio.io/api/networking/v1alpha3"
 )
@@ -78,7 +79,7 @@ func checkBlocks(c cursor, b blocks) {
 
 func checkLoadBalancer(c cursor, lb *networking.LoadBalancerSettings) {
 	checkConsistentHash(c.field("consistentHash"), lb.GetConsistentHash())
-	checkDuration(c.field("warmupDurationSecs"), lb.GetWarmupDurationSecs()) //nolint:staticcheck // deprecated and still read
+	checkDuration(c.field("warmupDurationSecs"), lb.GetWarmupDurationSecs())
 	if w := lb.GetWarmup(); w != nil {
 		at := c.field("warmup")
 		if w.GetDuration() == nil {
@@ -215,10 +216,13 @@ func checkTLS(c cursor, t *networking.ClientTLSSettings) {
 }
 
 func checkRetryBudget(c cursor, b *networking.TrafficPolicy_RetryBudget) {
-	if p := b.GetPercent(); p != nil && (p.GetValue() < 0 || p.GetValue() > 100 || p.GetValue() != p.GetValue()) {
+	if p := b.GetPercent(); p != nil && !(p.GetValue() >= 0 && p.GetValue() <= 100) {
 		c.field("percent").refuse("%v is no percentage: write 0 to 100", p.GetValue())
 	}
-	if b.GetBudgetInterval().AsDuration() != 0 {
-		checkDuration(c.field("budgetInterval"), b.GetBudgetInterval())
+	if n := b.GetMinRetryConcurrency(); n > 1_000_000 {
+		c.field("minRetryConcurrency").refuse("%d is out of range: write 0 to 1000000", n)
+	}
+	if d := b.GetBudgetInterval().AsDuration(); d != 0 && (d < 10*time.Millisecond || d > time.Hour || d%time.Millisecond != 0) {
+		c.field("budgetInterval").refuse("%v is out of range: write 0s, or whole milliseconds from 10ms to 1h", d)
 	}
 }

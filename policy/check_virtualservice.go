@@ -176,7 +176,7 @@ func checkRouteDestinations(c cursor, targets []*networking.HTTPRouteDestination
 	switch {
 	case len(targets) > 1 && total == 0:
 		c.refuse("the weights of %d destinations sum to 0: give one of them a weight", len(targets))
-	case total > 1<<32-1:
+	case total >= 1<<32:
 		c.refuse("the weights sum to %d, more than %d: divide them", total, uint32(1<<32-1))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/enmesh-go/enmesh/balance/outlier"
+	"github.com/enmesh-go/enmesh/resilience"
 )
 
 // table is the destinations of one namespace.
@@ -170,7 +171,7 @@ func (m *merged) compile() {
 func portsOf(p *networking.TrafficPolicy) []uint16 {
 	var ports []uint16
 	for _, s := range p.GetPortLevelSettings() {
-		ports = append(ports, uint16(s.GetPort().GetNumber())) //nolint:gosec // checked
+		ports = append(ports, uint16(s.GetPort().GetNumber()))
 	}
 	return ports
 }
@@ -181,19 +182,22 @@ type settings struct {
 	pool    *networking.ConnectionPoolSettings
 	outlier *networking.OutlierDetection
 	tls     *networking.ClientTLSSettings
+	budget  *networking.TrafficPolicy_RetryBudget
 }
 
 // effective puts the policies of a host and of a subset together, for a port. A
-// subset's blocks replace the host's one by one; a port's replace all, so that a
-// block that a port leaves out is the default.
+// subset's blocks replace the host's one by one; a port's replace all that a port can
+// have, so that one it leaves out is the default.
 func effective(host, sub *networking.TrafficPolicy, port uint16) settings {
-	s := settings{}.with(host)
-	if p := portOf(host, port); p != nil {
-		s = settings{}.with(p)
-	}
-	s = s.with(sub)
-	if p := portOf(sub, port); p != nil {
-		s = settings{}.with(p)
+	var s settings
+	for _, p := range [...]*networking.TrafficPolicy{host, sub} {
+		s = s.with(p)
+		if b := p.GetRetryBudget(); b != nil {
+			s.budget = b
+		}
+		if own := portOf(p, port); own != nil {
+			s = settings{budget: s.budget}.with(own)
+		}
 	}
 	return s
 }
@@ -230,7 +234,7 @@ func trafficOf(s settings) Traffic {
 	if name := s.lb.GetSimple(); name != networking.LoadBalancerSettings_UNSPECIFIED {
 		t.Algorithm = name.String()
 	}
-	t.MaxRequests = uint32(s.pool.GetHttp().GetHttp2MaxRequests()) //nolint:gosec // checked
+	t.MaxRequests = uint32(s.pool.GetHttp().GetHttp2MaxRequests())
 	if d := s.pool.GetTcp().GetConnectTimeout(); d != nil {
 		t.ConnectTimeout = d.AsDuration()
 	}
@@ -240,7 +244,29 @@ func trafficOf(s settings) Traffic {
 	if s.tls != nil {
 		t.TLS = tlsOf(s.tls)
 	}
+	if s.budget != nil {
+		t.BoundRetries, t.Budget = true, budgetOf(s.budget)
+	}
 	return t
+}
+
+// budgetOf fills in Istio's defaults: a fifth of the calls, and three besides. Istio
+// bounds retries in flight by calls in flight; enmesh counts both over a window.
+func budgetOf(b *networking.TrafficPolicy_RetryBudget) resilience.BudgetConfig {
+	cfg := resilience.BudgetConfig{Ratio: 0.2, MinPerSecond: 3, Window: b.GetBudgetInterval().AsDuration()}
+	if p := b.GetPercent(); p != nil {
+		cfg.Ratio = p.GetValue() / 100
+	}
+	if cfg.Ratio == 0 {
+		cfg.Ratio = -1 // none, where 0 would be the default
+	}
+	if n := b.GetMinRetryConcurrency(); n != 0 {
+		cfg.MinPerSecond = int(n)
+	}
+	if cfg.Window == 0 {
+		cfg.Window = resilience.DefaultWindow
+	}
+	return cfg
 }
 
 // outlierOf fills in Istio's defaults: five 5xx, no rule for gateway errors, every
@@ -250,7 +276,7 @@ func outlierOf(o *networking.OutlierDetection) outlier.Config {
 		Consecutive5xx: 5, ConsecutiveGateway: o.GetConsecutiveGatewayErrors().GetValue(),
 		Interval: 10 * time.Second, BaseEjection: 30 * time.Second, MaxEjection: 300 * time.Second,
 		MaxEjectionPercent: 10,
-		MinHealthPercent:   uint32(o.GetMinHealthPercent()), //nolint:gosec // checked
+		MinHealthPercent:   uint32(o.GetMinHealthPercent()),
 	}
 	if n := o.GetConsecutive_5XxErrors(); n != nil {
 		cfg.Consecutive5xx = n.GetValue()
@@ -263,7 +289,7 @@ func outlierOf(o *networking.OutlierDetection) outlier.Config {
 		cfg.MaxEjection = max(cfg.MaxEjection, cfg.BaseEjection)
 	}
 	if p := o.GetMaxEjectionPercent(); p != 0 {
-		cfg.MaxEjectionPercent = uint32(p) //nolint:gosec // checked
+		cfg.MaxEjectionPercent = uint32(p)
 	}
 	return cfg
 }
@@ -275,8 +301,8 @@ func tlsOf(t *networking.ClientTLSSettings) TLS {
 	}
 	return TLS{
 		Mode: modes[t.GetMode()], SubjectAltNames: MakeNames(t.GetSubjectAltNames()), SNI: t.GetSni(),
-		ClientCertificate: t.GetClientCertificate(), PrivateKey: t.GetPrivateKey(),
-		CACertificates: t.GetCaCertificates(), CredentialName: t.GetCredentialName(), CRL: t.GetCaCrl(),
+		CertificateFile: t.GetClientCertificate(), KeyFile: t.GetPrivateKey(),
+		CAFile: t.GetCaCertificates(), CredentialName: t.GetCredentialName(), CRLFile: t.GetCaCrl(),
 		SkipVerify: t.GetInsecureSkipVerify().GetValue(),
 	}
 }

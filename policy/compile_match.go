@@ -56,7 +56,7 @@ func matchOf(c cursor, m *networking.HTTPMatchRequest) *route.Match {
 		Headers:        stringMatches(m.GetHeaders()),
 		WithoutHeaders: stringMatches(m.GetWithoutHeaders()),
 		Query:          stringMatches(m.GetQueryParams()),
-		Port:           uint16(m.GetPort()), //nolint:gosec // checked
+		Port:           uint16(m.GetPort()),
 		IgnoreURICase:  m.GetIgnoreUriCase(),
 	}))
 	if err != nil {

@@ -137,13 +137,13 @@ func (b *builder) split(c cursor, targets []*networking.HTTPRouteDestination) []
 	var out []Target
 	for i, t := range targets {
 		at := c.item(i)
-		weight := uint32(max(0, t.GetWeight())) //nolint:gosec // not negative
+		weight := uint32(max(0, t.GetWeight()))
 		if len(targets) == 1 {
 			weight = 1
 		}
 		to := enmesh.Destination{
 			Service: b.key(at.doc, t.GetDestination().GetHost()),
-			Port:    uint16(t.GetDestination().GetPort().GetNumber()), //nolint:gosec // checked
+			Port:    uint16(t.GetDestination().GetPort().GetNumber()),
 			Subset:  t.GetDestination().GetSubset(),
 		}
 		b.checkSubset(at.field("destination").field("subset"), to, t.GetDestination().GetHost())
@@ -223,7 +223,7 @@ func millionths(c cursor, p *networking.Percent, whole int32) uint32 {
 	case p != nil:
 		return uint32(p.GetValue() * 10_000)
 	case whole != 0:
-		return uint32(whole) * 10_000 //nolint:gosec // checked
+		return uint32(whole) * 10_000
 	}
 	c.note(Warned, "it befalls no call: percentage is missing, and that is 0")
 	return 0

@@ -15,6 +15,7 @@ import (
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/balance/outlier"
 	"github.com/enmesh-go/enmesh/policy"
+	"github.com/enmesh-go/enmesh/resilience"
 	"github.com/enmesh-go/enmesh/resilience/fault"
 	"github.com/enmesh-go/enmesh/resilience/retry"
 )
@@ -267,6 +268,28 @@ func TestDestination_Traffic(t *testing.T) {
 	}
 	if labels, ok := s.Destination("a.default.svc.cluster.local").Labels("plain"); !ok || labels["v"] != "1" {
 		t.Errorf("got labels %v, %v", labels, ok)
+	}
+}
+
+// A port's settings have no retry budget of their own, and keep the host's.
+func TestDestination_Traffic_retryBudget(t *testing.T) {
+	s := parse(t, policy.Loader{}, dr("name: a", "a", `
+	  trafficPolicy: {retryBudget: {percent: 0, budgetInterval: 5s}, portLevelSettings: [{port: {number: 81}, loadBalancer: {simple: RANDOM}}]},
+	  subsets: [{name: v1, trafficPolicy: {retryBudget: {minRetryConcurrency: 7}}}]`))
+	d := s.Destination("a.default.svc.cluster.local")
+	host := resilience.BudgetConfig{Ratio: -1, MinPerSecond: 3, Window: 5 * time.Second}
+	for _, port := range []uint16{80, 81} {
+		if got := d.Traffic("", port); !got.BoundRetries || got.Budget != host {
+			t.Errorf("%d: got %+v, want %+v", port, got.Budget, host)
+		}
+	}
+	want := resilience.BudgetConfig{Ratio: 0.2, MinPerSecond: 7, Window: 10 * time.Second}
+	got := d.Traffic("v1", 80).Budget
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if _, err := resilience.NewBudget(got); err != nil {
+		t.Error(err)
 	}
 }
 

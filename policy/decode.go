@@ -273,7 +273,10 @@ func described(n *yaml.Node, fd protoreflect.FieldDescriptor) string {
 }
 
 func quoteJSON(s string) string {
-	raw, _ := json.Marshal(s) // a string always marshals
+	raw, err := json.Marshal(s)
+	if err != nil { // a string always marshals
+		return `""`
+	}
 	return string(raw)
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/enmesh-go/enmesh/balance/outlier"
+	"github.com/enmesh-go/enmesh/resilience"
 )
 
 // DefaultConnectTimeout is Istio's.
@@ -73,6 +74,8 @@ type Traffic struct {
 	DetectOutliers bool           // the block outlierDetection exists
 	Outlier        outlier.Config // used if DetectOutliers
 	TLS            TLS
+	BoundRetries   bool                    // the block retryBudget exists
+	Budget         resilience.BudgetConfig // used if BoundRetries
 }
 
 // DefaultTraffic is Istio's: LEAST_REQUEST, no bounds, 10 s to connect, mutual TLS
@@ -101,15 +104,15 @@ func (m TLSMode) String() string {
 
 // TLS is a client's settings. It is comparable.
 type TLS struct {
-	Mode              TLSMode
-	SubjectAltNames   Names  // of which the instance must have one; empty: as the mesh knows it
-	SNI               string // ""; the mesh's own
-	ClientCertificate string // file, for MUTUAL
-	PrivateKey        string // file, for MUTUAL
-	CACertificates    string // file, for SIMPLE and MUTUAL; "": the system's
-	CredentialName    string // Kubernetes secret
-	CRL               string // file
-	SkipVerify        bool
+	Mode            TLSMode
+	SubjectAltNames Names  // of which the instance must have one; empty: as the mesh knows it
+	SNI             string // "": the mesh's own
+	CertificateFile string // clientCertificate, for MUTUAL
+	KeyFile         string // privateKey, for MUTUAL
+	CAFile          string // caCertificates, for SIMPLE and MUTUAL; "": the system's
+	CRLFile         string // caCrl
+	CredentialName  string // Kubernetes secret
+	SkipVerify      bool
 }
 
 // Unenforced says why calls under these settings must be refused, rather than sent

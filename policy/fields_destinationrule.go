@@ -9,6 +9,7 @@ var (
 	localityLater = not("not enforced yet: instances are picked whatever their locality")
 	warmupLater   = not("not enforced yet: a new instance gets its full share at once")
 	poolLater     = not("not enforced yet: connections follow the client's own settings")
+	budget        = row{verdict: Approximated, message: "retries are counted over budgetInterval (10s when it is 0), not in flight, and minRetryConcurrency is a rate per second"}
 	tlsLater      = row{verdict: Rejected, message: "not enforced yet: calls to the host are refused, not sent in plaintext"}
 )
 
@@ -34,7 +35,7 @@ var destinationRuleFields = map[string]row{
 	"TrafficPolicy.portLevelSettings": yes,
 	"TrafficPolicy.tunnel":            l4,
 	"TrafficPolicy.proxyProtocol":     l4,
-	"TrafficPolicy.retryBudget":       later,
+	"TrafficPolicy.retryBudget":       budget,
 
 	"TrafficPolicy.PortTrafficPolicy.port":             yes,
 	"TrafficPolicy.PortTrafficPolicy.loadBalancer":     yes,
@@ -48,9 +49,9 @@ var destinationRuleFields = map[string]row{
 
 	"TrafficPolicy.ProxyProtocol.version": l4,
 
-	"TrafficPolicy.RetryBudget.percent":             later,
-	"TrafficPolicy.RetryBudget.minRetryConcurrency": later,
-	"TrafficPolicy.RetryBudget.budgetInterval":      later,
+	"TrafficPolicy.RetryBudget.percent":             budget,
+	"TrafficPolicy.RetryBudget.minRetryConcurrency": budget,
+	"TrafficPolicy.RetryBudget.budgetInterval":      budget,
 
 	"LoadBalancerSettings.simple": {values: map[string]row{
 		"PASSTHROUGH": {verdict: Approximated, message: "an instance is picked at random: enmesh has no original destination to keep"},

@@ -111,8 +111,8 @@ func isPolicyFile(base string) bool {
 func versionOf(files []File) string {
 	h := sha256.New()
 	for _, f := range files {
-		fmt.Fprintf(h, "%d:%s%d:", len(f.Name), f.Name, len(f.Data))
-		h.Write(f.Data)
+		_, _ = fmt.Fprintf(h, "%d:%s%d:", len(f.Name), f.Name, len(f.Data)) // a hash takes all
+		_, _ = h.Write(f.Data)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

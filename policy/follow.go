@@ -97,8 +97,8 @@ func stampOf(paths []string) string {
 			fmt.Fprintf(&b, "%q %v\n", name, err)
 			continue
 		}
-		real, _ := filepath.EvalSymlinks(name)
-		fmt.Fprintf(&b, "%q %q %d %d\n", name, real, info.Size(), info.ModTime().UnixNano())
+		target, _ := filepath.EvalSymlinks(name)
+		fmt.Fprintf(&b, "%q %q %d %d\n", name, target, info.Size(), info.ModTime().UnixNano())
 	}
 	return b.String()
 }

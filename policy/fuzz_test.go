@@ -40,7 +40,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("got %T %v, want an *Error with problems", err, err)
 			}
 			for _, p := range e.Problems {
-				if p.File != "f.yaml" || p.Message == "" || p.Line < 0 || p.Line > strings.Count(string(data), "\n")+2 {
+				if p.File != "f.yaml" || p.Message == "" || p.Line < 0 || p.Line > breaks(string(data))+2 {
 					t.Fatalf("got problem %+v", p)
 				}
 			}
@@ -67,4 +67,14 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// breaks counts what YAML takes for the end of a line.
+func breaks(text string) (n int) {
+	for _, r := range text {
+		if strings.ContainsRune("\n\r\u0085\u2028\u2029", r) {
+			n++
+		}
+	}
+	return n
 }

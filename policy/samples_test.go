@@ -20,7 +20,7 @@ const samplesVariable = "ENMESH_ISTIO_SAMPLES"
 
 // Every document in the folder loads, or is refused for the reason that stands in
 // testdata/refused-samples.txt.
-func TestLoad_samples(t *testing.T) {
+func TestSamples(t *testing.T) {
 	dir := os.Getenv(samplesVariable)
 	if dir == "" {
 		dir = filepath.Join("testdata", "documents")

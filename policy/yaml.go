@@ -79,6 +79,9 @@ func parseYAML(data []byte, found func(root *yaml.Node), bad func(line int, mess
 		return
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if bytes.IndexByte(data, '\r') >= 0 { // each is the end of a line to YAML, and so to us
+		data = bytes.ReplaceAll(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
+	}
 	for _, c := range chunksOf(data) {
 		if !c.isBlank() {
 			c.parse(found, bad)
