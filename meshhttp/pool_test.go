@@ -146,6 +146,42 @@ func TestTransport_tlsFollowsTheEndpoint(t *testing.T) {
 	}
 }
 
+// switched is a Source that says TLS or not, and counts how often it is asked.
+type switched struct {
+	oneCluster
+	cfg   *tls.Config
+	asked int
+}
+
+func (s *switched) ClientTLS(*balance.Endpoint) *tls.Config {
+	s.asked++
+	return s.cfg
+}
+
+func TestTransport_asksForTLSOncePerSet(t *testing.T) {
+	srv := httptest.NewUnstartedServer(status(200, "secured"))
+	srv.Config.ErrorLog = quiet
+	srv.StartTLS()
+	defer srv.Close()
+	cfg := srv.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	cfg.ServerName = "example.com"
+	src := &switched{oneCluster: oneCluster{newCluster(nil, srv.Listener.Addr().String())}, cfg: cfg}
+	tr := meshhttp.NewTransport(nil, enmesh.Fixed(false), src)
+	defer tr.Close()
+	c := &http.Client{Transport: tr}
+	for range 5 {
+		_, _ = get(t, c, "http://svc/")
+	}
+	if src.asked != 2 {
+		t.Errorf("asked %d times, want once for the set and once for the dial", src.asked)
+	}
+	src.cfg = nil // policy changed: what is published anew is asked for anew
+	src.c.Configure(src.c.Config())
+	if resp, got := get(t, c, "http://svc/"); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("got %d %q, want a TLS server that complains of the plaintext which the Source says now", resp.StatusCode, got)
+	}
+}
+
 func TestTransport_basesAsPatterns(t *testing.T) {
 	srv := httptest.NewUnstartedServer(status(200, "hello"))
 	srv.Config.ErrorLog = quiet
