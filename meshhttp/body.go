@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"reflect"
+	"strings"
 	"sync"
 
 	"github.com/enmesh-go/enmesh"
@@ -159,9 +161,36 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 	if x.keeps && x.copies() {
 		x.repeated, out.req.GetBody = false, x.repeat
 	}
+	if x.copies() && inMemory(rc) {
+		out.req.Body = rc // as it is: see inMemory
+		return nil
+	}
 	out.body.rc, out.body.keep = rc, x.keeps && !x.copies()
 	out.req.Body = &out.body
 	return nil
+}
+
+// The types that io.NopCloser gives, for readers with and without WriteTo.
+var (
+	nopCloser         = reflect.TypeOf(io.NopCloser(nil))
+	nopCloserWriterTo = reflect.TypeOf(io.NopCloser((*bytes.Reader)(nil)))
+)
+
+// inMemory reports whether rc is a body that net/http knows not to block, as
+// http.NewRequest makes it of a *bytes.Reader, a *bytes.Buffer or a *strings.Reader.
+// net/http writes such a body together with the request's head, any other after it:
+// in a packet, and a TLS record, of its own. Behind a requestBody it would be another;
+// it cannot fail or be left open, so it needs none when there are more of it.
+func inMemory(rc io.ReadCloser) bool {
+	r := io.Reader(rc)
+	if t := reflect.TypeOf(rc); t == nopCloser || t == nopCloserWriterTo {
+		r, _ = reflect.ValueOf(rc).Field(0).Interface().(io.Reader)
+	}
+	switch r.(type) {
+	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
+		return true
+	}
+	return false
 }
 
 // nextBody is the caller's body for the first attempt, another one of the same

@@ -4,6 +4,7 @@
 package meshhttp_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -143,6 +144,51 @@ func TestTransport_tlsFollowsTheEndpoint(t *testing.T) {
 		}
 		gate.settled(t, 1)
 		_ = tr.Close()
+	}
+}
+
+// counted counts the writes to a connection.
+type counted struct {
+	net.Conn
+	writes *atomic.Int64
+}
+
+func (c counted) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
+}
+
+func TestTransport_headAndBodyInOneWrite(t *testing.T) {
+	w := newWorld(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "hello")
+	}))
+	writes := &atomic.Int64{}
+	base := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return counted{conn, writes}, err
+	}}
+	c := w.client(t, base, true, again(2))
+	for _, tt := range []struct {
+		name string
+		body io.Reader
+	}{
+		{"bytes.Reader", bytes.NewReader([]byte("hello"))},
+		{"bytes.Buffer", bytes.NewBufferString("hello")},
+		{"strings.Reader", strings.NewReader("hello")},
+		{"a copy of a stream", io.LimitReader(strings.NewReader("hello"), 5)},
+	} {
+		req := must(http.NewRequest("POST", "http://svc/", tt.body))
+		req.ContentLength = 5
+		writes.Store(0)
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = body(t, resp)
+		if got := writes.Load(); got != 1 {
+			t.Errorf("%s: %d writes, want one with head and body", tt.name, got)
+		}
 	}
 }
 
