@@ -88,6 +88,7 @@ type reading struct {
 	at             time.Time
 	calls          uint64 // at the moment of the processor times
 	client, server time.Duration
+	machine        time.Duration // all processes together
 	memory         runtime.MemStats
 	memoryCalls    uint64 // at the moment of the memory's
 }
@@ -108,6 +109,9 @@ func (l *load) read(server func() (time.Duration, error), ending bool) (reading,
 		return r, err
 	}
 	if r.client, err = usage(); err != nil {
+		return r, err
+	}
+	if r.machine, err = machineUsage(); err != nil {
 		return r, err
 	}
 	r.at, r.calls = time.Now(), l.calls()
@@ -133,6 +137,7 @@ type Sample struct {
 	Allocs    float64       `json:"allocs"`      // of the client, a call
 	Bytes     float64       `json:"alloc_bytes"` // of the client, a call
 	GCs       uint32        `json:"gcs"`         // of the client
+	Others    float64       `json:"others"`      // processors that other processes kept busy
 	P50       time.Duration `json:"p50"`
 	P99       time.Duration `json:"p99"`
 }
@@ -158,14 +163,17 @@ func measure(ctx context.Context, client Client, server func() (time.Duration, e
 		return Sample{}, fmt.Errorf("bench: no call ended within %v", o.Window)
 	}
 	calls := float64(after.memoryCalls - before.memoryCalls)
+	elapsed := after.at.Sub(before.at)
+	ours := after.client - before.client + after.server - before.server
 	return Sample{
 		Calls:     after.calls - before.calls,
-		Elapsed:   after.at.Sub(before.at),
+		Elapsed:   elapsed,
 		ClientCPU: after.client - before.client,
 		ServerCPU: after.server - before.server,
 		Allocs:    float64(after.memory.Mallocs-before.memory.Mallocs) / calls,
 		Bytes:     float64(after.memory.TotalAlloc-before.memory.TotalAlloc) / calls,
 		GCs:       after.memory.NumGC - before.memory.NumGC,
+		Others:    max(0, (after.machine-before.machine-ours).Seconds()/elapsed.Seconds()),
 		P50:       hist.quantile(0.50),
 		P99:       hist.quantile(0.99),
 	}, nil

@@ -22,6 +22,7 @@ type Result struct {
 	AllocsAdded float64  `json:"client_allocs_added"`
 	Bytes       Spread   `json:"client_alloc_bytes"` // a call
 	BytesAdded  float64  `json:"client_alloc_bytes_added"`
+	Others      Spread   `json:"others"` // processors that other processes kept busy meanwhile
 	Samples     []Sample `json:"samples"`
 }
 
@@ -71,6 +72,6 @@ func resultOf(s *Stack, c int, all series) Result {
 		QPS:         of(Sample.QPS), QPSRatio: ratio(Sample.QPS),
 		P50: of(p50), P50Ratio: ratio(p50), P99: of(func(s Sample) float64 { return s.P99.Seconds() * 1e6 }),
 		Allocs: of(allocs), AllocsAdded: added(allocs), Bytes: of(bytes), BytesAdded: added(bytes),
-		Samples: own,
+		Others: of(func(s Sample) float64 { return s.Others }), Samples: own,
 	}
 }

@@ -44,8 +44,8 @@ func (s *Stack) baseline() string {
 
 // stacks is every stack there is, a baseline before those compared with it.
 var stacks = []Stack{
-	{Name: "grpc-plain", Title: "grpc-go, no TLS", Baseline: "grpc", Serve: serveGRPC(plain), Dial: dialGRPC(plain, 0)},
 	{Name: "grpc", Title: "grpc-go", Serve: serveGRPC(mutual), Dial: dialGRPC(mutual, 0)},
+	{Name: "grpc-plain", Title: "grpc-go, no TLS", Baseline: "grpc", Serve: serveGRPC(plain), Dial: dialGRPC(plain, 0)},
 	{Name: "grpc-again", Title: "grpc-go again (control)", Baseline: "grpc", Serve: serveGRPC(mutual), Dial: dialGRPC(mutual, 0)},
 	{Name: "grpc-deadline", Title: "grpc-go, a deadline", Baseline: "grpc", Serve: serveGRPC(mutual), Dial: dialGRPC(mutual, deadline)},
 	{Name: "grpc-core", Title: "grpc-go + enmesh, no policy", Baseline: "grpc", Serve: serveMeshGRPC(coreServer), Dial: dialMeshGRPC(coreClient)},

@@ -23,7 +23,8 @@ func writeTable(w io.Writer, results []Result) {
 }
 
 func writeHead(w io.Writer, r Result) {
-	fmt.Fprintf(w, "\nConcurrency %d, %d rounds\n\n", r.Concurrency, len(r.Samples))
+	fmt.Fprintf(w, "\nConcurrency %d, %d rounds; other programs kept %.1f processors busy meanwhile\n\n",
+		r.Concurrency, len(r.Samples), r.Others.Median)
 	fmt.Fprintln(w, "| stack | CPU s/100k | CPU ratio | qps ratio | p50 ratio | client allocs (added) | p50 µs | p99 µs |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|")
 }
