@@ -12,6 +12,19 @@ func (e *Endpoint) Eject(until enmesh.Instant) {
 	e.host.barred.Or(ejected)
 }
 
+// Rest takes the endpoint, and all its views, out of picking until an instant, as
+// Eject does, but never shortens an ejection that lasts longer. It is for adapters
+// that could not connect.
+func (e *Endpoint) Rest(until enmesh.Instant) {
+	for {
+		now := e.host.until.Load()
+		if now >= int64(until) || e.host.until.CompareAndSwap(now, int64(until)) {
+			break
+		}
+	}
+	e.host.barred.Or(ejected)
+}
+
 // Ejected reports whether the endpoint is ejected at an instant.
 func (e *Endpoint) Ejected(now enmesh.Instant) bool {
 	return e.host.barred.Load()&ejected != 0 && e.host.isEjected(now)

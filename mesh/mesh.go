@@ -19,6 +19,7 @@ import (
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/security/mtls"
 	"github.com/enmesh-go/enmesh/telemetry/prom"
+	"github.com/enmesh-go/enmesh/telemetry/tracing"
 )
 
 // Mesh is the composed mesh of one process. It is a balance.Source and a
@@ -68,6 +69,9 @@ func compose(cfg config) (*Mesh, error) {
 	}
 	if cfg.registry == nil {
 		cfg.registry = prometheus.NewRegistry()
+	}
+	if cfg.tracing == nil {
+		cfg.tracing = tracing.New(tracing.Config{})
 	}
 	m := &Mesh{
 		cfg:    cfg,

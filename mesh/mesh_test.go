@@ -88,7 +88,9 @@ func TestMesh_reloadLosesNothingAndABadFileChangesNothing(t *testing.T) {
 			}
 		})
 	}
-	serves := func(version string) func() bool { return func() bool { v, _ := last.Load().(string); return v == version } }
+	serves := func(version string) func() bool {
+		return func() bool { v, _ := last.Load().(string); return v == version }
+	}
 	until(t, "v1 serves", serves("v1"))
 	town.write("policy.yaml", subsets+"\n---\n"+split(0, 100))
 	until(t, "v2 serves", serves("v2"))

@@ -12,6 +12,7 @@ import (
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/security"
 	"github.com/enmesh-go/enmesh/telemetry"
+	"github.com/enmesh-go/enmesh/telemetry/tracing"
 )
 
 // Option is an option of [Open].
@@ -32,7 +33,7 @@ type config struct {
 	registry     *prometheus.Registry
 	log          *slog.Logger
 	observers    []Observers
-	tracing      []func(telemetry.Scope) enmesh.Middleware
+	tracing      *tracing.Tracer
 	outbound     []enmesh.Middleware
 	inbound      []enmesh.Middleware
 }
@@ -103,11 +104,10 @@ func WithTelemetry(o ...Observers) Option {
 	return optionFunc(func(cfg *config) { cfg.observers = append(cfg.observers, o...) })
 }
 
-// WithTracing adds a middleware that stands outermost in every chain, made for its
-// side: the spans of package telemetry/tracing.
-func WithTracing(build func(s telemetry.Scope) enmesh.Middleware) Option {
-	return optionFunc(func(cfg *config) { cfg.tracing = append(cfg.tracing, build) })
-}
+// WithTracing makes spans of calls, on both sides. Without it there are none, and
+// the W3C trace context that came in with a call goes on with the calls made under
+// its context.
+func WithTracing(t *tracing.Tracer) Option { return optionFunc(func(cfg *config) { cfg.tracing = t }) }
 
 // WithOutbound adds middleware of the program's own to every outbound chain, inside
 // telemetry and outside what policy says.

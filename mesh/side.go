@@ -5,7 +5,6 @@ package mesh
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/telemetry"
@@ -13,7 +12,7 @@ import (
 
 // side is what every chain of one side has in common: made once, shared by all.
 type side struct {
-	tracing  []enmesh.Middleware
+	tracing  enmesh.Middleware
 	calls    enmesh.Middleware
 	attempts enmesh.Middleware
 }
@@ -27,16 +26,12 @@ func (m *Mesh) newSide(s enmesh.Side, principal string, observers []Observers) *
 			tries = append(tries, a.Attempts(scope))
 		}
 	}
-	made := &side{calls: telemetry.Calls(calls...), attempts: telemetry.Attempts(tries...)}
-	for _, build := range m.cfg.tracing {
-		made.tracing = append(made.tracing, build(scope))
-	}
-	return made
+	return &side{tracing: m.cfg.tracing.Calls(s), calls: telemetry.Calls(calls...), attempts: telemetry.Attempts(tries...)}
 }
 
 // outer is the outermost part of every chain of the side.
 func (s *side) outer() []enmesh.Middleware {
-	return slices.Concat([]enmesh.Middleware{enmesh.Recover(aborts)}, s.tracing, []enmesh.Middleware{s.calls})
+	return []enmesh.Middleware{enmesh.Recover(aborts), s.tracing, s.calls}
 }
 
 // aborts is the panic value that net/http itself understands: Recover lets it pass.

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/enmesh-go/enmesh"
@@ -203,4 +204,30 @@ func (a *attempt) outside(err error) error {
 		return asStatus(e)
 	}
 	return err
+}
+
+// RecvMsg receives the next message. The first shows that the answer has begun; the
+// last error says why when a policy ended the call.
+func (a *attempt) RecvMsg(m any) error {
+	if a.empty {
+		return io.EOF
+	}
+	err := a.ClientStream.RecvMsg(m)
+	if err != nil {
+		return a.outside(err)
+	}
+	a.head()
+	return nil
+}
+
+// Header waits for the answer's header.
+func (a *attempt) Header() (metadata.MD, error) {
+	md, err := a.ClientStream.Header()
+	if err != nil {
+		return md, a.outside(err)
+	}
+	if md != nil {
+		a.head()
+	}
+	return md, nil
 }

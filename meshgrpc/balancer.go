@@ -20,7 +20,7 @@ import (
 // [Client.DialOptions] only.
 const BalancerName = "enmesh"
 
-func init() { balancer.Register(builder{}) } //nolint:gochecknoinits // grpc takes balancers by a global name only
+func init() { balancer.Register(builder{}) } // grpc takes balancers by a global name only
 
 type builder struct{}
 
@@ -47,7 +47,7 @@ type meshBalancer struct {
 	link      atomic.Pointer[link]
 	sets      atomic.Pointer[map[*balance.Cluster]*readySet] // what Pick reads; a copy of clusters
 	publisher publisher
-	joining   sync.WaitGroup // subscriptions being made
+	running   sync.WaitGroup // goroutines that Close waits for
 
 	mu       sync.Mutex // guards what follows
 	clusters map[*balance.Cluster]*readySet
@@ -90,14 +90,29 @@ func (b *meshBalancer) join(c *balance.Cluster, d enmesh.Destination) {
 	rs := newReadySet(b, c, d)
 	b.clusters[c] = rs
 	b.storeSets()
-	b.joining.Add(1)
-	go func() {
-		defer b.joining.Done()
+	b.goLocked(func() {
 		cancel := c.Subscribe(rs.apply)
 		b.mu.Lock()
 		rs.cancel = cancel
 		b.mu.Unlock()
 		b.leaveReplaced()
+	})
+}
+
+// beside runs f on a goroutine that Close waits for.
+func (b *meshBalancer) beside(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.goLocked(f)
+	}
+}
+
+func (b *meshBalancer) goLocked(f func()) {
+	b.running.Add(1)
+	go func() {
+		defer b.running.Done()
+		f()
 	}()
 }
 
@@ -139,7 +154,7 @@ func (b *meshBalancer) Close() {
 	b.closed = true
 	b.mu.Unlock()
 	b.publisher.close()
-	b.joining.Wait()
+	b.running.Wait()
 	for _, rs := range *b.sets.Load() {
 		rs.close()
 	}

@@ -165,11 +165,52 @@ func TestBalancer_setsChangeUnderTraffic(t *testing.T) {
 	}
 	for i := range 50 {
 		src.apply("ratings", addrs[i%4], addrs[(i+1)%4])
-		time.Sleep(10 * time.Millisecond)
+		pause(10 * time.Millisecond)
 	}
 	close(stop)
 	wg.Wait()
 	settled(t, call, attempt, gate)
+}
+
+// When all that is connected is draining, calls fail at once, wait for what is being
+// connected to, and go through again when draining ends.
+func TestBalancer_draining(t *testing.T) {
+	src := &clusters{}
+	c := src.Cluster(enmesh.Destination{Service: "ratings"}, enmesh.GRPC)
+	eps := endpoints(serve(t, &service{}))
+	apply := func(draining bool, more ...string) {
+		eps[0].Draining = draining
+		c.Apply(append(eps[:1:1], endpoints(more...)...))
+	}
+	apply(false)
+	_, client := dial(t, "enmesh:///ratings", enmesh.Fixed(false), src)
+	call := func(opts ...grpc.CallOption) *enmesh.Error {
+		_, err := client.EmptyCall(testContext(t), &testpb.Empty{}, opts...)
+		if err != nil && enmesh.ErrorOf(err) == nil {
+			t.Fatalf("error = %v, want one of the mesh's", err)
+		}
+		return enmesh.ErrorOf(err)
+	}
+	for range 3 {
+		if e := call(); e != nil {
+			t.Fatal(e)
+		}
+		apply(true)
+		if e := call(); e == nil || e.Flag != enmesh.FlagNoHealthy {
+			t.Fatalf("draining: %v, want UH", e)
+		}
+		apply(true, refusing(t)) // which cannot be connected to
+		eventually(t, "the new endpoint was tried", func() bool { e := call(); return e != nil && e.Flag == enmesh.FlagNoHealthy })
+		apply(true, serve(t, &service{}))
+		if e := call(); e != nil {
+			t.Fatalf("with another endpoint: %v", e)
+		}
+		apply(true)
+		time.AfterFunc(20*time.Millisecond, func() { apply(false) })
+		if e := call(grpc.WaitForReady(true)); e != nil {
+			t.Fatal(e)
+		}
+	}
 }
 
 // Killing one of two instances loses no call that may be sent again.

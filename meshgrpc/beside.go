@@ -86,7 +86,7 @@ func (s *besideStream) RecvMsg(m any) error {
 // before a header came; RecvMsg tells why.
 func (s *besideStream) Header() (metadata.MD, error) {
 	if s.await() != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // as grpc.ClientStream has it: RecvMsg tells
 	}
 	return s.stream.Header()
 }

@@ -38,7 +38,7 @@ func (c *conn) open() {
 		c.child = newChild(c, addrs)
 		return
 	}
-	sub, err := c.set.balancer.cc.NewSubConn(addrs, balancer.NewSubConnOptions{StateListener: c.onState})
+	sub, err := c.set.balancer.cc.NewSubConn(addrs, balancer.NewSubConnOptions{StateListener: c.onState}) //nolint:staticcheck // what is deprecated is more than one address
 	if err != nil {
 		c.set.move(c, connectivity.TransientFailure, err)
 		return

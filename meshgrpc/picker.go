@@ -49,24 +49,20 @@ func (rs *readySet) pick(k *enmesh.Carrier) (*balance.Endpoint, error) {
 		c = &k.Call
 	}
 	now := rs.current.Load()
-	refusal := now.refusal
 	if now.picker != nil {
 		e, err := now.picker.Pick(c)
 		if err == nil {
 			return e, nil
 		}
-		if now.changes != rs.changes.Load() {
-			return nil, balancer.ErrNoSubConnAvailable // it was lost since; the next publication is on its way
-		}
-		refusal = errorOf(err)
+		rs.doubt(now, errorOf(err))
 	}
-	if refusal == nil {
+	if now.refusal == nil || now.changes != rs.changes.Load() { // the next publication is on its way
 		return nil, balancer.ErrNoSubConnAvailable
 	}
 	if k != nil {
-		k.Unpicked(refusal)
+		k.Unpicked(now.refusal)
 	}
-	return nil, (*unready)(refusal)
+	return nil, (*unready)(now.refusal)
 }
 
 // unready is an *enmesh.Error as a plain error: grpc must not find a status in its
@@ -82,7 +78,7 @@ var errRefused = status.Error(codes.Unavailable, "meshgrpc: refused by the endpo
 
 // admit passes the endpoint's gates.
 func admit(e *balance.Endpoint, info balancer.PickInfo, k *enmesh.Carrier, s sink, d enmesh.Destination) (balancer.PickResult, error) {
-	result, err := e.Attachment().(*conn).result(info) //nolint:forcetypeassert // the views of a ready set have no other
+	result, err := e.Attachment().(*conn).result(info) //nolint:errcheck // the views of a ready set have no other
 	if err != nil {
 		return balancer.PickResult{}, err
 	}

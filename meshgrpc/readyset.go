@@ -32,8 +32,9 @@ type readySet struct {
 	conns      []*conn      // of members; replaced, never written
 	ready      int
 	connecting int
-	lastErr    error // of the connection that failed last
-	remade     bool  // the ready connections, or the algorithm, are others than current's
+	lastErr    error         // of the connection that failed last
+	verdict    *enmesh.Error // none of the ready connections can be picked; nil: some may
+	remade     bool          // current is not right any more
 
 	changes atomic.Uint64 // counts what a publication must follow; written under mu
 	current atomic.Pointer[snapshot]
@@ -45,6 +46,7 @@ type snapshot struct {
 	picker  balance.Picker // nil when nothing is ready
 	refusal *enmesh.Error  // why calls fail, when picker is nil; nil: they wait
 	changes uint64         // readySet.changes when it was made
+	doubted atomic.Bool    // a pick found nothing in it
 }
 
 func newReadySet(b *meshBalancer, c *balance.Cluster, d enmesh.Destination) *readySet {
@@ -103,7 +105,8 @@ func (rs *readySet) take(set *balance.Set, fresh, gone []*conn) (urgent bool) {
 				conns = append(conns, c)
 			}
 		}
-		rs.conns = append(conns, fresh...)
+		conns = append(conns, fresh...)
+		rs.conns = conns
 	}
 	rs.set, rs.remade = set, true
 	return urgent || len(rs.conns) == 0 || wasReady && rs.ready == 0
@@ -135,15 +138,42 @@ func (rs *readySet) move(c *conn, to connectivity.State, err error) {
 	c.state = to
 	rs.count(to, +1)
 	after := rs.stateLocked()
-	flips := from == connectivity.Ready || to == connectivity.Ready
-	if flips || before != after {
+	tell := from == connectivity.Ready || to == connectivity.Ready || before != after || rs.connecting == 0
+	if tell {
 		rs.changes.Add(1)
-		rs.remade = rs.remade || flips
+		rs.remade = true
 	}
 	c.view.SetReady(to == connectivity.Ready)
 	rs.mu.Unlock()
-	if flips || before != after {
+	if tell {
 		rs.balancer.publisher.changed(rs, before != after)
+	}
+}
+
+// doubt is asked for when a pick found nothing in a snapshot with connections. The
+// usual reason is that a publication is on its way, for which the pick waits: a
+// connection was lost, or endpoints have left the set and the balancer has not heard.
+// Otherwise all that is connected is draining, and calls are to fail.
+func (rs *readySet) doubt(s *snapshot, why *enmesh.Error) {
+	if s.changes == rs.changes.Load() && s.doubted.CompareAndSwap(false, true) {
+		rs.balancer.beside(func() { rs.confirm(s, why) })
+	}
+}
+
+// confirm makes the doubt a verdict, unless something has changed, or will. It may wait
+// for a change of the cluster that is being made.
+func (rs *readySet) confirm(s *snapshot, why *enmesh.Error) {
+	rs.cluster.Config() // a cluster marks endpoints as gone before it shows the set without them
+	rs.mu.Lock()
+	stands := s.changes == rs.changes.Load() && rs.connecting == 0 && rs.cluster.Set().Version == rs.set.Version
+	if stands {
+		rs.verdict = why
+		rs.changes.Add(1)
+		rs.remade = true
+	}
+	rs.mu.Unlock()
+	if stands {
+		rs.balancer.publisher.changed(rs, true)
 	}
 }
 
@@ -157,38 +187,42 @@ func (rs *readySet) stateLocked() connectivity.State {
 	return connectivity.TransientFailure
 }
 
-// rebuild makes the snapshot that picks see next. The publisher calls it, one at a
-// time.
+// rebuild makes the snapshot that picks see next, unless the present one is right. The
+// publisher calls it, one at a time.
 func (rs *readySet) rebuild() {
-	old := rs.current.Load()
 	rs.mu.Lock()
-	s := &snapshot{state: rs.stateLocked(), changes: rs.changes.Load()}
-	set, err := rs.set, rs.lastErr
-	empty := len(rs.conns) == 0
-	var views []*balance.Endpoint
-	remade := rs.remade
-	rs.remade = false
-	if s.state == connectivity.Ready && remade {
-		views = make([]*balance.Endpoint, 0, rs.ready)
-		for _, c := range rs.conns {
-			if c.state == connectivity.Ready {
-				views = append(views, c.view)
-			}
-		}
+	if !rs.remade {
+		rs.mu.Unlock()
+		return
 	}
+	s := &snapshot{state: rs.stateLocked(), changes: rs.changes.Load()}
+	set, verdict, err := rs.set, rs.verdict, rs.lastErr
+	conns, views := rs.conns, rs.readyLocked()
+	rs.remade, rs.verdict = false, nil
 	rs.mu.Unlock()
 	switch {
-	case s.state == connectivity.Ready && !remade && old.picker != nil:
-		s.picker = old.picker
-	case s.state == connectivity.Ready:
+	case verdict != nil:
+		s.refusal = verdict
+	case len(views) > 0:
 		s.picker = set.Algorithm(views)
-	case s.state == connectivity.Connecting:
-	case empty:
+	case s.state == connectivity.Connecting: // calls wait
+	case len(conns) == 0:
 		s.refusal = set.Refusal
 	default:
 		s.refusal = connectFailure(rs.destination, err)
 	}
 	rs.current.Store(s)
+}
+
+// readyLocked is what a picker may choose from.
+func (rs *readySet) readyLocked() []*balance.Endpoint {
+	views := make([]*balance.Endpoint, 0, rs.ready)
+	for _, c := range rs.conns {
+		if c.state == connectivity.Ready {
+			views = append(views, c.view)
+		}
+	}
+	return views
 }
 
 // connectFailure is why calls fail when no endpoint can be connected to.

@@ -25,6 +25,8 @@ type linkKey struct{}
 
 var errNoService = errors.New("meshgrpc: the target names no service: want enmesh:///service or enmesh:///service:port")
 
+var errNoSource = errors.New("meshgrpc: the Client has no Source to resolve targets with")
+
 // resolverBuilder is given to each ClientConn; nothing is registered.
 type resolverBuilder struct{ client *Client }
 
@@ -33,6 +35,9 @@ func (b *resolverBuilder) Scheme() string { return Scheme }
 
 // Build pushes one state, once.
 func (b *resolverBuilder) Build(target resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
+	if b.client.source == nil {
+		return nil, errNoSource
+	}
 	own := splitPort(target.Endpoint())
 	if own.Service == "" {
 		return nil, errNoService

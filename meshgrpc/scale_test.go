@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc/balancer"
@@ -61,14 +63,17 @@ func TestBalancer_staysLinear(t *testing.T) {
 	small, _ := best(1_000)
 	large, published := best(10_000)
 	t.Logf("1,000 endpoints READY in %v, 10,000 in %v with %d publications", small, large, published)
+	if limit := int(large/(2*time.Millisecond)) + 10; published > limit {
+		t.Errorf("%d publications in %v, want at most one every 2 ms", published, large)
+	}
+	if raceEnabled {
+		return // times of the race detector's bookkeeping
+	}
 	if large > 250*time.Millisecond {
 		t.Errorf("10,000 endpoints took %v, want at most 250 ms", large)
 	}
-	if large > 15*max(small, 2*time.Millisecond) {
+	if large > 15*max(small, 5*time.Millisecond) {
 		t.Errorf("10,000 endpoints took %v, 1,000 took %v: want at most 15x", large, small)
-	}
-	if limit := int(large/(2*time.Millisecond)) + 10; published > limit {
-		t.Errorf("%d publications in %v, want at most one every 2 ms", published, large)
 	}
 }
 
@@ -113,46 +118,54 @@ func BenchmarkBalancer_apply(b *testing.B) {
 	}
 }
 
-// Endpoints flap at random under callers that pick as grpc does: no call waits long
-// once one endpoint is READY, whatever was thrown away.
+// Endpoints flap at random under callers that pick as grpc does. Whenever it is quiet
+// and an endpoint is READY, no call waits longer than the publisher may. Time is the
+// bubble's, so the bound is not the machine's.
 func TestBalancer_noLostWakeUp(t *testing.T) {
-	const endpointCount, callers, limit = 8, 16, 50 * time.Millisecond
-	src := &clusters{}
-	src.apply("ratings", many(endpointCount)...)
-	b, f := start(meshgrpc.NewClient(enmesh.Fixed(false), src), "ratings")
-	defer b.Close()
-	eventually(t, "all SubConns exist", func() bool { return len(f.all()) == endpointCount })
-	subs := f.all()
-	subs[0].become(connectivity.Ready) // and stays so
-	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
-	defer cancel()
-	var wg sync.WaitGroup
-	wg.Go(func() { // one goroutine, as grpc's serializer
-		for ctx.Err() == nil {
-			s := subs[1+rand.IntN(endpointCount-1)]
-			s.become([]connectivity.State{connectivity.Ready, connectivity.Idle, connectivity.TransientFailure}[rand.IntN(3)])
-			if rand.IntN(4) == 0 {
-				time.Sleep(time.Duration(rand.IntN(300)) * time.Microsecond)
-			}
+	synctest.Test(t, func(t *testing.T) {
+		const endpointCount, callers, rounds, limit = 4, 8, 60, 3 * time.Millisecond
+		src := &clusters{}
+		src.apply("ratings", many(endpointCount)...)
+		b, f := start(meshgrpc.NewClient(enmesh.Fixed(false), src), "ratings")
+		defer b.Close()
+		synctest.Wait()
+		subs := f.all()
+		ctx, cancel := context.WithCancel(context.Background())
+		var began [callers]atomic.Int64 // when the caller's present pick began; 0: none
+		var wg sync.WaitGroup
+		for i := range callers {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					began[i].Store(time.Now().UnixNano())
+					pickOne(ctx, t, f)
+					began[i].Store(0)
+					pause(time.Duration(rand.IntN(200)) * time.Microsecond)
+				}
+			})
 		}
-	})
-	for range callers {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				begin := time.Now()
-				pickOne(t, ctx, f)
-				if took := time.Since(begin); took > limit && ctx.Err() == nil {
-					t.Errorf("a pick waited %v, want at most %v", took, limit)
+		for range rounds {
+			for range rand.IntN(40) {
+				s := subs[rand.IntN(endpointCount)]
+				s.become([]connectivity.State{connectivity.Ready, connectivity.Idle}[rand.IntN(2)])
+				pause(time.Duration(rand.IntN(300)) * time.Microsecond)
+			}
+			subs[rand.IntN(endpointCount)].become(connectivity.Ready)
+			quiet := time.Now()
+			pause(limit)
+			for i := range began {
+				if at := began[i].Load(); at != 0 && at <= quiet.UnixNano() {
+					t.Errorf("a pick still waits %v after the last change", limit)
 				}
 			}
-		})
-	}
-	wg.Wait()
+		}
+		cancel()
+		wg.Wait()
+	})
 }
 
 // pickOne picks as grpc's picker wrapper does: a pick that found a connection lost is
 // thrown away, and waits for the next publication.
-func pickOne(t *testing.T, ctx context.Context, f *fakeConn) {
+func pickOne(ctx context.Context, t *testing.T, f *fakeConn) {
 	t.Helper()
 	for ctx.Err() == nil {
 		state, wake := f.present()
@@ -184,7 +197,7 @@ func BenchmarkPicker(b *testing.B) {
 			for _, s := range f.all() {
 				s.become(connectivity.Ready)
 			}
-			time.Sleep(5 * time.Millisecond) // the last publication
+			pause(5 * time.Millisecond) // the last publication
 			state, _ := f.present()
 			info := meshgrpc.PickInfoOf(context.Background(), "big")
 			b.ReportAllocs()

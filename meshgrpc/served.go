@@ -51,7 +51,7 @@ func (x *served) serve(ctx context.Context, method string, kind enmesh.Kind) (er
 }
 
 func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) {
-	x.incoming.ctx = ctx
+	x.incoming = incoming{ctx: ctx}
 	c := &x.Call
 	c.Side, c.Protocol, c.Kind = enmesh.Server, enmesh.GRPC, kind
 	c.Method, c.Path, c.Scheme = "POST", method, "http"
@@ -167,6 +167,15 @@ func (x *served) trailerMD() received {
 		x.trailer = received{}
 	}
 	return x.trailer
+}
+
+// Sizes are those of a unary call's messages, encoded and without gRPC's framing;
+// negative where a message is not protobuf, or there is none.
+func (x *served) Sizes() (request, answer int64) {
+	if x.unary == nil {
+		return -1, -1
+	}
+	return sizeOf(x.req), sizeOf(x.resp)
 }
 
 // Replayable is false: a handler runs once.

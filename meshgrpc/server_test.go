@@ -234,7 +234,7 @@ func TestServer_headOfAStream(t *testing.T) {
 	if _, err := s.Recv(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(20 * time.Millisecond)
+	pause(20 * time.Millisecond)
 	cancel()
 	settled(t, call)
 	eventually(t, "the call has ended", func() bool { return len(call.Results()) == 1 })

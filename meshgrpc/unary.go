@@ -113,6 +113,22 @@ func (x *unaryCall) abandon() {
 	}
 }
 
+// Sizes are those of the messages, encoded and without gRPC's framing; negative where a
+// message is not protobuf, or there is no answer.
+func (x *unaryCall) Sizes() (request, answer int64) {
+	if x.Call.Answer.Status == 0 || x.inside != nil {
+		return sizeOf(x.req), -1
+	}
+	return sizeOf(x.req), sizeOf(x.reply)
+}
+
+func sizeOf(m any) int64 {
+	if p, ok := m.(proto.Message); ok {
+		return int64(proto.Size(p))
+	}
+	return -1
+}
+
 // Replayable is true: the request message is encoded anew for each attempt.
 func (x *unaryCall) Replayable() bool { return true }
 
@@ -160,7 +176,7 @@ func newLike(m any) (any, error) {
 func copyMessage(to, from any) {
 	if p, ok := to.(proto.Message); ok {
 		proto.Reset(p)
-		proto.Merge(p, from.(proto.Message)) //nolint:forcetypeassert // newLike made it of the same type
+		proto.Merge(p, from.(proto.Message)) //nolint:errcheck // newLike made it of the same type
 		return
 	}
 	reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from).Elem())

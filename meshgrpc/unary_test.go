@@ -6,6 +6,7 @@ package meshgrpc_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/enmeshtest"
+	"github.com/enmesh-go/enmesh/meshgrpc"
 )
 
 func body(s string) *testpb.Payload { return &testpb.Payload{Body: []byte(s)} }
@@ -48,7 +50,7 @@ func TestUnary_reachesAnEndpoint(t *testing.T) {
 	if string(got.GetPayload().GetBody()) != "hello" {
 		t.Errorf("payload = %q, want hello", got.GetPayload().GetBody())
 	}
-	if seen.Service != "ratings" || seen.Port != 9081 || seen.Path != "/grpc.testing.TestService/UnaryCall" || seen.Method != "POST" ||
+	if seen.Service != "ratings" || seen.Port != 9081 || seen.Path != "/grpc.testing.TestService/UnaryCall" || seen.Method != http.MethodPost ||
 		seen.Authority != "ratings:9081" || seen.Kind != enmesh.Unary || seen.Answer.Status != 200 {
 		t.Errorf("the chain saw %+v", seen.Destination)
 	}
@@ -114,7 +116,7 @@ func TestUnary_errors(t *testing.T) {
 				t.Errorf("inside: %+v, want code %v, %v, retry after %v", e, want.Code(), tt.outcome, tt.retryAfter)
 			}
 			below := gate.Results()
-			if b := below[len(below)-1]; b.Err != error(e) {
+			if b := below[len(below)-1]; enmesh.ErrorOf(b.Err) != e {
 				t.Errorf("the endpoint's gate heard %v, want %v", b.Err, e)
 			}
 			if tt.trailer != nil && len(got) == 0 {
@@ -214,5 +216,128 @@ func TestUnary_refusals(t *testing.T) {
 				t.Errorf("details = %v, want RetryInfo of 3 s", details)
 			}
 		})
+	}
+}
+
+// What policies rewrite goes on the wire.
+func TestUnary_rewritten(t *testing.T) {
+	var authority string
+	addr := serve(t, &service{unary: func(ctx context.Context, _ *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+		md, _ := metadata.FromIncomingContext(ctx)
+		authority = md.Get(":authority")[0]
+		return &testpb.SimpleResponse{}, nil
+	}})
+	src := &clusters{}
+	src.apply("ratings", addr)
+	rewrite := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			c.Authority = "rewritten:80"
+			if c.Path == "/grpc.testing.TestService/CacheableUnaryCall" {
+				c.Path = "/grpc.testing.TestService/UnaryCall"
+			}
+			return next(ctx, c)
+		}
+	}
+	_, client := dial(t, "enmesh:///ratings", enmesh.Fixed(false, rewrite), src)
+	for range 2 {
+		if _, err := client.CacheableUnaryCall(testContext(t), &testpb.SimpleRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if authority != "rewritten:80" {
+		t.Errorf("authority = %q, want rewritten:80", authority)
+	}
+}
+
+func TestUnary_answerOfTheChain(t *testing.T) {
+	addr := serve(t, &service{unary: func(ctx context.Context, in *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+		_ = grpc.SetHeader(ctx, metadata.Pairs("from", "handler"))
+		_ = grpc.SetTrailer(ctx, metadata.Pairs("after", "all"))
+		return &testpb.SimpleResponse{Payload: in.GetPayload()}, nil
+	}})
+	src := &clusters{}
+	src.apply("ratings", addr)
+	var header, trailer string
+	look := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			err := next(ctx, c)
+			header, trailer = "", c.Answer.Trailer.Get("After")
+			if c.Answer.Header != nil {
+				header = c.Answer.Header.Get("From")
+				c.Answer.Header.Set("from", "policy")
+			}
+			return err
+		}
+	}
+	r := enmesh.Fixed(false, look)
+	for _, tt := range []struct {
+		name string
+		opts []meshgrpc.ClientOption
+		ask  bool
+		want string
+	}{
+		{"nobody asks", nil, false, ""},
+		{"the caller asks", nil, true, "handler"},
+		{"the client is told to", []meshgrpc.ClientOption{meshgrpc.WithAnswerHeaders()}, false, "handler"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cc, err := grpc.NewClient("enmesh:///ratings", meshgrpc.NewClient(r, src, tt.opts...).DialOptions()...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = cc.Close() }()
+			var md metadata.MD
+			var opts []grpc.CallOption
+			if tt.ask {
+				opts = append(opts, grpc.Header(&md))
+			}
+			if _, err := testpb.NewTestServiceClient(cc).UnaryCall(testContext(t), &testpb.SimpleRequest{}, opts...); err != nil {
+				t.Fatal(err)
+			}
+			if header != tt.want || trailer != "all" {
+				t.Errorf("the chain saw header %q, trailer %q, want %q and all", header, trailer, tt.want)
+			}
+			if tt.ask && md.Get("from")[0] != "policy" {
+				t.Errorf("the caller's header = %v, want the policy's edit", md)
+			}
+		})
+	}
+}
+
+// A panic in the chain goes on to the caller, and every gate has heard of the end.
+func TestUnary_panicInTheChain(t *testing.T) {
+	gate := &enmeshtest.Gate{}
+	src := &clusters{gates: func(*balance.Endpoint) []enmesh.Gate { return []enmesh.Gate{gate} }}
+	src.apply("ratings", serve(t, &service{}))
+	route, call, attempt := witness()
+	after := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error { _ = next(ctx, c); panic("after the answer") }
+	}
+	_, client := dial(t, "enmesh:///ratings", route(false, after), src)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_, _ = client.EmptyCall(testContext(t), &testpb.Empty{})
+	}()
+	settled(t, call, attempt, gate)
+	if gate.Admits() != 1 {
+		t.Errorf("the endpoint's gate admitted %d, want 1", gate.Admits())
+	}
+}
+
+func TestUnary_madeUpAnswer(t *testing.T) {
+	reply := func(enmesh.Next) enmesh.Next {
+		return func(_ context.Context, c *enmesh.Call) error { return c.SetReply(&enmesh.Reply{Status: 302}, nil) }
+	}
+	src := &clusters{}
+	_, client := dial(t, "enmesh:///ratings", enmesh.Fixed(false, reply), src)
+	if _, err := client.EmptyCall(testContext(t), &testpb.Empty{}); status.Code(err) != codes.Unknown {
+		t.Errorf("error = %v, want Unknown: gRPC has no redirect", err)
+	}
+	if _, err := client.FullDuplexCall(testContext(t)); status.Code(err) != codes.Unknown {
+		t.Errorf("stream: error = %v, want Unknown", err)
 	}
 }

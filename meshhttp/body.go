@@ -154,15 +154,11 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 	if err != nil {
 		return brokenBody(err)
 	}
-	if _, file := rc.(*os.File); file && !x.keeps {
-		out.req.Body = rc // as it is, for sendfile
-		return nil
-	}
 	if x.keeps && x.copies() {
 		x.repeated, out.req.GetBody = false, x.repeat
 	}
-	if x.copies() && inMemory(rc) {
-		out.req.Body = rc // as it is: see inMemory
+	if x.asItIs(rc) {
+		out.req.Body = rc
 		return nil
 	}
 	out.body.rc, out.body.keep = rc, x.keeps && !x.copies()
@@ -170,27 +166,17 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 	return nil
 }
 
-// The types that io.NopCloser gives, for readers with and without WriteTo.
-var (
-	nopCloser         = reflect.TypeOf(io.NopCloser(nil))
-	nopCloserWriterTo = reflect.TypeOf(io.NopCloser((*bytes.Reader)(nil)))
-)
+// inMemory is the type of the bodies that http.NewRequest makes of strings and bytes.
+var inMemory = reflect.TypeOf(io.NopCloser(strings.NewReader("")))
 
-// inMemory reports whether rc is a body that net/http knows not to block, as
-// http.NewRequest makes it of a *bytes.Reader, a *bytes.Buffer or a *strings.Reader.
-// net/http writes such a body together with the request's head, any other after it:
-// in a packet, and a TLS record, of its own. Behind a requestBody it would be another;
-// it cannot fail or be left open, so it needs none when there are more of it.
-func inMemory(rc io.ReadCloser) bool {
-	r := io.Reader(rc)
-	if t := reflect.TypeOf(rc); t == nopCloser || t == nopCloserWriterTo {
-		r, _ = reflect.ValueOf(rc).Field(0).Interface().(io.Reader)
-	}
-	switch r.(type) {
-	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
+// asItIs reports whether net/http should see the body itself: one in memory, which
+// cannot break, is written in one piece with the head, and a file by sendfile.
+func (x *exchange) asItIs(rc io.ReadCloser) bool {
+	if x.copies() && reflect.TypeOf(rc) == inMemory {
 		return true
 	}
-	return false
+	_, file := rc.(*os.File)
+	return file && !x.keeps
 }
 
 // nextBody is the caller's body for the first attempt, another one of the same

@@ -115,32 +115,29 @@ func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, e
 	return secured, nil
 }
 
-// config is the TLS configuration of the next connection.
+// config is the TLS configuration of the next connection: the mesh's for the
+// endpoint, else the pattern's. It offers what the Transport speaks, whatever the
+// configuration says.
 func (d *dialer) config(addr string) *tls.Config {
 	var cfg *tls.Config
 	if d.secure != nil {
 		cfg = d.secure.ClientTLS(d.e)
 	}
-	byMesh := cfg != nil
-	if !byMesh {
+	if cfg == nil {
 		cfg = d.plain
-	}
-	named := cfg != nil && (cfg.ServerName != "" || cfg.InsecureSkipVerify)
-	offers := cfg != nil && byMesh && len(cfg.NextProtos) > 0
-	if named && offers {
-		return cfg
 	}
 	if cfg == nil {
 		cfg = new(tls.Config)
-	} else {
-		cfg = cfg.Clone()
 	}
+	named := cfg.ServerName != "" || cfg.InsecureSkipVerify
+	if named && slices.Equal(cfg.NextProtos, d.protocols) {
+		return cfg
+	}
+	cfg = cfg.Clone()
 	if !named {
 		cfg.ServerName, _ = splitAuthority(addr)
 	}
-	if !offers {
-		cfg.NextProtos = slices.Clone(d.protocols)
-	}
+	cfg.NextProtos = d.protocols
 	return cfg
 }
 

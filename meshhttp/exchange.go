@@ -114,16 +114,37 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	now := enmesh.Now()
 	if err != nil {
 		e := classify(ctx, c, err, &x.last.body)
+		x.rest(e, now)
 		x.release(e, now)
 		return e
 	}
+	if x.pool != nil {
+		x.pool.connected()
+	}
 	x.k.Answered(now)
 	x.resp, x.err = resp, statusError(resp.StatusCode, resp.Header)
+	if resp.StatusCode == http.StatusGatewayTimeout && x.t.cfg.deadlineHeader != "" {
+		// The server was told the deadline, and its timer may have been first.
+		if owner := c.DeadlineOwner(ctx); owner != nil {
+			x.err = owner
+		}
+	}
 	c.Answer = enmesh.Answer{Status: resp.StatusCode, Header: answerHeader(resp.Header)}
 	if x.err != nil || bodyless(resp, x.in.Method) {
 		x.release(asError(x.err), now)
 	}
 	return x.err
+}
+
+// rest keeps picks away from an endpoint that could not be connected to. Calls that
+// fail together count once.
+func (x *exchange) rest(e *enmesh.Error, now enmesh.Instant) {
+	if x.pool == nil || e.Flag != enmesh.FlagConnectFailure {
+		return
+	}
+	if end, ok := x.k.Call.Endpoint.(*balance.Endpoint); ok && !end.Ejected(now) {
+		end.Rest(now.Add(x.pool.unconnected()))
+	}
 }
 
 // admit picks an endpoint and passes its gates.

@@ -80,13 +80,23 @@ func unconnected(err error) bool {
 		return true
 	}
 	var op *net.OpError
-	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect") {
-		return true
+	if errors.As(err, &op) {
+		switch op.Op {
+		case "dial", "proxyconnect", "socks connect":
+			return true
+		case "remote error":
+			// Under TLS 1.3 a server refuses the client's certificate when the client
+			// has sent its request already; it has not read it.
+			return strings.Contains(op.Err.Error(), "certificate")
+		}
 	}
 	var cert *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
-	return errors.As(err, &cert) || errors.As(err, &record) ||
-		err.Error() == "net/http: TLS handshake timeout"
+	if errors.As(err, &cert) || errors.As(err, &record) {
+		return true
+	}
+	text := err.Error()
+	return text == "net/http: TLS handshake timeout" || strings.Contains(text, "http2: client conn could not be established")
 }
 
 // streamError has the shape of HTTP/2's stream error, which net/http's own type
@@ -116,7 +126,6 @@ func unprocessed(c *enmesh.Call, err error) bool {
 var refusals = [...]string{
 	"http2: Transport received Server's graceful shutdown GOAWAY",
 	"http2: client conn not usable",
-	"http2: client conn could not be established",
 	"; REFUSED_STREAM",
 }
 

@@ -33,6 +33,7 @@ type pool struct {
 	rt      *http.Transport
 	retired atomic.Bool
 	wire    atomic.Uint64 // how the endpoint is dialled: see pools.secured
+	backoff backoff
 }
 
 // The low bits of pool.wire; the rest is the version of the set they were found for.

@@ -47,7 +47,7 @@ var Layers = []Layer{
 	{
 		Rule: "a part of balance imports enmesh, discovery and balance, and no other part",
 		Of:   []string{"balance/..."},
-		May:  []string{".", "discovery", "internal/...", "^"},
+		May:  []string{".", "discovery", "internal/...", "balance/internal/...", "^"},
 	},
 	{
 		Rule: "policies import enmesh and their own parent, never each other: they meet only in a chain",

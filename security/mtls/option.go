@@ -11,16 +11,17 @@ import (
 	"github.com/enmesh-go/enmesh/security"
 )
 
-// ClientOption and ServerOption change one side of a connection; an Option is
-// both.
-type (
-	ClientOption interface{ client(*settings) }
-	ServerOption interface{ server(*settings) }
-	Option       interface {
-		ClientOption
-		ServerOption
-	}
-)
+// ClientOption changes the client's side of a connection.
+type ClientOption interface{ client(*settings) }
+
+// ServerOption changes the server's side of a connection.
+type ServerOption interface{ server(*settings) }
+
+// Option is an option of both sides.
+type Option interface {
+	ClientOption
+	ServerOption
+}
 
 // settings are what options change.
 type settings struct {

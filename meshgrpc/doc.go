@@ -1,0 +1,72 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package meshgrpc joins grpc-go to the mesh: dial options for clients, server
+// options for servers, and nothing of the program's own code changes.
+//
+// # A client
+//
+// A [Client] takes a Router, which says what happens to each call, and a Source,
+// which knows where services are. Its DialOptions make an ordinary *grpc.ClientConn:
+//
+//	client := meshgrpc.NewClient(router, source)
+//	cc, err := grpc.NewClient("enmesh:///ratings", client.DialOptions()...)
+//	if err != nil {
+//		return err
+//	}
+//	defer cc.Close()
+//	ratings := pb.NewRatingsClient(cc)
+//
+// The interceptor runs the route's chain; retries, breakers, telemetry stand in it.
+// The RPC's context carries the enmesh.Call, and the balancer picks with it: one
+// ClientConn serves weighted splits, subsets and rewrites, since the balancer keeps
+// one set of connections for each cluster that calls were sent to.
+//
+// # A server
+//
+//	server := grpc.NewServer(meshgrpc.NewServer(router).Options()...)
+//
+// # Errors
+//
+// Inside a chain an RPC's error is an *enmesh.Error that says what it means for the
+// far side. Outside, the caller gets the far side's own status error, untouched; what
+// a policy said becomes a status error from which errors.As leads to the
+// *enmesh.Error. On the server a policy's refusal that names a wait carries RetryInfo
+// and the grpc-retry-pushback-ms trailer, and a client reads both.
+//
+// A call is known to be unsent, and so may be sent again whatever its method, when no
+// stream was opened for it, or the far side's transport refused the stream or left it
+// behind a GOAWAY. A method is idempotent when its descriptor, if linked into the
+// program, has an idempotency_level.
+//
+// # Streams
+//
+// Client-streaming and bidi calls run their chain before the stream is handed out, and
+// may be retried until it is open. So do server-streaming calls, except on a route that
+// resends: there the chain runs on a goroutine of its own, from SendMsg on, and the
+// call may be retried until response headers arrive; errors of the chain come from
+// RecvMsg. A stream ends, for gates and telemetry, when grpc says so: at its end, an
+// error, a cancel, or the end of its connection. A caller that abandons a stream must
+// cancel its context, as grpc asks anyway.
+//
+// # How calls find endpoints
+//
+// Endpoints do not travel through grpc's resolver, which copies all of them on every
+// change: the balancer subscribes to the cluster and hears what was added and removed.
+// A call waits while its cluster is not known yet or is being connected to for the
+// first time. It fails at once (Unavailable, with the flag UH, NC or UF) when the
+// cluster is empty, unknown, or all connections have failed; a call that waits for
+// readiness waits then too. A connection that was lost is made again at once, with
+// grpc's backoff between failures. What follows for latency: a pick that found its
+// connection just lost waits for the next picker, at most 2 ms. Several addresses of
+// one endpoint are tried by grpc's own pick_first.
+//
+// # Limits
+//
+// On targets that the mesh does not resolve (xds:///, dns:///) the interceptors
+// work, less what needs our balancer: endpoint gates, the endpoint's name in
+// telemetry, avoiding endpoints already tried, the pushback trailer, and knowing that
+// a call was unsent. Closing a ClientConn under a stream ends it as Canceled or as
+// Unavailable, by race, so statistics that connections share may see one failure. An
+// answer that a policy makes up has no gRPC message; its status alone counts.
+package meshgrpc

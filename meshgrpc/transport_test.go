@@ -1,0 +1,187 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshgrpc_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testpb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/enmeshtest"
+)
+
+// rawServer speaks HTTP/2 as far as a test needs: it lets react answer each stream's
+// headers, and ends the connection when react says so.
+func rawServer(t *testing.T, react func(fr *http2.Framer, stream uint32) (goOn bool)) string {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := lis.Accept()
+			if err != nil {
+				return
+			}
+			serveRaw(conn, react)
+		}
+	}()
+	t.Cleanup(func() { _ = lis.Close(); <-done })
+	return lis.Addr().String()
+}
+
+func serveRaw(conn net.Conn, react func(*http2.Framer, uint32) bool) {
+	defer func() { _ = conn.Close() }()
+	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+		return
+	}
+	fr := http2.NewFramer(conn, conn)
+	if fr.WriteSettings() != nil {
+		return
+	}
+	for {
+		f, err := fr.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch f := f.(type) {
+		case *http2.SettingsFrame:
+			if !f.IsAck() {
+				_ = fr.WriteSettingsAck()
+			}
+		case *http2.HeadersFrame:
+			if !react(fr, f.StreamID) {
+				return
+			}
+		}
+	}
+}
+
+// What grpc's transport says of a stream decides whether the application can have seen
+// it.
+func TestTransport_unsentOrNot(t *testing.T) {
+	tests := []struct {
+		name    string
+		react   func(*http2.Framer, uint32) bool
+		unsent  bool
+		flag    enmesh.Flag
+		code    codes.Code
+		outcome enmesh.Outcome
+	}{
+		{"refused stream", func(fr *http2.Framer, id uint32) bool {
+			return fr.WriteRSTStream(id, http2.ErrCodeRefusedStream) == nil
+		}, true, enmesh.FlagConnectFailure, codes.Unavailable, enmesh.Failure},
+		{"left behind a GOAWAY", func(fr *http2.Framer, _ uint32) bool {
+			return fr.WriteGoAway(0, http2.ErrCodeNo, nil) == nil
+		}, true, "", codes.Unavailable, enmesh.Neutral},
+		{"connection cut", func(*http2.Framer, uint32) bool {
+			return false
+		}, false, enmesh.FlagConnectionEnded, codes.Unavailable, enmesh.Failure},
+		{"reset by the application", func(fr *http2.Framer, id uint32) bool {
+			return fr.WriteRSTStream(id, http2.ErrCodeInternal) == nil
+		}, false, "", codes.Internal, enmesh.Failure},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			gate := &enmeshtest.Gate{}
+			src := &clusters{gates: func(*balance.Endpoint) []enmesh.Gate { return []enmesh.Gate{gate} }}
+			src.apply("ratings", rawServer(t, tt.react))
+			route, call, attempt := witness()
+			_, client := dial(t, "enmesh:///ratings", route(false), src)
+			for _, do := range []func() error{
+				func() error { _, err := client.EmptyCall(testContext(t), &testpb.Empty{}); return err },
+				func() error {
+					s, err := client.StreamingOutputCall(testContext(t), &testpb.StreamingOutputCallRequest{})
+					if err != nil {
+						return err
+					}
+					return drain(s.RecvMsg, new(testpb.StreamingOutputCallResponse))
+				},
+			} {
+				before := len(call.Results())
+				err := do()
+				if status.Code(err) != tt.code {
+					t.Errorf("outside: %v, want %v", err, tt.code)
+				}
+				settled(t, call, attempt, gate)
+				eventually(t, "the call has ended", func() bool { return len(call.Results()) > before })
+				r := call.Results()[before]
+				e := enmesh.ErrorOf(r.Err)
+				if e == nil || e.Unsent != tt.unsent || e.Flag != tt.flag || e.Outcome != tt.outcome {
+					t.Errorf("inside: %+v, want unsent %v, flag %q, %v", e, tt.unsent, tt.flag, tt.outcome)
+				}
+			}
+		})
+	}
+}
+
+// What grpc itself refuses to send says nothing about the endpoint.
+func TestTransport_tooLargeToSend(t *testing.T) {
+	gate := &enmeshtest.Gate{}
+	src := &clusters{gates: func(*balance.Endpoint) []enmesh.Gate { return []enmesh.Gate{gate} }}
+	src.apply("ratings", serve(t, &service{}))
+	_, client := dial(t, "enmesh:///ratings", enmesh.Fixed(false), src)
+	_, err := client.UnaryCall(testContext(t), &testpb.SimpleRequest{Payload: body("too large")}, grpc.MaxCallSendMsgSize(2))
+	if status.Code(err) != codes.ResourceExhausted {
+		t.Fatalf("error = %v, want ResourceExhausted", err)
+	}
+	settled(t, gate)
+	if got := gate.Outcomes(); len(got) != 1 || got[0] != enmesh.Neutral {
+		t.Errorf("the endpoint's gate heard %v, want neutral", got)
+	}
+}
+
+// A policy that cuts a stream short is named, whoever notices first.
+func TestStream_policyEndsIt(t *testing.T) {
+	over := &enmesh.Error{Code: enmesh.DeadlineExceeded, Outcome: enmesh.Failure, Policy: "timeout", Flag: enmesh.FlagTimeout, Err: errors.New("over")}
+	addr := serve(t, &service{duplex: func(ss testpb.TestService_FullDuplexCallServer) error {
+		if err := ss.Send(&testpb.StreamingOutputCallResponse{}); err != nil {
+			return err
+		}
+		<-ss.Context().Done()
+		return ss.Context().Err()
+	}})
+	src := &clusters{}
+	src.apply("ratings", addr)
+	route, call, attempt := witness()
+	cut := make(chan context.CancelCauseFunc, 1)
+	bound := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			ctx, cancel := context.WithCancelCause(ctx)
+			cut <- cancel
+			c.OnFinish(func(enmesh.Result) { cancel(nil) })
+			return next(ctx, c)
+		}
+	}
+	_, client := dial(t, "enmesh:///ratings", route(false, bound), src)
+	s, err := client.FullDuplexCall(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	(<-cut)(over)
+	if _, err := s.Recv(); status.Code(err) != codes.DeadlineExceeded || !errors.Is(err, over) {
+		t.Errorf("the stream ended with %v, want the policy's error", err)
+	}
+	settled(t, call, attempt)
+	eventually(t, "the call has ended", func() bool { return len(call.Results()) == 1 })
+	if r := call.Results()[0]; !errors.Is(r.Err, over) || r.Outcome != enmesh.Failure {
+		t.Errorf("the call ended as %v, %v", r.Err, r.Outcome)
+	}
+}
