@@ -134,6 +134,9 @@ func (c *Cluster) publish(d difference) {
 		s.Version = before.Version + 1
 	}
 	c.current.Store(s)
+	for _, e := range d.removed {
+		e.host.barred.Or(gone) // not before: whoever finds it gone finds the new state
+	}
 	if before == nil {
 		close(c.first)
 	}
@@ -181,8 +184,16 @@ type livePicker Cluster
 
 func (p *livePicker) Pick(c *enmesh.Call) (*Endpoint, error) {
 	s := p.current.Load()
-	if s == nil {
-		return nil, ErrNoEndpoint
+	for s != nil {
+		e, err := s.pick(c)
+		if err == nil {
+			return e, nil
+		}
+		now := p.current.Load()
+		if now == s {
+			return nil, err
+		}
+		s = now // what s had may be gone: the set has changed meanwhile
 	}
-	return s.pick(c)
+	return nil, ErrNoEndpoint
 }

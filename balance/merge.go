@@ -125,7 +125,8 @@ func (c *Cluster) selects(ep *discovery.Endpoint) bool {
 	return true
 }
 
-// dropUnseen removes what the list before had and the present merge has not seen.
+// dropUnseen removes what the list before had and the present merge has not seen;
+// publish bars it.
 func (c *Cluster) dropUnseen(d *difference) {
 	if len(c.index) == len(d.all) {
 		return
@@ -134,7 +135,6 @@ func (c *Cluster) dropUnseen(d *difference) {
 		if h == nil || h.gen == c.gen {
 			continue
 		}
-		h.barred.Or(gone)
 		delete(c.index, h.id)
 		d.removed = append(d.removed, &h.self)
 	}

@@ -64,7 +64,7 @@ func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, d enmesh
 	if err != nil {
 		return nil, err
 	}
-	again, err := p.retry(st, r, d)
+	again, err := p.retry(st, s, r, d)
 	if err != nil {
 		return nil, err
 	}
@@ -106,13 +106,18 @@ func refuseWith(e *enmesh.Error) enmesh.Middleware {
 	}
 }
 
-// retry is a rule's retry and the budget of its destination's service, which all
-// rules that lead there share.
-func (p *policies) retry(st *Store, r *policy.Rule, d enmesh.Destination) ([]enmesh.Middleware, error) {
+// retry is a rule's retry and the budget of its destination, which all rules that
+// lead there share: the DestinationRule's, else a fifth of the calls and ten a second
+// for the whole service.
+func (p *policies) retry(st *Store, s *policy.Snapshot, r *policy.Rule, d enmesh.Destination) ([]enmesh.Middleware, error) {
 	if r.Retry.MaxAttempts == 1 {
 		return nil, nil
 	}
-	budget, err := Keep(st, d.Service+"/budget", resilience.BudgetConfig{}, resilience.NewBudget)
+	owner, bounds := d.Service+"/budget", resilience.BudgetConfig{}
+	if t := s.Destination(d.Service).Traffic(d.Subset, d.Port); t.BoundRetries {
+		owner, bounds = d.String()+"/budget", t.Budget
+	}
+	budget, err := Keep(st, owner, bounds, resilience.NewBudget)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,8 @@ type Transport struct {
 //
 // A nil s sends to the URL's own host. A Source that is a [balance.TLSSource] too
 // decides how each endpoint is dialled: the URL stays "http://service" and the wire
-// is TLS.
+// is TLS. It is asked for each attempt and each connection, and should have its
+// answer ready.
 func NewTransport(base http.RoundTripper, r enmesh.Router, s balance.Source, opts ...ClientOption) *Transport {
 	t := &Transport{router: r, source: s, cfg: newClientConfig(opts)}
 	if base == nil {

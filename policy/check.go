@@ -26,6 +26,16 @@ var headerName = regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9a-zA-Z]+$")
 var labelKey = regexp.MustCompile(`^([a-zA-Z0-9]([-a-zA-Z0-9.]{0,251}[a-zA-Z0-9])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$`)
 var labelValue = regexp.MustCompile(`^([a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?)?$`)
 
+// maxEntries bounds the lists whose items are compared with one another.
+const maxEntries = 1000
+
+func checkSize(c cursor, n int) {
+	if n > maxEntries {
+		c.doc.oversize = true
+		c.refuse("%d entries are more than %d: use several documents", n, maxEntries)
+	}
+}
+
 // checkDuration holds Istio's rule for durations.
 func checkDuration(c cursor, d *durationpb.Duration) {
 	switch t := d.AsDuration(); {
@@ -91,7 +101,8 @@ func checkLabels(c cursor, labels map[string]string) {
 
 // checkExportTo holds the rule for the namespaces that may see a document.
 func checkExportTo(c cursor, names []string) {
-	for i, name := range names {
+	checkSize(c, len(names))
+	for i, name := range names[:min(len(names), maxEntries)] {
 		if name != "." && name != "*" && !dnsLabel.MatchString(name) {
 			c.item(i).refuse(`%q is no namespace: write ".", "*" or a name`, clip(name))
 		} else if slices.Contains(names[:i], name) {

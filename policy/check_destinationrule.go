@@ -25,6 +25,7 @@ func checkDestinationRule(c cursor, dr *networking.DestinationRule) {
 	checkTrafficPolicy(c.field("trafficPolicy"), dr.GetTrafficPolicy())
 	checkExportTo(c.field("exportTo"), dr.GetExportTo())
 	checkLabels(c.field("workloadSelector").field("matchLabels"), dr.GetWorkloadSelector().GetMatchLabels())
+	checkSize(c.field("subsets"), len(dr.GetSubsets()))
 	seen := map[string]bool{}
 	for i, s := range dr.GetSubsets() {
 		at := c.field("subsets").item(i)
@@ -50,6 +51,7 @@ func checkTrafficPolicy(c cursor, p *networking.TrafficPolicy) {
 	}
 	checkBlocks(c, p)
 	checkRetryBudget(c.field("retryBudget"), p.GetRetryBudget())
+	checkSize(c.field("portLevelSettings"), len(p.GetPortLevelSettings()))
 	seen := map[uint32]bool{}
 	for i, port := range p.GetPortLevelSettings() {
 		at := c.field("portLevelSettings").item(i)
@@ -196,6 +198,9 @@ func checkOutlierDetection(c cursor, o *networking.OutlierDetection) {
 func checkTLS(c cursor, t *networking.ClientTLSSettings) {
 	if t == nil {
 		return
+	}
+	if !c.field("mode").isSet() {
+		c.note(Warned, "mode is not set, and that is DISABLE: connections are in plaintext")
 	}
 	files := t.GetClientCertificate() + t.GetPrivateKey() + t.GetCaCertificates()
 	switch {

@@ -6,6 +6,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/resilience/retry"
@@ -26,7 +27,8 @@ func checkVirtualService(c cursor, vs *networking.VirtualService) {
 	if len(vs.GetHosts()) == 0 {
 		checkDelegate(c, vs)
 	}
-	for i, host := range vs.GetHosts() {
+	checkSize(c.field("hosts"), len(vs.GetHosts()))
+	for i, host := range vs.GetHosts()[:min(len(vs.GetHosts()), maxEntries)] {
 		at := c.field("hosts").item(i)
 		checkHost(at, host)
 		if host == "*" && appliesToMesh(vs.GetGateways()) {
@@ -214,6 +216,9 @@ func checkRetries(c cursor, r *networking.HTTPRetry) {
 	}
 	checkDuration(c.field("perTryTimeout"), r.GetPerTryTimeout())
 	checkDuration(c.field("backoff"), r.GetBackoff())
+	if d := r.GetBackoff().AsDuration(); d > time.Hour {
+		c.field("backoff").refuse("%v is more than 1h: wait less", d)
+	}
 	if _, err := retry.ParseOn(r.GetRetryOn()); err != nil {
 		c.field("retryOn").refuse("%s: remove it or correct it", strings.TrimPrefix(err.Error(), "retry: "))
 	}

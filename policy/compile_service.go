@@ -47,6 +47,10 @@ func (b *builder) addService(d *document, vs *networking.VirtualService) {
 			}
 		}
 	}
+	if len(svc.Rules) == 0 { // as in Istio: such calls go as if there were no rules
+		d.withoutEffect("spec.http", "no rule is for calls of this process: the document has no effect")
+		return
+	}
 	b.enter(svc)
 }
 

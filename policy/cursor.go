@@ -18,6 +18,12 @@ func (c cursor) item(i int) cursor { return cursor{c.doc, index(c.path, i)} }
 // entry is an entry of a map.
 func (c cursor) entry(key string) cursor { return cursor{c.doc, entry(c.path, key)} }
 
+// isSet reports whether the document says something there.
+func (c cursor) isSet() bool {
+	_, ok := c.doc.places[c.path]
+	return ok
+}
+
 // refuse notes a problem.
 func (c cursor) refuse(format string, args ...any) { c.doc.refuse(c.path, format, args...) }
 

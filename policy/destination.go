@@ -66,7 +66,8 @@ func (d *Destination) Traffic(subset string, port uint16) Traffic {
 }
 
 // Traffic is how calls to a destination are balanced, bounded and secured. It is
-// comparable.
+// comparable. It holds more than is enforced yet: the findings say which fields are
+// not.
 type Traffic struct {
 	Algorithm      string         // for balance.ByName
 	MaxRequests    uint32         // in flight to all instances; 0: any number, Istio's default

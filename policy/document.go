@@ -4,6 +4,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +31,9 @@ type document struct {
 	places    map[string]position
 	findings  []Finding
 	problems  *problems // of the load
-	broken    []string  // the fields with problems
+	broken    []string  // the fields with problems, the first of them
+	oversize  bool      // too large to compile; it was refused
+	revised   map[string]bool
 }
 
 // origin is the document's file and line.
@@ -77,8 +80,18 @@ func (d *document) mark(path string, n *yaml.Node) { d.places[path] = position{n
 func (d *document) bad(n *yaml.Node, path, format string, args ...any) {
 	p := d.at(path)
 	p.Line, p.Column = n.Line, n.Column
-	d.broken = append(d.broken, path)
+	d.breaks(path)
 	d.problems.add(p, format, args...)
+}
+
+// maxBroken bounds what is remembered: beyond it the document's further problems are
+// no longer worth telling apart.
+const maxBroken = 1000
+
+func (d *document) breaks(path string) {
+	if len(d.broken) < maxBroken {
+		d.broken = append(d.broken, path)
+	}
 }
 
 // refuse notes a problem at a field, unless the field, a part of it or what holds it
@@ -89,7 +102,7 @@ func (d *document) refuse(path, format string, args ...any) {
 			return
 		}
 	}
-	d.broken = append(d.broken, path)
+	d.breaks(path)
 	d.problems.add(d.at(path), format, args...)
 }
 
@@ -101,8 +114,23 @@ func (d *document) note(path string, v Verdict, message string) {
 // revise is note for a field whose value alone tells: it replaces the verdict that
 // the field has from the table.
 func (d *document) revise(path string, v Verdict, message string) {
-	d.findings = slices.DeleteFunc(d.findings, func(f Finding) bool { return f.Field == path && f.Verdict == Enforced })
+	if d.revised == nil {
+		d.revised = map[string]bool{}
+	}
+	d.revised[path] = true
 	d.note(path, v, message)
+}
+
+// sorted is the findings as they stand in the document, those of the table left out
+// that were revised.
+func (d *document) sorted() []Finding {
+	found := slices.DeleteFunc(d.findings, func(f Finding) bool {
+		return d.revised[f.Field] && f.Verdict == Enforced && f.Message == ""
+	})
+	slices.SortStableFunc(found, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return found
 }
 
 // withoutEffect replaces what was found by one finding: the document does nothing

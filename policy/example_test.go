@@ -4,6 +4,7 @@
 package policy_test
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/enmesh-go/enmesh"
@@ -79,6 +80,35 @@ spec:
 	// Output:
 	// policy: reviews.yaml:8:5: VirtualService "reviews" (document 1): spec.http[0].timeuot: no such field in HTTPRoute: did you mean timeout?
 	// policy: reviews.yaml:11:7: VirtualService "reviews" (document 1): spec.http[0].route[0].weight: -1 is negative: write 0 or more
+}
+
+func ExampleLoad() {
+	s, err := policy.Load("testdata/documents")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(s.Documents), "documents,", len(s.Services), "services,", len(s.Destinations), "destinations")
+	// Output:
+	// 9 documents, 3 services, 3 destinations
+}
+
+// A consumer of Watch keeps what it has while a load is refused.
+func ExampleWatch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var inForce *policy.Snapshot
+	for s, err := range policy.Watch(ctx, "testdata/documents") {
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		inForce = s
+		cancel() // a program goes on until it ends
+	}
+	fmt.Println(len(inForce.Services), "services")
+	// Output:
+	// 3 services
 }
 
 // A Loader says for which process policy is loaded.

@@ -9,7 +9,7 @@ var (
 	localityLater = not("not enforced yet: instances are picked whatever their locality")
 	warmupLater   = not("not enforced yet: a new instance gets its full share at once")
 	poolLater     = not("not enforced yet: connections follow the client's own settings")
-	budget        = row{verdict: Approximated, message: "retries are counted over budgetInterval (10s when it is 0), not in flight, and minRetryConcurrency is a rate per second"}
+	budgetNearly  = row{verdict: Approximated, message: "retries are bounded by the calls of a window (10 s unless budgetInterval says), not by the calls in flight"}
 	tlsLater      = row{verdict: Rejected, message: "not enforced yet: calls to the host are refused, not sent in plaintext"}
 )
 
@@ -35,7 +35,7 @@ var destinationRuleFields = map[string]row{
 	"TrafficPolicy.portLevelSettings": yes,
 	"TrafficPolicy.tunnel":            l4,
 	"TrafficPolicy.proxyProtocol":     l4,
-	"TrafficPolicy.retryBudget":       budget,
+	"TrafficPolicy.retryBudget":       budgetNearly,
 
 	"TrafficPolicy.PortTrafficPolicy.port":             yes,
 	"TrafficPolicy.PortTrafficPolicy.loadBalancer":     yes,
@@ -49,9 +49,9 @@ var destinationRuleFields = map[string]row{
 
 	"TrafficPolicy.ProxyProtocol.version": l4,
 
-	"TrafficPolicy.RetryBudget.percent":             budget,
-	"TrafficPolicy.RetryBudget.minRetryConcurrency": budget,
-	"TrafficPolicy.RetryBudget.budgetInterval":      budget,
+	"TrafficPolicy.RetryBudget.percent":             budgetNearly,
+	"TrafficPolicy.RetryBudget.minRetryConcurrency": budgetNearly,
+	"TrafficPolicy.RetryBudget.budgetInterval":      budgetNearly,
 
 	"LoadBalancerSettings.simple": {values: map[string]row{
 		"PASSTHROUGH": {verdict: Approximated, message: "an instance is picked at random: enmesh has no original destination to keep"},
@@ -104,7 +104,7 @@ var destinationRuleFields = map[string]row{
 	"ConnectionPoolSettings.http": yes,
 
 	"ConnectionPoolSettings.TCPSettings.maxConnections":        poolLater,
-	"ConnectionPoolSettings.TCPSettings.connectTimeout":        yes,
+	"ConnectionPoolSettings.TCPSettings.connectTimeout":        poolLater,
 	"ConnectionPoolSettings.TCPSettings.tcpKeepalive":          poolLater,
 	"ConnectionPoolSettings.TCPSettings.maxConnectionDuration": poolLater,
 	"ConnectionPoolSettings.TCPSettings.idleTimeout":           poolLater,
@@ -145,7 +145,7 @@ var destinationRuleFields = map[string]row{
 	"ClientTLSSettings.caCertificates":     tlsLater,
 	"ClientTLSSettings.credentialName":     tlsLater,
 	"ClientTLSSettings.subjectAltNames":    yes,
-	"ClientTLSSettings.sni":                yes,
+	"ClientTLSSettings.sni":                not("not enforced yet: the mesh's own server names are used"),
 	"ClientTLSSettings.insecureSkipVerify": tlsLater,
 	"ClientTLSSettings.caCrl":              tlsLater,
 }

@@ -11,7 +11,11 @@ import (
 	"testing"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/policy"
+	"github.com/enmesh-go/enmesh/resilience"
+	"github.com/enmesh-go/enmesh/resilience/fault"
+	"github.com/enmesh-go/enmesh/resilience/retry"
 )
 
 // FuzzParse holds that any text either loads, and then compiles to rules that can be
@@ -32,41 +36,76 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := policy.Parse([]policy.File{{Name: "f.yaml", Data: data}})
-		if err != nil {
-			var e *policy.Error
-			if !errors.As(err, &e) || len(e.Problems) == 0 {
-				t.Fatalf("got %T %v, want an *Error with problems", err, err)
-			}
-			for _, p := range e.Problems {
-				if p.File != "f.yaml" || p.Message == "" || p.Line < 0 || p.Line > breaks(string(data))+2 {
-					t.Fatalf("got problem %+v", p)
-				}
-			}
-			return
-		}
-		for _, svc := range s.Services {
-			for _, r := range svc.Rules {
-				if r.Refused == "" && len(r.Split) == 0 {
-					t.Fatalf("rule %s has no target", r.Origin)
-				}
-				r.Matches(&enmesh.Call{Path: "/", Method: "GET"})
-			}
-			for _, host := range svc.Hosts {
-				if s.Service(host) != svc {
-					t.Fatalf("host %q is not found", host)
-				}
-			}
-		}
-		for _, d := range s.Destinations {
-			for _, subset := range append(d.Subsets(), "") {
-				if d.Traffic(subset, 80).Algorithm == "" {
-					t.Fatalf("%s: no algorithm", d.Origin)
-				}
-			}
-		}
+	f.Fuzz(func(t *testing.T, data []byte) { holdsTogether(t, data) })
+}
+
+// FuzzRules is FuzzParse for the rules of a VirtualService and the policy of a
+// DestinationRule, which whole documents seldom reach.
+func FuzzRules(f *testing.F) {
+	f.Add("[{route: [{destination: {host: a, subset: v1}, weight: 3}, {destination: {host: b}}]}]", "{loadBalancer: {simple: RANDOM}}")
+	f.Add("[{match: [{uri: {regex: 'a|b'}, headers: {':method': {exact: GET}, x: }}, {queryParams: {a: {prefix: b}}}], "+toA+", timeout: 1s}]",
+		"{outlierDetection: {interval: 1m, maxEjectionPercent: 3}, tls: {mode: SIMPLE, subjectAltNames: [a]}}")
+	f.Add("[{fault: {delay: {fixedDelay: 1s, percent: 1}, abort: {grpcStatus: ABORTED}}, retries: {attempts: 2, retryOn: '5xx,503'}, "+toA+"}]",
+		"{portLevelSettings: [{port: {number: 80}, connectionPool: {http: {http2MaxRequests: 2}}}], retryBudget: {percent: 3}}")
+	f.Add("[{headers: {request: {set: {host: a}, remove: [b]}}, rewrite: {uri: /}, mirrors: [{destination: {host: c}}], "+toA+"}, {redirect: {scheme: https}}]",
+		"{connectionPool: {tcp: {connectTimeout: 1s, idleTimeout: 0s}}, loadBalancer: {consistentHash: {useSourceIp: true, maglev: {tableSize: 7}}}}")
+	f.Fuzz(func(t *testing.T, http, traffic string) {
+		holdsTogether(t, []byte(vs("a", "a", http)+dr("name: a", "a", "subsets: [{name: v1, trafficPolicy: "+traffic+"}], trafficPolicy: "+traffic)))
 	})
+}
+
+// holdsTogether is what FuzzParse says.
+func holdsTogether(t *testing.T, data []byte) {
+	t.Helper()
+	s, err := policy.Parse([]policy.File{{Name: "f.yaml", Data: data}})
+	if err != nil {
+		var e *policy.Error
+		if !errors.As(err, &e) || len(e.Problems) == 0 {
+			t.Fatalf("got %T %v, want an *Error with problems", err, err)
+		}
+		for _, p := range e.Problems {
+			if p.File != "f.yaml" || p.Message == "" || p.Line < 0 || p.Line > breaks(string(data))+2 {
+				t.Fatalf("got problem %+v", p)
+			}
+		}
+		return
+	}
+	for _, svc := range s.Services {
+		for _, r := range svc.Rules {
+			ruleHoldsTogether(t, r)
+		}
+		for _, host := range svc.Hosts {
+			if s.Service(host) != svc {
+				t.Fatalf("host %q is not found", host)
+			}
+		}
+	}
+	for _, d := range s.Destinations {
+		for _, subset := range append(d.Subsets(), "") {
+			traffic := d.Traffic(subset, 80)
+			if _, ok := balance.ByName(traffic.Algorithm); !ok {
+				t.Fatalf("%s: no algorithm %q", d.Origin, traffic.Algorithm)
+			}
+			if _, err := resilience.NewBudget(traffic.Budget); err != nil {
+				t.Fatalf("%s: %v", d.Origin, err)
+			}
+		}
+	}
+}
+
+// ruleHoldsTogether holds that the packages below take what a rule was compiled to.
+func ruleHoldsTogether(t *testing.T, r *policy.Rule) {
+	t.Helper()
+	if r.Refused == "" && len(r.Split) == 0 {
+		t.Fatalf("rule %s has no target", r.Origin)
+	}
+	if _, err := retry.New(r.Retry); err != nil {
+		t.Fatalf("%s: %v", r.Origin, err)
+	}
+	if _, err := fault.New(r.Fault); err != nil {
+		t.Fatalf("%s: %v", r.Origin, err)
+	}
+	r.Matches(&enmesh.Call{Path: "/", Method: "GET"})
 }
 
 // breaks counts what YAML takes for the end of a line.

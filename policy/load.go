@@ -5,6 +5,7 @@ package policy
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	networking "istio.io/api/networking/v1alpha3"
@@ -100,12 +101,11 @@ type builder struct {
 // namespaces notes where documents are, so that "reviews.shop" can be read as a
 // name and a namespace.
 func (b *builder) namespaces(docs []*document) {
+	seen := map[string]bool{}
 	for _, d := range docs {
-		if !slices.Contains(b.known, d.namespace) {
-			b.known = append(b.known, d.namespace)
-		}
+		seen[d.namespace] = true
 	}
-	slices.Sort(b.known)
+	b.known = slices.Sorted(maps.Keys(seen))
 }
 
 // key is the key of a host that a document names.
@@ -114,7 +114,7 @@ func (b *builder) key(d *document, host string) string {
 }
 
 func (b *builder) build(docs []*document) {
-	ordered := slices.Clone(docs)
+	ordered := slices.DeleteFunc(slices.Clone(docs), func(d *document) bool { return d.oversize })
 	inOrder(ordered)
 	for _, d := range ordered {
 		if spec, ok := d.spec.(*networking.DestinationRule); ok && b.visible(d, spec.GetExportTo()) {
@@ -150,9 +150,6 @@ func (b *builder) finish(docs []*document) {
 		b.snapshot.Documents = append(b.snapshot.Documents, Document{
 			Place: d.at(""), Group: d.group, Namespace: d.namespace,
 		})
-		slices.SortStableFunc(d.findings, func(a, b Finding) int {
-			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-		})
-		b.snapshot.Findings = append(b.snapshot.Findings, d.findings...)
+		b.snapshot.Findings = append(b.snapshot.Findings, d.sorted()...)
 	}
 }

@@ -145,6 +145,10 @@ func TestParse_withoutEffect(t *testing.T) {
 			"a spec.http[0].fault.abort: warned: it befalls no call: percentage is missing, and that is 0\n"},
 		{"no rule for the subset", vs("a", "a", "[{route: [{destination: {host: a, subset: v1}}]}]"),
 			"a spec.http[0].route[0].destination.subset: warned: no DestinationRule for host \"a\" is loaded: calls to subset \"v1\" are answered with 503 (NC) until one defines it\n"},
+		{"never here", vs("a", "a", "[{match: [{sourceLabels: {app: x}}], "+toA+"}]"),
+			"a spec.http: ignored: no rule is for calls of this process: the document has no effect\n"},
+		{"no mode", dr("name: a", "a", "trafficPolicy: {tls: {subjectAltNames: [x]}}"),
+			"a spec.trafficPolicy.tls: warned: mode is not set, and that is DISABLE: connections are in plaintext\n"},
 		{"null", vs("a", "a", "[{timeout: , match: null, "+toA+"}]"), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) { wantNotes(t, parse(t, policy.Loader{}, tt.text), tt.want) })
