@@ -15,9 +15,7 @@ import (
 	"github.com/enmesh-go/enmesh/limit/concurrency"
 	"github.com/enmesh-go/enmesh/mesh"
 	"github.com/enmesh-go/enmesh/security/mtls"
-	"github.com/enmesh-go/enmesh/telemetry"
 	"github.com/enmesh-go/enmesh/telemetry/edges"
-	"github.com/enmesh-go/enmesh/telemetry/tracing"
 )
 
 // service is the name that clients call.
@@ -39,19 +37,17 @@ func endpoint(addr string) discovery.Endpoint {
 	}
 }
 
-// openMesh opens a mesh with all that bookinfo has: metrics, edges and trace context
-// on both sides.
+// openMesh opens a mesh with all that bookinfo has: metrics and edges on both sides,
+// and trace contexts, which a mesh hands on by default.
 func openMesh(ctx context.Context, env Env, account string, opts ...mesh.Option) (*mesh.Mesh, func() error, error) {
 	files, err := env.identity(account)
 	if err != nil {
 		return nil, nil, err
 	}
-	tracer := tracing.New(tracing.Config{})
 	m, err := mesh.Open(ctx, append([]mesh.Option{
 		mesh.WithWorkload(mesh.Workload{Service: account, ServiceAccount: account, Version: "v1"}),
 		mesh.WithCertificates(files),
 		mesh.WithTelemetry(edges.New(edges.Config{})),
-		mesh.WithTracing(func(s telemetry.Scope) enmesh.Middleware { return tracer.Calls(s.Side) }),
 	}, opts...)...)
 	if err != nil {
 		return nil, nil, errors.Join(err, files.Close())
