@@ -35,6 +35,11 @@ help: ## list the targets
 .PHONY: test
 test: ## all tests, race detector on, order shuffled
 	$(call each,go test -race -shuffle=on -p $(PARALLEL) -timeout 20m ./...,$(CODE))
+	@$(MAKE) --no-print-directory allocs
+
+.PHONY: allocs
+allocs: ## what a call through an adapter may allocate, which the race detector hides
+	go test -count=1 -run _allocations ./meshhttp ./meshgrpc
 
 .PHONY: build
 build: ## compile everything and write nothing

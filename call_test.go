@@ -17,10 +17,7 @@ import (
 	"github.com/enmesh-go/enmesh/enmeshtest"
 )
 
-var (
-	errFar  = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Status: 503}
-	errMine = &enmesh.Error{Code: enmesh.InvalidArgument, Outcome: enmesh.Neutral, Status: 400}
-)
+var errFar = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Status: 503}
 
 func TestCall_sizeIsBounded(t *testing.T) {
 	if got := unsafe.Sizeof(enmesh.Call{}); got > 512 {

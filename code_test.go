@@ -82,8 +82,49 @@ func TestError_isReadAlike(t *testing.T) {
 	if got, want := e.Error(), "meshhttp: socket closed [UF]"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	exhausted := *e
+	exhausted.Policy, exhausted.Flag, exhausted.Err = "retry", "UF,URX", e
+	if got, want := exhausted.Error(), "retry: meshhttp: socket closed [UF,URX]"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	exhausted.Flag = enmesh.FlagTimeout
+	if got, want := exhausted.Error(), "retry: meshhttp: socket closed [UF] [UT]"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 	if !errors.Is(enmesh.ErrSlow, context.DeadlineExceeded) || !errors.Is(enmesh.ErrCanceled, context.Canceled) {
 		t.Error("the context's errors are not found in ours")
+	}
+}
+
+func TestFlag_has(t *testing.T) {
+	for _, tt := range []struct {
+		flags, flag enmesh.Flag
+		want        bool
+	}{
+		{"UH", "UH", true},
+		{"UH,URX", "UH", true},
+		{"UH,URX", "URX", true},
+		{"UF,UC,URX", "UC", true},
+		{"UH,URX", "UR", false},
+		{"URX", "UR", false},
+		{"UH", "UH,URX", false},
+		{"", "UH", false},
+		{"UH", "", false},
+		{"UH,", "", false},
+		{",UH", "UH", true},
+		{"", "", false},
+	} {
+		if got := tt.flags.Has(tt.flag); got != tt.want {
+			t.Errorf("%q has %q: %t, want %t", tt.flags, tt.flag, got, tt.want)
+		}
+	}
+	both, none := enmesh.Flag("UH,URX"), 0
+	if n := testing.AllocsPerRun(100, func() {
+		if !both.Has(enmesh.FlagRetriesExhausted) {
+			none++
+		}
+	}); n != 0 || none != 0 {
+		t.Errorf("%v allocations, want 0", n)
 	}
 }
 

@@ -6,10 +6,13 @@ package enmesh
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
-// Flag is Envoy's short response flag; "" when none applies.
+// Flag is Envoy's short response flag, or several with commas between, as Envoy
+// writes them: "UH,URX" says that no endpoint was healthy and that the retries are
+// used up. It is "" when none applies. Ask [Flag.Has] for one; == compares the whole.
 type Flag string
 
 // The flags that enmesh sets, with Envoy's meaning.
@@ -28,6 +31,20 @@ const (
 	FlagCallerGone       Flag = "DC"  // the caller cancelled
 )
 
+// Has reports whether g, a single flag, is one of f's. No flag has "".
+func (f Flag) Has(g Flag) bool {
+	if f == g {
+		return g != ""
+	}
+	for rest := string(f); rest != "" && g != ""; {
+		var one string
+		if one, rest, _ = strings.Cut(rest, ","); one == string(g) {
+			return true
+		}
+	}
+	return false
+}
+
 // Error is how a policy or the far side says no. Whoever creates an Error sets its
 // Outcome: adapters for what the wire said, policies for their refusals. Frequent
 // ones are built once and shared; an Error is never written after it was returned.
@@ -36,23 +53,31 @@ type Error struct {
 	Outcome    Outcome
 	Unsent     bool          // it provably never reached the application
 	Status     int           // HTTP status of the far side, or to answer with; 0: it gave none
-	Flag       Flag          // "" when none applies
+	Flag       Flag          // one, or several with commas between; "" when none applies
 	Policy     string        // the package that refused; "": the far side said it
 	RetryAfter time.Duration // pushback: 0 none given, < 0 do not retry
 	Err        error         // sentinel or cause; nil: the code says it all
 }
 
-// Error is "package: cause", and the flag in brackets when there is one.
+// Error is "package: cause", and the flags in brackets when there are any. What the
+// cause is flagged with is not said twice.
 func (e *Error) Error() string {
+	if e.Flag == "" {
+		return e.text()
+	}
+	return e.text() + " [" + string(e.Flag) + "]"
+}
+
+// text is Error without the flags.
+func (e *Error) text() string {
 	text := e.Code.String()
-	if e.Err != nil {
+	if cause, ok := e.Err.(*Error); ok && e.Flag.Has(cause.Flag) { //nolint:errorlint // a wrap in between has a text of its own
+		text = cause.text()
+	} else if e.Err != nil {
 		text = e.Err.Error()
 	}
 	if e.Policy != "" {
 		text = e.Policy + ": " + text
-	}
-	if e.Flag != "" {
-		text += " [" + string(e.Flag) + "]"
 	}
 	return text
 }

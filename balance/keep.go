@@ -16,11 +16,11 @@ type keeper struct {
 // Keep returns the state that owner has for this endpoint, or makes it. It is for
 // gates: they are built anew on every [Cluster.Configure], and find what they had
 // counted. State that no gate asks for while the gates are built is forgotten, and
-// all of it when the endpoint leaves. owner must be comparable; make must not call
+// all of it when the endpoint leaves. owner must be comparable; build must not call
 // Keep.
-func (e *Endpoint) Keep(owner any, make func() any) any { return e.host.kept.keep(owner, make) }
+func (e *Endpoint) Keep(owner any, build func() any) any { return e.host.kept.keep(owner, build) }
 
-func (k *keeper) keep(owner any, make func() any) any {
+func (k *keeper) keep(owner any, build func() any) any {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if v, ok := k.now[owner]; ok {
@@ -28,7 +28,7 @@ func (k *keeper) keep(owner any, make func() any) any {
 	}
 	v, ok := k.claim[owner]
 	if !ok {
-		v = make()
+		v = build()
 	}
 	if k.now == nil {
 		k.now = map[any]any{}

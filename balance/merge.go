@@ -33,7 +33,8 @@ func (c *Cluster) merge(eps []discovery.Endpoint, anew bool) difference {
 	}
 	c.gen++
 	d := difference{all: make([]*Endpoint, 0, len(eps))}
-	hosts := append(c.spare[:0], make([]*host, len(eps))...)
+	hosts := slices.Grow(c.spare[:0], len(eps))[:len(eps)]
+	clear(hosts)
 	next := 0 // where in the list before the present entry is expected
 	for i := range eps {
 		h := c.find(&eps[i], before, &next, &d)

@@ -31,6 +31,7 @@ func algorithms() map[string]balance.Algorithm {
 func unequal(i int) uint32 { return uint32(1 + i%5) }
 
 func forEach(t *testing.T, f func(t *testing.T, a balance.Algorithm, weight func(int) uint32)) {
+	t.Helper()
 	for name, a := range algorithms() {
 		t.Run(name, func(t *testing.T) { f(t, a, nil) })
 		t.Run(name+", weights", func(t *testing.T) { f(t, a, unequal) })

@@ -172,7 +172,8 @@ func TestPowerOfTwo_rareFailuresKeepTheSpread(t *testing.T) {
 	for _, gap := range []time.Duration{ms, 100 * ms} {
 		n := 0
 		got := shares(t, endpoints(10, nil), enmesh.Now(), 50_000, gap, func(int) (time.Duration, error) {
-			if n++; n%101 == 0 {
+			n++
+			if n%101 == 0 {
 				return ms, errServer
 			}
 			return 10 * ms, nil

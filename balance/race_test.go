@@ -74,7 +74,7 @@ func change(c *balance.Cluster, a balance.Algorithm, stop chan struct{}) {
 		select {
 		case <-stop:
 			return
-		default:
+		case <-time.After(100 * time.Microsecond): // the callers run
 		}
 		eps := told(1+i%7, unequal)
 		eps[0].Draining = i%3 == 0
@@ -82,7 +82,6 @@ func change(c *balance.Cluster, a balance.Algorithm, stop chan struct{}) {
 		if i%5 == 0 {
 			c.Configure(balance.ClusterConfig{Algorithm: a, Gates: gates})
 		}
-		time.Sleep(100 * time.Microsecond) // let the callers run
 		for _, e := range c.Set().Endpoints {
 			e.Eject(enmesh.Now().Add(time.Microsecond))
 			e.Keep("x", func() any { return i })

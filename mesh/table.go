@@ -133,7 +133,7 @@ func (t *Table) find(s *snapshot, key string) *builtHost {
 		}
 	}
 	if h, ok := s.learned.Load(key); ok {
-		return h.(*builtHost) //nolint:forcetypeassert // only builtHosts are stored
+		return h.(*builtHost) //nolint:errcheck // only builtHosts are stored
 	}
 	return t.learn(s, key)
 }
@@ -143,7 +143,7 @@ func (t *Table) learn(s *snapshot, key string) *builtHost {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if h, ok := s.learned.Load(key); ok {
-		return h.(*builtHost) //nolint:forcetypeassert // only builtHosts are stored
+		return h.(*builtHost) //nolint:errcheck // only builtHosts are stored
 	}
 	h, err := t.buildUnknown(s.store, key)
 	if err != nil {
@@ -192,7 +192,7 @@ func (t *Table) fill(s, before *snapshot, hosts []Host) error {
 	slices.SortStableFunc(s.suffixes, func(a, b suffix) int { return len(b.text) - len(a.text) })
 	var err error
 	before.learned.Range(func(key, _ any) bool {
-		name := key.(string) //nolint:forcetypeassert // only names are stored
+		name := key.(string) //nolint:errcheck // only names are stored
 		if s.hosts[name] != nil {
 			return true
 		}

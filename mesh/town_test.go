@@ -128,10 +128,12 @@ func get(ctx context.Context, c *http.Client, url string, header ...string) (str
 // until polls under a deadline.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if ok() {
-			return
+	hung := time.After(10 * time.Second)
+	for !ok() {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-hung:
+			t.Fatalf("not in 10 s: %s", what)
 		}
 	}
-	t.Fatalf("not in 10 s: %s", what)
 }

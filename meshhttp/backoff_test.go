@@ -47,7 +47,7 @@ func TestTransport_leavesAnEndpointAloneThatCannotBeConnectedTo(t *testing.T) {
 	client := pair(t, live.Listener.Addr().String(), deadAddr(t))
 	failed := 0
 	for range 200 {
-		res, err := client.Get("http://svc/") //nolint:noctx // the client has no other bound either
+		res, err := client.Get("http://svc/")
 		if err != nil {
 			failed++
 			continue
@@ -64,7 +64,7 @@ func TestTransport_stillTriesWhenEveryEndpointRests(t *testing.T) {
 	addr := deadAddr(t)
 	client := pair(t, addr)
 	for range 3 {
-		_, err := client.Get("http://svc/") //nolint:noctx,bodyclose // fails
+		_, err := client.Get("http://svc/")
 		if e := enmesh.ErrorOf(err); e == nil || e.Flag != enmesh.FlagConnectFailure || !e.Unsent || errors.Is(err, balance.ErrNoEndpoint) {
 			t.Fatalf("got %v, want an unsent UF each time", err)
 		}
@@ -73,10 +73,10 @@ func TestTransport_stillTriesWhenEveryEndpointRests(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the port was taken meanwhile: %v", err)
 	}
-	live := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.NotFoundHandler()}} //nolint:gosec // a test's server
+	live := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.NotFoundHandler()}}
 	live.Start()
 	defer live.Close()
-	res, err := client.Get("http://svc/") //nolint:noctx // the client has no other bound either
+	res, err := client.Get("http://svc/")
 	if err != nil {
 		t.Fatalf("the endpoint is back, and the call failed: %v", err)
 	}

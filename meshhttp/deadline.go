@@ -47,7 +47,7 @@ func readDeadline(value string, limit time.Duration) (time.Duration, bool) {
 	case ms >= uint64(limit/time.Millisecond):
 		return limit, true
 	}
-	return time.Duration(ms) * time.Millisecond, true //nolint:gosec // below limit
+	return time.Duration(ms) * time.Millisecond, true
 }
 
 // announced is a context with the deadline that a caller announced. It bounds the

@@ -114,7 +114,7 @@ func TestTransport_endsWithTheBody(t *testing.T) {
 		srv.EnableHTTP2 = proto == "HTTP/2.0"
 		srv.Config.ErrorLog = quiet
 		srv.StartTLS()
-		defer srv.Close()
+		t.Cleanup(srv.Close)
 		for _, tt := range cases {
 			t.Run(proto+" "+tt.name, func(t *testing.T) {
 				w := worldOf(srv)

@@ -110,7 +110,7 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 		x.release(e, enmesh.Now())
 		return e
 	}
-	resp, err := rt.RoundTrip(out)
+	resp, err := rt.RoundTrip(out) //nolint:bodyclose // it is handed out, or dropped by Discard
 	now := enmesh.Now()
 	if err != nil {
 		e := classify(ctx, c, err, &x.last.body)

@@ -259,7 +259,7 @@ func TestTransport_blackHoleCountsAgainstTheEndpointOnlyWhenItHadTime(t *testing
 	for _, tt := range []struct {
 		limit time.Duration
 		want  enmesh.Outcome
-	}{{5 * time.Millisecond, enmesh.Neutral}, {60 * time.Millisecond, enmesh.Failure}} {
+	}{{5 * time.Millisecond, enmesh.Neutral}, {time.Second / 2, enmesh.Failure}} {
 		gate := &recorder{}
 		route := &enmesh.Route{Name: "r", AttemptTimeout: 50 * time.Millisecond, Next: enmesh.Send}
 		tr := meshhttp.NewTransport(nil, enmesh.RouterFunc(func(*enmesh.Call) *enmesh.Route { return route }),

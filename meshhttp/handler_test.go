@@ -238,7 +238,7 @@ func TestHandler_writerKeepsWhatTheServersCanDo(t *testing.T) {
 		}), enmesh.Fixed(false)))
 		srv.EnableHTTP2 = h2
 		srv.StartTLS()
-		defer srv.Close()
+		t.Cleanup(srv.Close)
 		resp, err := srv.Client().Get(srv.URL)
 		if err != nil {
 			t.Fatal(err)
@@ -335,14 +335,14 @@ func upgrade(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	defer conn.Close()
-	_, _ = io.WriteString(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 	_ = rw.Flush()
 	for {
 		line, err := rw.ReadString('\n')
 		if err != nil {
 			return
 		}
-		_, _ = io.WriteString(rw, line)
+		_, _ = rw.WriteString(line)
 		_ = rw.Flush()
 	}
 }

@@ -147,7 +147,7 @@ func TestTimeouts_boundTheHeadAndNotTheBody(t *testing.T) {
 			select {
 			case <-r.Context().Done():
 				panic(http.ErrAbortHandler)
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(150 * time.Millisecond):
 			}
 		}
 	}), enmesh.Fixed(false)))
@@ -159,7 +159,7 @@ func TestTimeouts_boundTheHeadAndNotTheBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := w.client(t, nil, true, again, timeout.Attempt(40*time.Millisecond))
+	c := w.client(t, nil, true, again, timeout.Attempt(400*time.Millisecond))
 	if _, got := get(t, c, "http://svc/"); got != "xxxx" {
 		t.Errorf("got %q, want the whole stream", got)
 	}
@@ -212,7 +212,7 @@ func TestTransport_setsThatChangeUnderLoad(t *testing.T) {
 	var all []discovery.Endpoint
 	for range 3 {
 		srv := httptest.NewServer(h)
-		defer srv.Close()
+		t.Cleanup(srv.Close)
 		all = append(all, endpoints(srv.Listener.Addr().String())...)
 	}
 	gate := &recorder{}

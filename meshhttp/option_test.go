@@ -125,7 +125,7 @@ func TestTransport_stalledAnswersDoNotHoldARetry(t *testing.T) {
 	if resp, _ := get(t, c, "http://svc/"); resp.StatusCode != 200 {
 		t.Errorf("got %d, want the second answer", resp.StatusCode)
 	}
-	if took := time.Since(start); took > 3*time.Second {
+	if took := time.Since(start); took > 10*time.Second { // else it would be for ever
 		t.Errorf("the retry waited %v for an answer that nobody wants", took)
 	}
 }
@@ -243,7 +243,7 @@ func TestTransport_contextsDerivedFromACallStartNoGoroutine(t *testing.T) {
 		var last context.Context
 		for range 100 {
 			derived, stop := context.WithCancel(ctx)
-			defer stop()
+			t.Cleanup(stop)
 			last = derived
 		}
 		if n := runtime.NumGoroutine() - before; n > 50 {

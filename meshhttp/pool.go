@@ -58,7 +58,7 @@ func newPools(pattern *http.Transport, secure balance.TLSSource, timeout time.Du
 // of is the pool of e, made when e is picked for the first time.
 func (p *pools) of(e *balance.Endpoint) *pool {
 	if have, ok := p.byEnd.Load(e); ok {
-		return have.(*pool) //nolint:forcetypeassert // the only type stored
+		return have.(*pool) //nolint:errcheck // the only type stored
 	}
 	return p.open(e)
 }
@@ -90,7 +90,7 @@ func (p *pools) open(e *balance.Endpoint) *pool {
 	made := &pool{rt: p.transport(e)}
 	stored, had := p.byEnd.LoadOrStore(e, made)
 	if had {
-		return stored.(*pool) //nolint:forcetypeassert // the only type stored
+		return stored.(*pool) //nolint:errcheck // the only type stored
 	}
 	// The endpoint may have left before it was stored, or all may be closed: then
 	// nobody else retires it.
@@ -103,7 +103,7 @@ func (p *pools) open(e *balance.Endpoint) *pool {
 // watch subscribes to a cluster, once.
 func (p *pools) watch(c *balance.Cluster) {
 	have, _ := p.watched.LoadOrStore(c, new(watch))
-	w := have.(*watch) //nolint:forcetypeassert // the only type stored
+	w := have.(*watch) //nolint:errcheck // the only type stored
 	w.once.Do(func() {
 		w.cancel = c.Subscribe(func(s *balance.Set) {
 			for _, e := range s.Removed {
@@ -120,7 +120,7 @@ func (p *pools) watch(c *balance.Cluster) {
 // when their calls have ended.
 func (p *pools) retire(e *balance.Endpoint) {
 	if have, ok := p.byEnd.LoadAndDelete(e); ok {
-		left := have.(*pool) //nolint:forcetypeassert // the only type stored
+		left := have.(*pool) //nolint:errcheck // the only type stored
 		left.retired.Store(true)
 		left.closeIdle()
 	}
@@ -142,7 +142,7 @@ func (p *pool) closeIdle() {
 
 func (p *pools) closeIdle() {
 	p.byEnd.Range(func(_, have any) bool {
-		have.(*pool).rt.CloseIdleConnections() //nolint:forcetypeassert // the only type stored
+		have.(*pool).rt.CloseIdleConnections() //nolint:errcheck // the only type stored
 		return true
 	})
 }
@@ -150,13 +150,13 @@ func (p *pools) closeIdle() {
 func (p *pools) close() {
 	p.closed.Store(true)
 	p.watched.Range(func(_, have any) bool {
-		w := have.(*watch) //nolint:forcetypeassert // the only type stored
+		w := have.(*watch) //nolint:errcheck // the only type stored
 		w.once.Do(func() { w.cancel = func() {} })
 		w.cancel()
 		return true
 	})
 	p.byEnd.Range(func(key, _ any) bool {
-		p.retire(key.(*balance.Endpoint)) //nolint:forcetypeassert // the only type stored
+		p.retire(key.(*balance.Endpoint)) //nolint:errcheck // the only type stored
 		return true
 	})
 }

@@ -54,7 +54,7 @@ func TestTransport_closesTheConnectionsOfAnEndpointThatLeft(t *testing.T) {
 		open := conns(srv)
 		srv.EnableHTTP2 = h2
 		srv.StartTLS()
-		defer srv.Close()
+		t.Cleanup(srv.Close)
 		w := worldOf(srv)
 		tr := meshhttp2(t, w, srv.Client().Transport.(*http.Transport).TLSClientConfig)
 		c := &http.Client{Transport: tr}
@@ -113,7 +113,7 @@ func TestTransport_tlsFollowsTheEndpoint(t *testing.T) {
 		s.Config.ErrorLog = quiet
 		s.EnableHTTP2 = true
 		s.StartTLS()
-		defer s.Close()
+		t.Cleanup(s.Close)
 	}
 	trusted := good.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	trusted.ServerName = "example.com"

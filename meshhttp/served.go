@@ -47,7 +47,7 @@ func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
 	x.ran = true
 	x.prepare(ctx, c)
 	x.serve()
-	if e := x.outcome(ctx, c); e != nil {
+	if e := x.outcome(ctx, c); e != nil { // a nil *Error is not a nil error
 		return e
 	}
 	return nil
@@ -155,7 +155,7 @@ func (x *served) answer(err error) {
 
 // rescue ends a request whose chain or handler panicked.
 func (x *served) rescue() {
-	v := recover()
+	v := recover() //nolint:revive // rescue is what is deferred
 	if v == nil {
 		return
 	}

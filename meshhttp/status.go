@@ -74,7 +74,7 @@ func parseRetryAfter(v string, now func() time.Time) (time.Duration, bool) {
 		if n > uint64(maxRetryAfter/time.Second) {
 			return maxRetryAfter, true
 		}
-		return time.Duration(n) * time.Second, true //nolint:gosec // bounded above
+		return time.Duration(n) * time.Second, true
 	}
 	at, err := http.ParseTime(v)
 	if err != nil {

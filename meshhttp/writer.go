@@ -74,7 +74,7 @@ type flushWriter struct{ *writer }
 // Flush sends what is buffered, the head first.
 func (w flushWriter) Flush() {
 	w.sent(http.StatusOK)
-	w.ResponseWriter.(http.Flusher).Flush() //nolint:forcetypeassert // as has checked
+	w.ResponseWriter.(http.Flusher).Flush() //nolint:errcheck // as has checked
 }
 
 // FlushError is Flush for http.ResponseController.
@@ -88,7 +88,7 @@ type streamWriter struct{ flushWriter }
 
 // Push promises a resource.
 func (w streamWriter) Push(target string, opts *http.PushOptions) error {
-	return w.ResponseWriter.(http.Pusher).Push(target, opts) //nolint:forcetypeassert // as has checked
+	return w.ResponseWriter.(http.Pusher).Push(target, opts) //nolint:errcheck // as has checked
 }
 
 // connWriter is flushWriter for HTTP/1.1, whose connection can be taken over.
@@ -105,7 +105,7 @@ func (w connWriter) ReadFrom(r io.Reader) (int64, error) {
 
 // Hijack takes the connection over. The call ends when it is closed.
 func (w connWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := w.ResponseWriter.(http.Hijacker).Hijack() //nolint:forcetypeassert // as has checked
+	conn, rw, err := w.ResponseWriter.(http.Hijacker).Hijack() //nolint:errcheck // as has checked
 	if err != nil {
 		return nil, nil, err
 	}
@@ -142,5 +142,5 @@ type halfCloser struct{ *hijacked }
 
 // CloseWrite ends the sending direction.
 func (h halfCloser) CloseWrite() error {
-	return h.Conn.(closeWriter).CloseWrite() //nolint:forcetypeassert // Hijack has checked
+	return h.Conn.(closeWriter).CloseWrite() //nolint:errcheck // Hijack has checked
 }

@@ -181,7 +181,7 @@ func (c *counter) add(age uint32) {
 // at is the count, if the bucket is of that age.
 func (c *counter) at(age uint32) uint64 {
 	v := c.v.Load()
-	if uint32(v>>32) != age {
+	if v>>32 != uint64(age) {
 		return 0
 	}
 	return v & (1<<32 - 1)

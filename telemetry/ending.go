@@ -36,7 +36,7 @@ func Status(r enmesh.Result) int {
 	return enmesh.StatusOfCode(enmesh.CodeOf(r.Err))
 }
 
-// FlagOf is the response flag of err: an *enmesh.Error has its own, the context's
+// FlagOf is the response flags of err, which are few: one, or one and URX. An *enmesh.Error has its own, the context's
 // two errors have DC and UT, everything else has none.
 func FlagOf(err error) enmesh.Flag {
 	if err == nil {

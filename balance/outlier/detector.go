@@ -29,7 +29,7 @@ func (d *Detector) Config() Config { return d.cfg }
 // for, so that a cluster that is configured anew keeps its counts. It admits every
 // call.
 func (d *Detector) Gate(e *balance.Endpoint) enmesh.Gate {
-	return e.Keep(d, func() any { return &host{detector: d, endpoint: e} }).(*host)
+	return e.Keep(d, func() any { return &host{detector: d, endpoint: e} }).(*host) //nolint:errcheck // what is kept for d is a *host
 }
 
 // eject takes h out, if the cluster can spare it.

@@ -311,7 +311,8 @@ func TestGate_allocatesNothing(t *testing.T) {
 	i := 0
 	if got := testing.AllocsPerRun(1000, func() {
 		r := enmesh.Result{Ended: enmesh.Now()}
-		if i++; i%4 != 0 {
+		i++
+		if i%4 != 0 {
 			r.Err, r.Outcome = err500, enmesh.Failure
 		}
 		_ = eps[0].Admit(context.Background(), nil, r.Ended, &a)

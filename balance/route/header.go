@@ -49,7 +49,7 @@ func (h *headerMatch) matches(values []string) bool {
 	if len(values) == 1 || h.want.Kind == KindPresent {
 		return h.want.matches(values[0])
 	}
-	buf := buffers.Get().(*[]byte)
+	buf := buffers.Get().(*[]byte) //nolint:errcheck // the pool holds nothing else
 	defer buffers.Put(buf)
 	b := (*buf)[:0]
 	for i, v := range values {

@@ -49,7 +49,7 @@ func isEscaped(s string) bool {
 
 // unescaped compares a pair that has escapes in it.
 func (q *queryMatch) unescaped(key, value string) (found, matches bool) {
-	buf := buffers.Get().(*[]byte)
+	buf := buffers.Get().(*[]byte) //nolint:errcheck // the pool holds nothing else
 	defer buffers.Put(buf)
 	b, ok := unescape((*buf)[:0], key)
 	*buf = b

@@ -44,9 +44,9 @@ func (w *walker) endpointField(e *discovery.Endpoint, key string, k, v *yaml.Nod
 		e.Ports = w.ports(v, path)
 	case "weight":
 		weight := w.number(v, path, 1<<32-1)
-		e.Weight, e.Draining = uint32(weight), e.Draining || weight == 0 //nolint:gosec // bounded by number
+		e.Weight, e.Draining = uint32(weight), e.Draining || weight == 0
 	case "priority":
-		e.Priority = uint32(w.number(v, path, 1<<32-1)) //nolint:gosec // bounded by number
+		e.Priority = uint32(w.number(v, path, 1<<32-1))
 	case "locality":
 		e.Locality = w.locality(v, path)
 	case "labels":
@@ -87,9 +87,9 @@ func (w *walker) port(n *yaml.Node, path string) discovery.Port {
 		case "name":
 			p.Name = w.text(v, path)
 		case "number":
-			p.Number = uint16(w.number(v, path, 1<<16-1)) //nolint:gosec // bounded by number
+			p.Number = uint16(w.number(v, path, 1<<16-1))
 		case "target":
-			p.Target = uint16(w.number(v, path, 1<<16-1)) //nolint:gosec // bounded by number
+			p.Target = uint16(w.number(v, path, 1<<16-1))
 		case "protocol":
 			p.Protocol = w.text(v, path)
 			if !slices.Contains([]string{"http", "http2", "grpc", "tcp"}, p.Protocol) {

@@ -119,8 +119,8 @@ func aim(system *fsnotify.Watcher, path string) {
 		paths, _ = list(path) // an error has been told already
 	}
 	for _, p := range paths {
-		if real, err := filepath.EvalSymlinks(p); err == nil {
-			want = append(want, filepath.Dir(real))
+		if target, err := filepath.EvalSymlinks(p); err == nil {
+			want = append(want, filepath.Dir(target))
 		}
 	}
 	slices.Sort(want)

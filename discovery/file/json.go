@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -97,7 +98,7 @@ func (r *jsonReader) children(n *yaml.Node, depth int) error {
 // seek moves to where the next token begins.
 func (r *jsonReader) seek() {
 	to := int(r.dec.InputOffset())
-	for to < len(r.data) && bytes.IndexByte([]byte(" \t\r\n,:"), r.data[to]) >= 0 {
+	for to < len(r.data) && strings.IndexByte(" \t\r\n,:", r.data[to]) >= 0 {
 		to++
 	}
 	r.move(to)

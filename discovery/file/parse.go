@@ -77,7 +77,7 @@ var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 func syntaxError(name string, err error) error {
 	text := err.Error()
 	e := &Error{File: name, Problem: yamlLine.ReplaceAllString(text, "")}
-	if m := yamlLine.FindStringSubmatch(text); m != nil && m[1] != "" {
+	if m := yamlLine.FindStringSubmatch(text); len(m) > 1 && m[1] != "" {
 		e.Line, _ = strconv.Atoi(m[1]) // the pattern holds digits only
 		e.Column = 1
 	}

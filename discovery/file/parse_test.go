@@ -123,7 +123,7 @@ func TestParse_errorsNamePlaceFieldAndFix(t *testing.T) {
 		{"s.yaml", "services:\n  a:\n  - address: '[::1%eth0]:80'\n", `neither an IP address nor a DNS name`},
 		{"s.yaml", "services:\n  a:\n  - address: ':80'\n", `neither an IP address nor a DNS name`},
 		{"s.yaml", "services:\n  a:\n  - address: h:1\n  - address: h:1\n", `file: s.yaml:4:5: services.a[1]: address h:1 is that of entry 0 already`},
-		{"s.json", "{\"services\": {\n  \"a\": [{\"adress\": \"h:1\"}]}}", `file: s.json:2:10: services.a[0].adress: unknown field`},
+		{"s.json", "{\"services\": {\n  \"a\": [{\"server\": \"h:1\"}]}}", `file: s.json:2:10: services.a[0].server: unknown field`},
 		{"s.json", "{\"services\":\n {\"a\": [}}", `file: s.json:2:8: invalid character '}'`},
 		{"s.json", "{\"services\":\n {\"a\": [", `file: s.json:2:9: the document ends too early`},
 		{"s.json", "{\"services\": {}}\n{}", `file: s.json:2:1: there is something after the end`},
@@ -144,7 +144,7 @@ func TestParse_errorsNamePlaceFieldAndFix(t *testing.T) {
 }
 
 func TestParse_tellsAllMistakesUpToTen(t *testing.T) {
-	text := "services:\n  a:\n" + strings.Repeat("  - {adress: x}\n", 30)
+	text := "services:\n  a:\n" + strings.Repeat("  - {server: x}\n", 30)
 	_, err := file.Parse("s.yaml", []byte(text))
 	if got := strings.Count(err.Error(), "unknown field"); got != 10 || !strings.Contains(err.Error(), "and 20 more") {
 		t.Errorf("%d mistakes told, want 10 and that there are 20 more:\n%v", got, err)

@@ -13,6 +13,6 @@
 //	router := enmesh.Fixed(false, enmesh.Guard(gate))
 //
 // A call that is one too many is refused at once; nothing queues. The refusal is
-// [ErrFull] and, unless set otherwise, [Overflow] on a client and [Exhausted] on a
+// [ErrFull] and, unless set otherwise, [ErrOverflow] on a client and [ErrExhausted] on a
 // server.
 package concurrency

@@ -16,13 +16,13 @@ import (
 var ErrFull = errors.New("too many calls at once")
 
 var (
-	// Overflow refuses as a client's pool does: Unavailable, 503, UO, Neutral.
-	Overflow = &enmesh.Error{
+	// ErrOverflow refuses as a client's pool does: Unavailable, 503, UO, Neutral.
+	ErrOverflow = &enmesh.Error{
 		Code: enmesh.Unavailable, Outcome: enmesh.Neutral, Unsent: true,
 		Status: 503, Flag: enmesh.FlagOverflow, Policy: "concurrency", Err: ErrFull,
 	}
-	// Exhausted refuses as a server does: ResourceExhausted, 429, RL, Neutral.
-	Exhausted = &enmesh.Error{
+	// ErrExhausted refuses as a server does: ResourceExhausted, 429, RL, Neutral.
+	ErrExhausted = &enmesh.Error{
 		Code: enmesh.ResourceExhausted, Outcome: enmesh.Neutral, Unsent: true,
 		Status: 429, Flag: enmesh.FlagRateLimited, Policy: "concurrency", Err: ErrFull,
 	}
@@ -32,8 +32,8 @@ var (
 type Config struct {
 	// Max is how many calls may run at once: 1 or more.
 	Max int64
-	// Refusal is the error of a call that is one too many. nil is Overflow on a
-	// client and Exhausted on a server. It should be Neutral and Unsent.
+	// Refusal is the error of a call that is one too many. nil is ErrOverflow on a
+	// client and ErrExhausted on a server. It should be Neutral and Unsent.
 	Refusal *enmesh.Error
 }
 
@@ -51,7 +51,7 @@ func NewFixed(cfg Config) (*Fixed, error) {
 	if cfg.Max < 1 {
 		return nil, fmt.Errorf("concurrency: Max %d is less than 1", cfg.Max)
 	}
-	f := &Fixed{max: cfg.Max, refusal: [2]*enmesh.Error{Overflow, Exhausted}}
+	f := &Fixed{max: cfg.Max, refusal: [2]*enmesh.Error{ErrOverflow, ErrExhausted}}
 	if cfg.Refusal != nil {
 		f.refusal = [2]*enmesh.Error{cfg.Refusal, cfg.Refusal}
 	}

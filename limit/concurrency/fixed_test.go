@@ -54,8 +54,8 @@ func TestFixed_refusesBySide(t *testing.T) {
 		want    *enmesh.Error
 		status  int
 	}{
-		{"client", enmesh.Client, nil, concurrency.Overflow, 503},
-		{"server", enmesh.Server, nil, concurrency.Exhausted, 429},
+		{"client", enmesh.Client, nil, concurrency.ErrOverflow, 503},
+		{"server", enmesh.Server, nil, concurrency.ErrExhausted, 429},
 		{"own, client", enmesh.Client, own, own, 0},
 		{"own, server", enmesh.Server, own, own, 0},
 	}
@@ -91,7 +91,8 @@ func TestFixed_isExactUnderContention(t *testing.T) {
 					continue
 				}
 				n := running.Add(1)
-				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+				for m := most.Load(); n > m; m = most.Load() {
+					most.CompareAndSwap(m, n)
 				}
 				running.Add(-1)
 				f.Done(token, enmesh.Result{})

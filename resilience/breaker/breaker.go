@@ -59,7 +59,7 @@ func New(cfg Config) (*Breaker, error) {
 		Timeout:       cfg.OpenFor,
 		ReadyToTrip:   cfg.trips,
 		OnStateChange: func(_ string, _, to gobreaker.State) { b.changed(to) },
-		IsExcluded:    func(err error) bool { return err == errNeutral },
+		IsExcluded:    func(err error) bool { return err == errNeutral }, //nolint:errorlint // only verdict makes it
 	})
 	return b, nil
 }

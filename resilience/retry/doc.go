@@ -41,8 +41,9 @@
 //
 // # Endings
 //
-// When the attempts are used up the error carries Envoy's flag URX; the last
-// attempt's own error is found in it. When the context ends during a backoff, the
+// When the attempts are used up the error carries Envoy's flag URX, after that of the
+// last attempt when there is one ("UH,URX", "UF,URX"); the last attempt's own error is
+// found in it. When the context ends during a backoff, the
 // error is what ended it.
 //
 // # Where it stands

@@ -14,7 +14,7 @@ func (o *On) wants(c *enmesh.Call, e *enmesh.Error) bool {
 	switch {
 	case e.Policy != "" && e.Outcome == enmesh.Neutral:
 		return false
-	case e.Flag == enmesh.FlagNoCluster || e.Flag == enmesh.FlagNoRoute:
+	case e.Flag.Has(enmesh.FlagNoCluster) || e.Flag.Has(enmesh.FlagNoRoute):
 		return false
 	case !answered(e):
 		return o.hasCode(e.Code) || o.wantsUnanswered(e)
@@ -65,7 +65,7 @@ func (o *On) wantsUnanswered(e *enmesh.Error) bool {
 	if !e.Unsent {
 		return false
 	}
-	refused := e.Flag != enmesh.FlagConnectFailure && e.Flag != enmesh.FlagNoHealthy
+	refused := !e.Flag.Has(enmesh.FlagConnectFailure) && !e.Flag.Has(enmesh.FlagNoHealthy)
 	return o.has(onResetBeforeRequest) || refused && o.has(onRefusedStream) || !refused && o.has(onConnectFailure)
 }
 

@@ -170,7 +170,7 @@ func (o On) String() string {
 	return strings.Join(parts, ",")
 }
 
-func (o *On) has(any condition) bool { return o.conditions&any != 0 }
+func (o *On) has(some condition) bool { return o.conditions&some != 0 }
 
 func (o *On) hasCode(c enmesh.Code) bool { return c < 32 && o.codes&(1<<c) != 0 }
 

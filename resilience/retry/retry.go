@@ -93,7 +93,7 @@ func exhausted(made int, err error) error {
 	if last.Policy != "" {
 		last.Policy = "retry"
 	}
-	last.Flag, last.Err = enmesh.FlagRetriesExhausted, err
+	last.Flag, last.Err = withExhausted(last.Flag), err
 	return &last
 }
 

@@ -51,14 +51,14 @@ func (p *purse) Refund() { p.left++; p.refunded++ }
 
 // The errors that adapters make.
 var (
-	connect   = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectFailure}
-	refused   = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectionEnded}
-	noHost    = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagNoHealthy, Policy: "balance"}
-	noCluster = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Status: 503, Flag: enmesh.FlagNoCluster, Policy: "balance"}
-	reset     = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Flag: enmesh.FlagConnectionEnded}
-	slow      = &enmesh.Error{Code: enmesh.DeadlineExceeded, Outcome: enmesh.Failure, Status: 504, Flag: enmesh.FlagTimeout, Policy: "timeout"}
-	open      = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Neutral, Unsent: true, Status: 503, Flag: enmesh.FlagOverflow, Policy: "breaker"}
-	foreign   = errors.New("foreign")
+	connect      = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectFailure}
+	refused      = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectionEnded}
+	errNoHost    = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagNoHealthy, Policy: "balance"}
+	errNoCluster = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Status: 503, Flag: enmesh.FlagNoCluster, Policy: "balance"}
+	reset        = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Flag: enmesh.FlagConnectionEnded}
+	slow         = &enmesh.Error{Code: enmesh.DeadlineExceeded, Outcome: enmesh.Failure, Status: 504, Flag: enmesh.FlagTimeout, Policy: "timeout"}
+	open         = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Neutral, Unsent: true, Status: 503, Flag: enmesh.FlagOverflow, Policy: "breaker"}
+	errForeign   = errors.New("foreign")
 )
 
 func http(status int) *enmesh.Error {
@@ -100,7 +100,7 @@ func TestRetry_whatIsTriedAgain(t *testing.T) {
 		{name: "reset-before-request", on: "reset-before-request", err: refused, again: true},
 		{name: "reset-before-request, sent", on: "reset-before-request", idempotent: true, err: reset},
 		{name: "connect-failure", on: "connect-failure", err: connect, again: true},
-		{name: "connect-failure, no endpoint", on: "connect-failure", err: noHost, again: true},
+		{name: "connect-failure, no endpoint", on: "connect-failure", err: errNoHost, again: true},
 		{name: "connect-failure is no refused stream", on: "connect-failure", err: refused},
 		{name: "refused-stream", on: "refused-stream", err: refused, again: true},
 		{name: "refused-stream is no connect failure", on: "refused-stream", err: connect},
@@ -123,8 +123,8 @@ func TestRetry_whatIsTriedAgain(t *testing.T) {
 		{name: "deadline-exceeded, attempt timeout, POST", on: "deadline-exceeded", err: slow},
 		{name: "unavailable is no 503", on: "unavailable", idempotent: true, err: http(503)},
 		{name: "a refusal", on: "5xx,unavailable,503,reset", idempotent: true, err: open},
-		{name: "an unknown destination", on: "5xx,unavailable,503,connect-failure", idempotent: true, err: noCluster},
-		{name: "a foreign error", on: "5xx,reset", idempotent: true, err: foreign},
+		{name: "an unknown destination", on: "5xx,unavailable,503,connect-failure", idempotent: true, err: errNoCluster},
+		{name: "a foreign error", on: "5xx,reset", idempotent: true, err: errForeign},
 		{name: "the caller cancelled", on: "cancelled,reset,5xx", err: enmesh.ErrCanceled},
 	}
 	for _, tt := range tests {
@@ -169,6 +169,48 @@ func TestRetry_lastErrorIsStillTheAnswersOwn(t *testing.T) {
 		}
 		if w.Sent() != 3 || w.Discarded() != 2 {
 			t.Errorf("sent %d, dropped %d answers; want 3 and 2", w.Sent(), w.Discarded())
+		}
+	})
+}
+
+// As in Envoy, the flag of the last attempt stands before URX.
+func TestRetry_exhaustedKeepsTheCausesFlag(t *testing.T) {
+	answer := func(flag enmesh.Flag) *enmesh.Error {
+		return &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: flag, Policy: "balance"}
+	}
+	for _, tt := range []struct{ cause, want enmesh.Flag }{
+		{"", "URX"},
+		{enmesh.FlagNoHealthy, "UH,URX"},
+		{enmesh.FlagConnectFailure, "UF,URX"},
+		{enmesh.FlagConnectionEnded, "UC,URX"},
+		{enmesh.FlagTimeout, "UT,URX"},
+		{enmesh.FlagRetriesExhausted, "URX"},
+		{"UF,URX", "UF,URX"},
+		{"XX", "XX,URX"},
+	} {
+		t.Run(string(tt.cause), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				step := enmeshtest.Answer(answer(tt.cause))
+				err := enmeshtest.NewWire(step, step).Do(t.Context(),
+					enmesh.Fixed(true, mustNew(t, retry.Config{MaxAttempts: 2, On: mustOn(t, "reset,connect-failure")})))
+				e := enmesh.ErrorOf(err)
+				if e.Flag != tt.want || !e.Flag.Has(enmesh.FlagRetriesExhausted) || e.Policy != "retry" {
+					t.Errorf("flag %q of %q, want %q of retry", e.Flag, e.Policy, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// A retry inside a retry: the outer one goes by the cause, which the inner one's
+// URX does not hide, and says URX once.
+func TestRetry_goesByTheCauseOfAnInnerRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		again := mustNew(t, retry.Config{MaxAttempts: 2, On: mustOn(t, "connect-failure")})
+		w := enmeshtest.NewWire(enmeshtest.Answer(errNoHost), enmeshtest.Answer(errNoHost), enmeshtest.Answer(errNoHost), enmeshtest.Answer(errNoHost))
+		err := w.Do(t.Context(), enmesh.Fixed(true, again, again))
+		if e := enmesh.ErrorOf(err); e.Flag != "UH,URX" || w.Sent() != 4 || !errors.Is(err, errNoHost) {
+			t.Errorf("got %v after %d attempts, want UH,URX after 4", err, w.Sent())
 		}
 	})
 }

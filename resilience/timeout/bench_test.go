@@ -56,9 +56,9 @@ func BenchmarkAttempt(b *testing.B) {
 				_ = next(context.Background(), c)
 			}
 		})
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
 		b.Run(m.name+"/cancelable", func(b *testing.B) {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
 			b.ReportAllocs()
 			for b.Loop() {
 				_ = next(ctx, c)

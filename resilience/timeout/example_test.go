@@ -36,7 +36,7 @@ func ExampleAttempt() {
 		}
 	}
 	w := enmeshtest.NewWire(enmeshtest.Hang(), enmeshtest.Answer(nil))
-	err := w.Do(context.Background(), enmesh.Fixed(true, again, timeout.Attempt(5*time.Millisecond)))
+	err := w.Do(context.Background(), enmesh.Fixed(true, again, timeout.Attempt(50*time.Millisecond)))
 	fmt.Println(err, "after", w.Sent(), "attempts")
 	// Output:
 	// <nil> after 2 attempts

@@ -29,7 +29,7 @@ func newTimer(now enmesh.Instant) *timer {
 	if now < loaded {
 		return &timer{}
 	}
-	return timers.Get().(*timer)
+	return timers.Get().(*timer) //nolint:errcheck // the pool holds nothing else
 }
 
 func (m *timer) start(t *term, limit time.Duration) {

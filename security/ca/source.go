@@ -49,7 +49,7 @@ func (d *Development) Source(namespace, serviceAccount string) (*Source, error) 
 func (s *Source) ID() security.ID { return s.id }
 
 // Identity is the present identity, renewed if it is time. While renewing fails,
-// the one there is is given until its end.
+// the last one is given until its end.
 func (s *Source) Identity() (*security.Identity, error) {
 	now := s.authority.cfg.Now()
 	_, trusted := s.authority.present(now)
@@ -81,5 +81,5 @@ func (i *issued) fresh(now time.Time, trusted *bundle) bool {
 // renewAt is half of the life left, give or take a tenth of it.
 func renewAt(now, end time.Time) time.Time {
 	life := end.Sub(now)
-	return now.Add(life/2 - life/10 + rand.N(life/5+1)) //nolint:gosec // jitter, no secret
+	return now.Add(life/2 - life/10 + rand.N(life/5+1))
 }

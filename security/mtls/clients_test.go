@@ -15,7 +15,8 @@ import (
 func TestClients_oneConfigurationPerExpectation(t *testing.T) {
 	d := newCA(t, ca.Config{})
 	c := mtls.NewClients(source(t, d, "web"))
-	if c.For(sa("a")) != c.For(sa("a")) || c.For(sa("a")) == c.For(sa("b")) {
+	a, again := c.For(sa("a")), c.For(sa("a"))
+	if a != again || a == c.For(sa("b")) {
 		t.Error("one ID: want the same configuration for the same ID and another for another")
 	}
 	if c.For(sa("a"), sa("b")) != c.For(sa("b"), sa("a"), sa("b")) {

@@ -90,8 +90,9 @@ func ExampleNewClients() {
 	clients := mtls.NewClients(web)
 	reviews := security.MustParseID("spiffe://cluster.local/ns/default/sa/reviews")
 	ratings := security.MustParseID("spiffe://cluster.local/ns/default/sa/ratings")
-	fmt.Println(clients.For(reviews) == clients.For(reviews))
-	fmt.Println(clients.For(reviews) == clients.For(ratings))
+	one, again := clients.For(reviews), clients.For(reviews)
+	fmt.Println(one == again)
+	fmt.Println(one == clients.For(ratings))
 	// Output:
 	// true
 	// false

@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -160,53 +159,6 @@ func cut(t testing.TB, dir, name string) {
 	put(t, dir, name, data[:len(data)/2])
 }
 
-// A volume as Kubernetes writes it: names link through ..data, which is swapped.
-func TestFiles_followsASymlinkSwap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newCA(t, ca.Config{})
-		root := t.TempDir()
-		write(t, d, filepath.Join(root, "one"), "reviews")
-		link(t, "one", filepath.Join(root, "..data"))
-		for _, name := range []string{ca.CertFile, ca.KeyFile, ca.CAFile} {
-			link(t, filepath.Join("..data", name), filepath.Join(root, name))
-		}
-		var heard int
-		cfg := filesConfig(root)
-		cfg.OnUpdate = func(i *security.Identity, err error) {
-			if heard++; i == nil || err != nil {
-				t.Errorf("OnUpdate(%v, %v)", i, err)
-			}
-		}
-		f := openFiles(t, cfg)
-		before := serial(t, f)
-		write(t, d, filepath.Join(root, "two"), "reviews")
-		link(t, "two", filepath.Join(root, "..tmp"))
-		if err := os.Rename(filepath.Join(root, "..tmp"), filepath.Join(root, "..data")); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(settled)
-		if serial(t, f) == before || f.Err() != nil {
-			t.Errorf("the swap was not seen; Err = %v", f.Err())
-		}
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-		if heard != 1 {
-			t.Errorf("OnUpdate was called %d times, want 1", heard)
-		}
-	})
-}
-
-func link(t testing.TB, old, name string) {
-	t.Helper()
-	if err := os.Symlink(old, name); err != nil {
-		t.Skip("no symbolic links here:", err)
-	}
-}
-
 func TestFiles_tellsWhenTheCertificateHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newCA(t, ca.Config{TTL: time.Minute})
@@ -279,39 +231,20 @@ func TestNewFiles_federatedRoots(t *testing.T) {
 	}
 }
 
-func TestNewFiles_refusesAKeyThatOthersCanRead(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no such modes")
-	}
-	d := newCA(t, ca.Config{})
-	dir := t.TempDir()
-	write(t, d, dir, "reviews")
-	if err := os.Chmod(filepath.Join(dir, ca.KeyFile), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	cfg := filesConfig(dir)
-	if _, err := mtls.NewFiles(cfg); err == nil || !strings.Contains(err.Error(), "0640") {
-		t.Errorf("err = %v, want a refusal that tells the mode", err)
-	}
-	cfg.SharedKey = true
-	f := openFiles(t, cfg)
-	_ = f.Close()
-}
-
 func TestNewFiles_errorsNeverShowTheKey(t *testing.T) {
 	const canary = "CANARYCANARYCANARYCANARYCANARYCA"
 	d := newCA(t, ca.Config{})
 	dir := t.TempDir()
 	write(t, d, dir, "reviews")
-	real := read(t, dir, ca.KeyFile)
-	block, _ := pem.Decode(real)
-	middle := strings.Split(string(real), "\n")[1][20:50]
+	right := read(t, dir, ca.KeyFile)
+	block, _ := pem.Decode(right)
+	middle := strings.Split(string(right), "\n")[1][20:50]
 	for name, data := range map[string]string{
 		"no PEM":        canary,
 		"not base64":    "-----BEGIN PRIVATE KEY-----\n!" + canary + "\n-----END PRIVATE KEY-----\n",
 		"no DER":        "-----BEGIN PRIVATE KEY-----\n" + canary + "\n-----END PRIVATE KEY-----\n",
 		"named by key":  "-----BEGIN " + canary + " PRIVATE KEY-----\n" + canary + "\n-----END " + canary + " PRIVATE KEY-----\n",
-		"cut":           string(real[:len(real)/2]),
+		"cut":           string(right[:len(right)/2]),
 		"twice encoded": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: append(block.Bytes[:40:40], block.Bytes...)})),
 	} {
 		put(t, dir, ca.KeyFile, []byte(data))

@@ -85,6 +85,7 @@ func TestServer_allowNarrowsClients(t *testing.T) {
 // wrongCertificates are chains that neither side may accept as
 // spiffe://mesh.test/ns/default/sa/peer; other is a root nobody trusts.
 func wrongCertificates(t *testing.T, a, other *authority) map[string]tls.Certificate {
+	t.Helper()
 	good := sa("peer").String()
 	self := func() tls.Certificate {
 		own := newAuthority(t)

@@ -7,7 +7,7 @@
 //
 // When a call goes wrong, the first questions are where it went, what came back, and
 // whether the far side or a policy said no. Envoy's access log answers them with a
-// status and a response flag ("UH": no healthy endpoint; "URX": retries exhausted),
+// status and a response flag ("UH": no healthy endpoint; "UH,URX": and no retry is left),
 // and operators know these by heart. A log of every call costs more than the rest of
 // the mesh, though, and a log that holds headers holds passwords.
 //

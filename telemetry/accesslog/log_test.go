@@ -106,6 +106,14 @@ func TestLog_refusedServerCall(t *testing.T) {
 	})
 }
 
+func TestLog_retriesExhausted(t *testing.T) {
+	last := &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Flag: "UH,URX", Policy: "retry"}
+	got := logged(t, accesslog.Config{}, enmesh.Client, reviews, last)
+	if got["flags"] != "UH,URX" || got["policy"] != "retry" {
+		t.Errorf("flags %v of %v, want UH,URX of retry", got["flags"], got["policy"])
+	}
+}
+
 func want(t *testing.T, got, want map[string]any) {
 	t.Helper()
 	keys := slices.Sorted(maps.Keys(want))

@@ -21,12 +21,12 @@ const (
 
 // bucketOf is the index of the bucket that holds d.
 func bucketOf(d time.Duration) int {
-	us := uint64(max(d, 0) / time.Microsecond) //nolint:gosec // never negative
+	us := uint64(max(d, 0) / time.Microsecond)
 	if us < linear {
-		return int(us) //nolint:gosec // below 16
+		return int(us)
 	}
 	shift := bits.Len64(us) - 1 - precision
-	return min(shift*linear+int(us>>shift), buckets-1) //nolint:gosec // below 32
+	return min(shift*linear+int(us>>shift), buckets-1)
 }
 
 // middleOf is the middle of a bucket.

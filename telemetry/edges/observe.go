@@ -29,7 +29,7 @@ type key struct {
 }
 
 func (k *key) hash() uint64 {
-	n := uint64(k.code)<<40 | uint64(k.status)<<8 | uint64(k.protocol) //nolint:gosec // never negative
+	n := uint64(k.code)<<40 | uint64(k.status)<<8 | uint64(k.protocol)
 	return uint64(telemetry.Hash(0).Uint(n).String(k.version).Uint(uint64(len(k.service))))
 }
 
@@ -45,7 +45,7 @@ func (o *calls) Observe(r enmesh.Result) {
 	c := r.Call
 	k := key{service: c.Service, version: telemetry.VersionOf(c.Endpoint), protocol: c.Protocol, code: enmesh.CodeOf(r.Err)}
 	if c.Protocol == enmesh.HTTP {
-		k.status = int32(telemetry.Status(r)) //nolint:gosec // a status has three digits
+		k.status = int32(telemetry.Status(r))
 	}
 	hash := k.hash()
 	n, ok := o.cache.Get(hash, &k)

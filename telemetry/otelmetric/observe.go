@@ -26,7 +26,7 @@ type key struct {
 }
 
 func (k *key) hash() uint64 {
-	n := uint64(k.code)<<40 | uint64(k.status)<<16 | uint64(len(k.service))<<8 | uint64(k.protocol) //nolint:gosec // never negative
+	n := uint64(k.code)<<40 | uint64(k.status)<<16 | uint64(len(k.service))<<8 | uint64(k.protocol)
 	return uint64(telemetry.Hash(0).Uint(n).String(k.method))
 }
 
@@ -66,9 +66,9 @@ func (o *calls) keyOf(r enmesh.Result) key {
 		return k
 	}
 	k.method, k.scheme = knownMethod(c.Method), c.Scheme
-	k.status = int32(c.Answer.Status) //nolint:gosec // a status has three digits
+	k.status = int32(c.Answer.Status)
 	if o.side == enmesh.Server {
-		k.status = int32(telemetry.Status(r)) //nolint:gosec // a status has three digits
+		k.status = int32(telemetry.Status(r))
 	}
 	return k
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	dto "github.com/prometheus/client_model/go"
 	"go.uber.org/goleak"
 
 	"github.com/enmesh-go/enmesh"
@@ -339,64 +338,6 @@ func TestCollector_badTextDoesNotFailAScrape(t *testing.T) {
 	c.Calls(telemetry.Scope{Self: self}).Observe(end(call(func(c *enmesh.Call) { c.Service = "a\xffb" }), nil, 0))
 	if text := scrape(t, c); !strings.Contains(text, "a\uFFFDb") {
 		t.Errorf("want the bad byte replaced, got\n%s", text)
-	}
-}
-
-func TestCollector_seriesAreBounded(t *testing.T) {
-	c := prom.New(prom.Config{})
-	o := c.Calls(telemetry.Scope{Side: enmesh.Server, Self: self})
-	for i := range 100_000 {
-		o.Observe(end(call(func(c *enmesh.Call) { c.Path = fmt.Sprintf("/reviews/%d", i) }), nil, 0))
-	}
-	if n, _ := collected(t, c, "istio_requests_total"); n != 1 {
-		t.Errorf("100,000 paths made %d series, want 1", n)
-	}
-	for i := range 50_000 {
-		o.Observe(end(call(func(c *enmesh.Call) {
-			c.Source = &enmesh.Peer{Identity: fmt.Sprintf("spiffe://cluster.local/ns/default/sa/%d", i)}
-		}), nil, 0))
-	}
-	if n, total := collected(t, c, "istio_requests_total"); n != prom.DefaultMaxSeries+1 || total != 150_000 {
-		t.Errorf("50,000 principals made %d series that count %v calls, want the limit and one for the rest, and all calls", n, total)
-	}
-	if _, folded := collected(t, c, "enmesh_metrics_folded_total"); folded != 40_001 {
-		t.Errorf("%v calls were folded, want 40001", folded)
-	}
-}
-
-// collected is how many series a counter has, and their sum.
-func collected(t *testing.T, c prometheus.Collector, name string) (series int, sum float64) {
-	t.Helper()
-	ch := make(chan prometheus.Metric, 100)
-	go func() {
-		defer close(ch)
-		c.Collect(ch)
-	}()
-	for m := range ch {
-		if !strings.Contains(m.Desc().String(), "\""+name+"\"") {
-			continue
-		}
-		var out dto.Metric
-		if err := m.Write(&out); err != nil {
-			t.Fatal(err)
-		}
-		series++
-		sum += out.GetCounter().GetValue()
-	}
-	return series, sum
-}
-
-func TestCollector_attemptSeriesAreBounded(t *testing.T) {
-	c := prom.New(prom.Config{MaxSeries: 5})
-	o := c.Attempts(telemetry.Scope{Self: self})
-	for i := range 100 {
-		o.Observe(end(call(func(c *enmesh.Call) { c.Service = fmt.Sprintf("s%d", i) }), nil, 0))
-	}
-	if n, total := collected(t, c, "enmesh_attempts_total"); n != 6 || total != 100 {
-		t.Errorf("100 services made %d series that count %v, want 6 and 100", n, total)
-	}
-	if text := scrape(t, c); !strings.Contains(text, `outcome="_overflow"`) || !strings.Contains(text, `{of="attempts"} 95`) {
-		t.Errorf("want 95 attempts in the overflow series, got\n%s", text)
 	}
 }
 

@@ -35,7 +35,10 @@ type callKey struct {
 }
 
 func (k *callKey) hash() uint64 {
-	h := telemetry.Hash(0).Uint(uint64(k.code)<<40 | uint64(k.status)<<8 | uint64(len(k.flag))<<1 | uint64(k.protocol))
+	h := telemetry.Hash(0).Uint(uint64(k.code)<<40 | uint64(k.status)<<8 | uint64(k.protocol))
+	if k.flag != "" {
+		h = h.String(string(k.flag))
+	}
 	if k.endpoint != nil {
 		h = h.Endpoint(k.endpoint)
 	}
@@ -74,7 +77,7 @@ func (o *calls) Observe(r enmesh.Result) {
 	c := r.Call
 	k := callKey{
 		service: c.Service, flag: telemetry.FlagOf(r.Err),
-		status: int32(telemetry.Status(r)), protocol: c.Protocol, //nolint:gosec // a status has three digits
+		status: int32(telemetry.Status(r)), protocol: c.Protocol,
 	}
 	if c.Protocol == enmesh.GRPC {
 		k.code = enmesh.CodeOf(r.Err)
@@ -86,7 +89,7 @@ func (o *calls) Observe(r enmesh.Result) {
 		k.secure = c.Source.TLS != nil && len(c.Source.TLS.PeerCertificates) > 0
 	}
 	s := &o.find(&k, c.Source, r.Ended).value
-	s.duration.observe(durations, uint64(max(r.Ended.Sub(c.Start), 0))) //nolint:gosec // never negative
+	s.duration.observe(durations, uint64(max(r.Ended.Sub(c.Start), 0)))
 	request, answer := c.Sizes()
 	if request >= 0 {
 		s.request.observe(sizes, uint64(request))
@@ -162,7 +165,10 @@ func (o *attempts) Observe(r enmesh.Result) {
 		service: c.Service, version: telemetry.VersionOf(c.Endpoint),
 		flag: telemetry.FlagOf(r.Err), outcome: r.Outcome, protocol: c.Protocol,
 	}
-	h := telemetry.Hash(0).Uint(uint64(len(k.flag))<<16 | uint64(k.outcome)<<8 | uint64(k.protocol)).String(k.version)
+	h := telemetry.Hash(0).Uint(uint64(k.outcome)<<8 | uint64(k.protocol)).String(k.version)
+	if k.flag != "" {
+		h = h.String(string(k.flag))
+	}
 	if s, ok := o.cache.Get(uint64(h), &k); ok {
 		s.value.Add(1)
 		return

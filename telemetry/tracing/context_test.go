@@ -23,11 +23,11 @@ func through(t testing.TB, parent, state string) (string, string) {
 	t.Helper()
 	off := tracing.New(tracing.Config{})
 	var out *enmesh.Call
-	run(t, context.Background(), off.Calls(enmesh.Server), func(c *enmesh.Call) {
+	run(context.Background(), t, off.Calls(enmesh.Server), func(c *enmesh.Call) {
 		c.Header.Set("Traceparent", parent)
 		c.Header.Set("Tracestate", state)
 	}, func(ctx context.Context, _ *enmesh.Call) error {
-		out = run(t, ctx, off.Calls(enmesh.Client), nil)
+		out = run(ctx, t, off.Calls(enmesh.Client), nil)
 		return nil
 	})
 	return out.Header.Get("Traceparent"), out.Header.Get("Tracestate")
@@ -60,7 +60,7 @@ func TestForward_withoutAnSDK(t *testing.T) {
 
 func TestForward_theCallersOwn(t *testing.T) {
 	off := tracing.New(tracing.Config{})
-	call := run(t, t.Context(), off.Calls(enmesh.Client), func(c *enmesh.Call) { c.Header.Set("Traceparent", parent) })
+	call := run(t.Context(), t, off.Calls(enmesh.Client), func(c *enmesh.Call) { c.Header.Set("Traceparent", parent) })
 	if got := call.Header.Get("Traceparent"); got != parent {
 		t.Errorf("traceparent %q, want what the caller wrote", got)
 	}
@@ -71,7 +71,7 @@ func TestForward_aSpanThatSomebodyElseStarted(t *testing.T) {
 	defer func() { _ = provider.Shutdown(context.Background()) }()
 	ctx, span := provider.Tracer("test").Start(t.Context(), "theirs")
 	defer span.End()
-	call := run(t, ctx, tracing.New(tracing.Config{}).Calls(enmesh.Client), nil)
+	call := run(ctx, t, tracing.New(tracing.Config{}).Calls(enmesh.Client), nil)
 	if got := call.Header.Get("Traceparent"); len(got) != 55 || got[36:52] != span.SpanContext().SpanID().String() {
 		t.Errorf("traceparent %q, want that of the span", got)
 	}

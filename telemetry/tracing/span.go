@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -29,15 +30,13 @@ func spanName(c *enmesh.Call) string {
 }
 
 func rpcMethod(c *enmesh.Call) string {
-	if len(c.Path) > 0 && c.Path[0] == '/' {
-		return c.Path[1:]
-	}
-	return c.Path
+	return strings.TrimPrefix(c.Path, "/")
 }
 
 // httpMethod is the method, or "_OTHER" when it is none that HTTP knows.
 func httpMethod(c *enmesh.Call) string {
 	switch c.Method {
+	//nolint:usestdlibvars // the words of the protocol, without importing net/http
 	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY":
 		return c.Method
 	case "":

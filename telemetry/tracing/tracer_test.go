@@ -45,7 +45,7 @@ func tracer(t testing.TB, options ...sdk.TracerProviderOption) (*tracing.Tracer,
 }
 
 // run sends one call through m to its end, and gives the call.
-func run(t testing.TB, ctx context.Context, m enmesh.Middleware, describe func(c *enmesh.Call), steps ...enmeshtest.Step) *enmesh.Call {
+func run(ctx context.Context, t testing.TB, m enmesh.Middleware, describe func(c *enmesh.Call), steps ...enmeshtest.Step) *enmesh.Call {
 	t.Helper()
 	w := enmeshtest.NewWire(steps...)
 	w.Call().Header = enmeshtest.Header{}
@@ -62,14 +62,14 @@ func run(t testing.TB, ctx context.Context, m enmesh.Middleware, describe func(c
 func attributes(s tracetest.SpanStub) map[string]string {
 	out := map[string]string{}
 	for _, a := range s.Attributes {
-		out[string(a.Key)] = a.Value.Emit()
+		out[string(a.Key)] = a.Value.String()
 	}
 	return out
 }
 
 func TestTracer_clientSpan(t *testing.T) {
 	tr, exporter := tracer(t)
-	call := run(t, t.Context(), tr.Calls(enmesh.Client), func(c *enmesh.Call) {
+	call := run(t.Context(), t, tr.Calls(enmesh.Client), func(c *enmesh.Call) {
 		c.Method, c.Path, c.Query, c.Scheme, c.Authority = "GET", "/reviews/1", "token=secret", "http", "reviews:9080"
 		c.Service, c.Subset = "reviews", "v2"
 	}, func(ctx context.Context, c *enmesh.Call) error {
@@ -113,7 +113,7 @@ func same(t *testing.T, got, want map[string]string) {
 func TestTracer_serverSpan(t *testing.T) {
 	tr, exporter := tracer(t)
 	var inside trace.SpanContext
-	run(t, t.Context(), tr.Calls(enmesh.Server), func(c *enmesh.Call) {
+	run(t.Context(), t, tr.Calls(enmesh.Server), func(c *enmesh.Call) {
 		c.Side, c.Protocol, c.Method, c.Path, c.Authority = enmesh.Server, enmesh.GRPC, "POST", "/ratings.Ratings/Get", "ratings"
 		c.Source = &enmesh.Peer{Addr: netip.MustParseAddrPort("10.0.0.9:40000")}
 		c.Header.Set("Traceparent", parent)
@@ -163,7 +163,7 @@ func TestTracer_status(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tr, exporter := tracer(t)
-			run(t, t.Context(), tr.Calls(tt.side), func(c *enmesh.Call) { c.Side, c.Protocol = tt.side, tt.protocol },
+			run(t.Context(), t, tr.Calls(tt.side), func(c *enmesh.Call) { c.Side, c.Protocol = tt.side, tt.protocol },
 				func(_ context.Context, c *enmesh.Call) error {
 					if e := enmesh.ErrorOf(tt.err); tt.protocol == enmesh.HTTP {
 						c.Answer.Status = e.Status
@@ -180,7 +180,7 @@ func TestTracer_status(t *testing.T) {
 
 func TestTracer_aClientWithoutAnAnswer(t *testing.T) {
 	tr, exporter := tracer(t)
-	run(t, t.Context(), tr.Calls(enmesh.Client), func(c *enmesh.Call) { c.Method = "BREW" }, enmeshtest.Answer(errBusy))
+	run(t.Context(), t, tr.Calls(enmesh.Client), func(c *enmesh.Call) { c.Method = "BREW" }, enmeshtest.Answer(errBusy))
 	s := exporter.GetSpans()[0]
 	got := attributes(s)
 	if s.Name != "HTTP" || got["http.request.method"] != "_OTHER" || got["http.request.method_original"] != "BREW" {
@@ -216,7 +216,7 @@ func TestTracer_resends(t *testing.T) {
 			return err
 		}
 	}
-	run(t, t.Context(), enmesh.Chain(tr.Calls(enmesh.Client), again), nil,
+	run(t.Context(), t, enmesh.Chain(tr.Calls(enmesh.Client), again), nil,
 		enmeshtest.Answer(errBusy), enmeshtest.Answer(errBusy), enmeshtest.Answer(nil))
 	spans := exporter.GetSpans()
 	if len(spans) != 1 || attributes(spans[0])["http.request.resend_count"] != "2" {
@@ -235,12 +235,12 @@ func TestTracer_fromServerToClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out *enmesh.Call
-	run(t, t.Context(), tr.Calls(enmesh.Server), func(c *enmesh.Call) {
+	run(t.Context(), t, tr.Calls(enmesh.Server), func(c *enmesh.Call) {
 		c.Header.Set("Traceparent", parent)
 		c.Header.Set("Tracestate", "vendor=1")
 		c.Header.Set("Baggage", bag.String())
 	}, func(ctx context.Context, _ *enmesh.Call) error {
-		out = run(t, ctx, tr.Calls(enmesh.Client), nil)
+		out = run(ctx, t, tr.Calls(enmesh.Client), nil)
 		return nil
 	})
 	spans := exporter.GetSpans()
@@ -257,11 +257,11 @@ func TestTracer_fromServerToClient(t *testing.T) {
 
 func TestTracer_unsampled(t *testing.T) {
 	tr, exporter := tracer(t, sdk.WithSampler(sdk.NeverSample()))
-	call := run(t, t.Context(), tr.Calls(enmesh.Client), nil)
+	call := run(t.Context(), t, tr.Calls(enmesh.Client), nil)
 	if got := call.Header.Get("Traceparent"); !strings.HasSuffix(got, "-00") {
 		t.Errorf("traceparent %q, want one that says not sampled", got)
 	}
-	server := run(t, t.Context(), tr.Calls(enmesh.Server), nil)
+	server := run(t.Context(), t, tr.Calls(enmesh.Server), nil)
 	if got := server.Header.Get("Traceparent"); len(got) != 55 {
 		t.Errorf("a trace that begins at a server is %q in its header, want it there", got)
 	}
@@ -275,7 +275,7 @@ func TestTracer_ownPropagator(t *testing.T) {
 	provider := sdk.NewTracerProvider(sdk.WithSyncer(exporter))
 	defer func() { _ = provider.Shutdown(context.Background()) }()
 	tr := tracing.New(tracing.Config{Provider: provider, Propagator: propagation.TraceContext{}})
-	call := run(t, t.Context(), tr.Calls(enmesh.Client), nil)
+	call := run(t.Context(), t, tr.Calls(enmesh.Client), nil)
 	if got := call.Header.Get("Traceparent"); len(got) != 55 {
 		t.Errorf("traceparent %q, want what the propagator writes", got)
 	}
@@ -286,7 +286,7 @@ func TestTracer_ownPropagator(t *testing.T) {
 
 func TestTracer_samplerSeesTheParent(t *testing.T) {
 	tr, exporter := tracer(t, sdk.WithSampler(sdk.ParentBased(sdk.NeverSample())))
-	run(t, t.Context(), tr.Calls(enmesh.Server), func(c *enmesh.Call) { c.Header.Set("Traceparent", parent) })
+	run(t.Context(), t, tr.Calls(enmesh.Server), func(c *enmesh.Call) { c.Header.Set("Traceparent", parent) })
 	if n := len(exporter.GetSpans()); n != 1 {
 		t.Errorf("%d spans, want 1: the parent was sampled", n)
 	}
