@@ -29,6 +29,7 @@ type Job struct {
 	Server  Address `json:"server"`  // for a client
 	Profile string  `json:"profile"` // directory for profiles; "" takes none
 	Round   int     `json:"round"`
+	Heap    int     `json:"heap"` // MiB that the process holds beside what it needs
 }
 
 // Address is how a server's process is reached.
@@ -70,6 +71,8 @@ func child(ctx context.Context, text string, out *json.Encoder) (err error) {
 		return err
 	}
 	runtime.GOMAXPROCS(2)
+	held := make([]byte, job.Heap<<20) // never touched: it counts for the pace of the collector only
+	defer runtime.KeepAlive(held)
 	stop, err := startProfiles(job)
 	if err != nil {
 		return err

@@ -39,6 +39,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	names := flags.String("stacks", "", "which stacks, a list of names or of beginnings with * (default all); their baselines are added")
 	seconds := flags.Float64("seconds", 0.6, "length of a window")
 	warmup := flags.Float64("warmup", 0.25, "seconds before each window")
+	heap := flags.Int("heap", 0, "MiB of memory that every process holds beside what it needs, as programs do that are more than a bench")
 	quick := flags.Bool("quick", false, "three rounds, to see that all works; believe nothing of it")
 	asJSON := flags.Bool("json", false, "write everything, every sample included, as JSON and no table")
 	list := flags.Bool("list", false, "write the names of the stacks and end")
@@ -51,7 +52,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return nil
 	}
 	cfg := Config{
-		Rounds: *rounds, Profile: *profile, Progress: stderr,
+		Rounds: *rounds, Heap: *heap, Profile: *profile, Progress: stderr,
 		Window: seconds2duration(*seconds), Warmup: seconds2duration(*warmup),
 	}
 	if *quick {
@@ -91,8 +92,8 @@ func (cfg *Config) complete(names, concurrency []string) (err error) {
 		}
 		cfg.Concurrency = append(cfg.Concurrency, c)
 	}
-	if cfg.Rounds < 1 || cfg.Window <= 0 || cfg.Warmup < 0 || len(cfg.Concurrency) == 0 {
-		return fmt.Errorf("bench: -rounds, -seconds and -c must be above 0, -warmup not negative")
+	if cfg.Rounds < 1 || cfg.Window <= 0 || cfg.Warmup < 0 || cfg.Heap < 0 || len(cfg.Concurrency) == 0 {
+		return fmt.Errorf("bench: -rounds, -seconds and -c must be above 0, -warmup and -heap not negative")
 	}
 	if cfg.Profile != "" {
 		return os.MkdirAll(cfg.Profile, 0o750)

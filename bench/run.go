@@ -20,6 +20,7 @@ type Config struct {
 	Rounds      int
 	Warmup      time.Duration
 	Window      time.Duration
+	Heap        int       // MiB that every process holds beside what it needs
 	Profile     string    // directory for profiles; "" takes none
 	Progress    io.Writer // a line for each round
 }
@@ -58,7 +59,7 @@ func run(ctx context.Context, cfg Config) (series, error) {
 
 // runStack runs one stack's windows of a round, with processes of its own.
 func runStack(ctx context.Context, cfg Config, env Env, s *Stack, round int, all series) error {
-	p, err := startPair(ctx, Job{Stack: s.Name, Env: env, Profile: cfg.Profile, Round: round})
+	p, err := startPair(ctx, Job{Stack: s.Name, Env: env, Profile: cfg.Profile, Round: round, Heap: cfg.Heap})
 	if err != nil {
 		return err
 	}
