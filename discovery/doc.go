@@ -7,9 +7,8 @@
 // it: Watch yields the full set of endpoints, and the full set again whenever it
 // changes. A [Registrar] is the other direction: a process announces its own
 // [Instance] for as long as a context lives. Everything else is built on these
-// two methods: files, DNS and Consul in packages below this one, and here the two
-// that need nothing, [Static] for a fixed map and [Memory] for a registry inside
-// the process.
+// two methods: watched files in package discovery/file, and here the two that need
+// nothing, [Static] for a fixed map and [Memory] for a registry inside the process.
 //
 //	registry := discovery.NewMemory()
 //	go registry.Register(ctx, discovery.Instance{

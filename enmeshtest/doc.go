@@ -12,8 +12,14 @@
 // a pick that is thrown away) and check the law that everything else rests on:
 // every Admit meets exactly one Done.
 //
-//	func TestLimiter_conforms(t *testing.T) {
-//		enmeshtest.TestGate(t, func() enmesh.Gate { return limit.NewTokenBucket(100, 10) })
+//	func TestFixed_conforms(t *testing.T) {
+//		enmeshtest.TestGate(t, func() enmesh.Gate {
+//			gate, err := concurrency.NewFixed(concurrency.Config{Max: 10})
+//			if err != nil {
+//				t.Fatal(err)
+//			}
+//			return gate
+//		})
 //	}
 //
 // The kit never waits on real time; a policy that leaves a goroutine behind fails

@@ -47,7 +47,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, err
 	}
 	fs.Visit(func(f *flag.Flag) { o.chosen = o.chosen || f.Name == "listen" })
-	return o, o.check(fs.Args())
+	err := o.check(fs.Args())
+	return o, err
 }
 
 // check refuses what makes no sense.

@@ -123,9 +123,7 @@ func TestProgram_endsOnASignal(t *testing.T) {
 
 func TestRun_leavesNoGoroutine(t *testing.T) { // goleak looks, in TestMain
 	var stdout bytes.Buffer
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if err := run(ctx, []string{"-listen", "127.0.0.1:0", "-rps", "20"}, &stdout, os.Stderr); err != nil {
+	if err := run(t.Context(), []string{"-listen", "127.0.0.1:0", "-rps", "20", "-duration", "1s"}, &stdout, os.Stderr); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(stdout.String(), "productpage") {
@@ -138,10 +136,8 @@ func TestRun_movesWhenTheDefaultPortIsTaken(t *testing.T) {
 	if l, err := lc.Listen(t.Context(), "tcp", defaultListen); err == nil {
 		defer l.Close()
 	} // else somebody else has it: as good
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
 	var stdout bytes.Buffer
-	if err := run(ctx, []string{"-rps", "0"}, &stdout, os.Stderr); err != nil {
+	if err := run(t.Context(), []string{"-rps", "0", "-duration", "100ms"}, &stdout, os.Stderr); err != nil {
 		t.Fatal(err)
 	}
 	if want := defaultListen + " is taken"; !strings.Contains(stdout.String(), want) {

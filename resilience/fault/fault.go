@@ -46,10 +46,11 @@ func New(cfg Config, opts ...Option) (enmesh.Middleware, error) {
 		}
 		return func(ctx context.Context, c *enmesh.Call) error {
 			if i.hits(i.DelayPPM) {
-				if !sleep(ctx, i.Delay) {
+				slept := sleep(ctx, i.Delay)
+				c.Tick()
+				if !slept {
 					return c.EndOf(ctx)
 				}
-				c.Tick()
 			}
 			if i.hits(i.AbortPPM) {
 				return c.SetReply(i.reply, i.abort)

@@ -51,11 +51,12 @@ func (r *retrier) again(ctx context.Context, c *enmesh.Call, next enmesh.Next, e
 			r.refund()
 			return err
 		}
-		if !sleep(ctx, wait) {
+		slept := sleep(ctx, wait)
+		c.Tick()
+		if !slept {
 			r.refund()
 			return c.EndOf(ctx)
 		}
-		c.Tick()
 		if err = next(ctx, c); err == nil {
 			return nil
 		}

@@ -94,7 +94,7 @@ func (a *App) startRatings(ctx context.Context, i int) (*Node, error) {
 	if i == a.cfg.Ratings-1 {
 		flaky = a.cfg.Flaky
 	}
-	if err := n.serveHTTP(9080, services.Ratings(flaky)); err != nil {
+	if err := n.serveHTTP(services.Ratings(flaky)); err != nil {
 		return nil, err
 	}
 	if err := n.serveRatings(9081, &services.RatingsServer{Flaky: flaky}); err != nil {
@@ -109,7 +109,7 @@ func (a *App) startDetails(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := n.serveHTTP(9080, services.Details()); err != nil {
+	if err := n.serveHTTP(services.Details()); err != nil {
 		return err
 	}
 	n.announce()
@@ -136,7 +136,7 @@ func (a *App) startReviews(ctx context.Context) error {
 			}
 			cfg.Stars = services.GRPCStars(cc)
 		}
-		if err := n.serveHTTP(9080, services.Reviews(cfg)); err != nil {
+		if err := n.serveHTTP(services.Reviews(cfg)); err != nil {
 			return err
 		}
 		n.announce()
@@ -149,7 +149,7 @@ func (a *App) startProductpage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := n.serveHTTP(9080, services.Productpage(n.HTTP())); err != nil {
+	if err := n.serveHTTP(services.Productpage(n.HTTP())); err != nil {
 		return err
 	}
 	n.announce()

@@ -63,7 +63,7 @@ func TestNodes_haveIdentitiesAndAskForOne(t *testing.T) {
 func stranger(t *testing.T, addr string) (identity string, err error) {
 	t.Helper()
 	dialer := tls.Dialer{Config: &tls.Config{
-		InsecureSkipVerify: true, //nolint:gosec // whoever answers is what the test looks at
+		InsecureSkipVerify: true, // whoever answers is what the test looks at
 		NextProtos:         []string{"h2", "http/1.1"},
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			id, err := security.CertificateID(cs.PeerCertificates[0])

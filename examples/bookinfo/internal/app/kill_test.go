@@ -4,6 +4,7 @@
 package app_test
 
 import (
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -17,8 +18,12 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 // TestKill_losesNoCall: one of two instances dies under 200 calls a second, a hundred
 // over each protocol, and the registry goes on naming it.
-func TestKill_losesNoCall(t *testing.T) {
-	const every, run, killAt = 10 * time.Millisecond, 3 * time.Second, time.Second
+func TestScenarioKill_losesNoCall(t *testing.T) {
+	const every, killAt = 10 * time.Millisecond, time.Second
+	run := 3 * time.Second
+	if os.Getenv("ENMESH_SCENARIOS") == "full" {
+		run = 30 * time.Second
+	}
 	r := start(t, "", app.Config{Ratings: 2})
 	var lost, sent atomic.Int64
 	var wg sync.WaitGroup

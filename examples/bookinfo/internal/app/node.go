@@ -102,14 +102,17 @@ func (n *Node) GRPC(target string) (*grpc.ClientConn, error) {
 	return cc, nil
 }
 
-// serveHTTP serves h over mutual TLS on a free port, as the service's port.
-func (n *Node) serveHTTP(port uint16, h http.Handler) error {
+// httpPort is the port of every service's HTTP, as callers know it.
+const httpPort = 9080
+
+// serveHTTP serves h over mutual TLS on a free port, as the service's port for HTTP.
+func (n *Node) serveHTTP(h http.Handler) error {
 	l, err := listen("127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	s := serve(l, meshhttp.NewHandler(h, n.mesh.Inbound()), n.mesh.ServerTLS(), n.log)
-	n.listens(s, "http", port, addrOf(l).Port())
+	n.listens(s, "http", httpPort, addrOf(l).Port())
 	return nil
 }
 

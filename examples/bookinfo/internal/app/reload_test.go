@@ -72,7 +72,8 @@ func TestReload_keepsTheLastGoodPolicy(t *testing.T) {
 	r.underLoad()
 	good := string(r.read("steps/02-90-10.yaml"))
 	bad := strings.Replace(good, "weight: 10", "wieght: 10", 1)
-	line := 1 + strings.Count(bad[:strings.Index(bad, "wieght")], "\n")
+	before, _, _ := strings.Cut(bad, "wieght")
+	line := 1 + strings.Count(before, "\n")
 	r.replace("routes.yaml", []byte(bad))
 	var said string
 	eventually(t, shiftWithin, "the broken file is told", func() bool {

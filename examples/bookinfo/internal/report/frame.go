@@ -36,7 +36,7 @@ func (f Frame) String() string {
 		b.WriteString("\n")
 	}
 	for _, e := range f.Events {
-		fmt.Fprintln(&b, e)
+		b.WriteString(fmt.Sprintln(e))
 	}
 	return b.String()
 }
@@ -44,9 +44,9 @@ func (f Frame) String() string {
 // table writes one line an edge.
 func (f Frame) table(b *strings.Builder) {
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "from\tto\tversion\tprotocol\trps\tsuccess\tp50 ms\tp99 ms\tattempts\t")
+	_, _ = fmt.Fprintln(w, "from\tto\tversion\tprotocol\trps\tsuccess\tp50 ms\tp99 ms\tattempts\t")
 	for _, e := range f.Edges {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\n", e.From, e.To, e.Version, e.Protocol, f.numbers(e))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\n", e.From, e.To, e.Version, e.Protocol, f.numbers(e))
 	}
 	_ = w.Flush() // a strings.Builder takes everything
 }

@@ -31,7 +31,7 @@ func logout(w http.ResponseWriter, r *http.Request) {
 }
 
 func remember(w http.ResponseWriter, name string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // the front is plain HTTP on loopback, and the name proves nothing
+	http.SetCookie(w, &http.Cookie{ // the front is plain HTTP on loopback, and the name proves nothing
 		Name: cookie, Value: name, Path: "/", MaxAge: maxAge, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }
