@@ -42,6 +42,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	heap := flags.Int("heap", 0, "MiB of memory that every process holds beside what it needs, as programs do that are more than a bench")
 	quick := flags.Bool("quick", false, "three rounds, to see that all works; believe nothing of it")
 	asJSON := flags.Bool("json", false, "write everything, every sample included, as JSON and no table")
+	read := flags.String("read", "", "run nothing: write the table of a file that -json wrote")
 	list := flags.Bool("list", false, "write the names of the stacks and end")
 	profile := flags.String("profile", "", "directory for CPU and allocation profiles of every process; the figures of such a run are not to be used")
 	if err := flags.Parse(args); err != nil {
@@ -50,6 +51,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if *list {
 		fmt.Fprintln(stdout, strings.Join(stackNames(), "\n"))
 		return nil
+	}
+	if *read != "" {
+		return readTable(*read, stdout)
 	}
 	cfg := Config{
 		Rounds: *rounds, Heap: *heap, Profile: *profile, Progress: stderr,
@@ -69,8 +73,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if *asJSON {
 		return json.NewEncoder(stdout).Encode(output{machine(), found})
 	}
-	fmt.Fprintln(stdout, machine())
-	writeTable(stdout, found)
+	output{machine(), found}.table(stdout)
 	return nil
 }
 
@@ -78,6 +81,26 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 type output struct {
 	Machine string   `json:"machine"`
 	Results []Result `json:"results"`
+}
+
+// table writes what was found for people.
+func (o output) table(w io.Writer) {
+	fmt.Fprintln(w, o.Machine)
+	writeTable(w, o.Results)
+}
+
+// readTable writes the table of a run that was written as JSON.
+func readTable(name string, w io.Writer) error {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	var o output
+	if err := json.Unmarshal(text, &o); err != nil {
+		return fmt.Errorf("bench: %s: %w", name, err)
+	}
+	o.table(w)
+	return nil
 }
 
 // complete fills in what the flags name, and refuses what makes no sense.

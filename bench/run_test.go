@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -23,6 +25,17 @@ func TestCommand_runsEveryStack(t *testing.T) {
 	var got struct{ Results []Result }
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "run.json")
+	if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var table strings.Builder
+	if err := command(t.Context(), []string{"-read", file}, &table, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if rows := strings.Count(table.String(), "\n| "); rows != len(stacks)+1 {
+		t.Errorf("the table read from the file has %d rows, want a head and %d stacks:\n%s", rows, len(stacks), table.String())
 	}
 	if len(got.Results) != len(stacks) {
 		t.Fatalf("%d results, want one for each of %d stacks", len(got.Results), len(stacks))
