@@ -23,7 +23,6 @@ type served struct {
 	unary     grpc.UnaryHandler
 	streaming grpc.StreamHandler
 	stream    grpc.ServerStream
-	source    enmesh.Peer
 	incoming  incoming
 	header    received // what policies add to the answer's header; nil: nothing
 	trailer   received // and trailer
@@ -57,11 +56,9 @@ func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) {
 	c.Method, c.Path, c.Scheme = "POST", method, "http"
 	c.Header = &x.incoming
 	c.Authority = x.incoming.Get(":authority")
-	if x.server.sourceOf(ctx, &x.source) {
-		c.Source = &x.source
-		if x.source.TLS != nil {
-			c.Scheme = "https"
-		}
+	c.Source = x.server.sourceOf(ctx)
+	if c.Source != nil && c.Source.TLS != nil {
+		c.Scheme = "https"
 	}
 	c.Answer.Header, c.Answer.Trailer = (*answerHeader)(x), (*answerTrailer)(x)
 	x.Begin(ctx, x)

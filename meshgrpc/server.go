@@ -24,6 +24,7 @@ type Server struct {
 	identity   func(*tls.ConnectionState) string
 	onPanic    func(ctx context.Context, method string, value any, stack []byte)
 	identities identities
+	sources    sources
 }
 
 // NewServer makes the server side; r chooses each call's route. A call's destination
