@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 )
 
-// inlineHooks is how many hooks a Call holds without allocating: telemetry, two
-// guards and one to spare.
-const inlineHooks = 4
+// inlineHooks is how many hooks a Call holds without allocating: telemetry of the
+// call and of the attempt, and a guard. Every one more is 32 bytes on every call.
+const inlineHooks = 3
 
 // hook is a gate that waits for the end of the call.
 type hook struct {
@@ -31,20 +31,33 @@ type hooks struct {
 	state    atomic.Uint32
 	n        int32
 	inline   [inlineHooks]hook
-	spill    *[]hook // nil until the inline ones are full
+	spill    *spill // nil until the inline ones are full
 	chainErr error
 	err      error
 	at       Instant
 }
 
+// spill is the hooks of a call that has many: the first of them in one allocation.
+type spill struct {
+	list  []hook
+	first [3]hook
+}
+
+func (h *hooks) spilled() *spill {
+	if h.spill == nil {
+		h.spill = &spill{}
+		h.spill.list = h.spill.first[:0]
+	}
+	return h.spill
+}
+
+func (s *spill) push(k hook) { s.list = append(s.list, k) }
+
 func (h *hooks) push(g Gate, t Token) {
 	if h.n < inlineHooks {
 		h.inline[h.n] = hook{g, t}
 	} else {
-		if h.spill == nil {
-			h.spill = new([]hook)
-		}
-		*h.spill = append(*h.spill, hook{g, t})
+		h.spilled().push(hook{g, t})
 	}
 	h.n++
 }
@@ -56,7 +69,7 @@ func (h *hooks) pop() hook {
 		h.inline[h.n] = hook{}
 		return last
 	}
-	return (*h.spill)[h.n-inlineHooks]
+	return h.spill.list[h.n-inlineHooks]
 }
 
 // move gives every hook to another call's list, in order.
@@ -65,8 +78,8 @@ func (h *hooks) move(to *hooks) {
 		if i < inlineHooks {
 			to.push(h.inline[i].gate, h.inline[i].token)
 		} else {
-			spilled := (*h.spill)[i-inlineHooks]
-			to.push(spilled.gate, spilled.token)
+			held := h.spill.list[i-inlineHooks]
+			to.push(held.gate, held.token)
 		}
 	}
 	h.n = 0
@@ -89,7 +102,7 @@ func (h *hooks) run(r Result) {
 
 // Defer calls g.Done(t, …) once, when the call has finished: body read to its end,
 // failed or closed, stream ended in any way, handler returned. Hooks run last
-// first. The first four cost no allocation. Below a retry, Defer only after next
+// first. The first three cost no allocation. Below a retry, Defer only after next
 // has returned nil, as Guard does: an attempt that failed has no end of its own.
 // Call it from the chain's goroutine, before the chain returns.
 func (c *Call) Defer(g Gate, t Token) {
