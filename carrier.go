@@ -66,6 +66,9 @@ func (k *Carrier) Begin(ctx context.Context, x Exchange) {
 	c.Clock = c.Start
 }
 
+// Lend gives the call room for its hooks, before its chain runs.
+func (k *Carrier) Lend(s *Spare) { k.Call.hooks.spare = s }
+
 // Branch is Begin for a fork of from: the request's description is taken over, the
 // Header (which the adapter copies) and the answer are not.
 func (k *Carrier) Branch(ctx context.Context, x Exchange, from *Call) {
