@@ -48,6 +48,7 @@ var stacks = []Stack{
 	{Name: "grpc-plain", Title: "grpc-go, no TLS", Baseline: "grpc", Serve: serveGRPC(plain), Dial: dialGRPC(plain, 0)},
 	{Name: "grpc-again", Title: "grpc-go again (control)", Baseline: "grpc", Serve: serveGRPC(mutual), Dial: dialGRPC(mutual, 0)},
 	{Name: "grpc-deadline", Title: "grpc-go, a deadline", Baseline: "grpc", Serve: serveGRPC(mutual), Dial: dialGRPC(mutual, deadline)},
+	{Name: "grpc-trace", Title: "grpc-go, a trace context", Baseline: "grpc", Serve: serveGRPC(mutual), Dial: dialTraced},
 	{Name: "grpc-core", Title: "grpc-go + enmesh, no policy", Baseline: "grpc", Serve: serveMeshGRPC(coreServer), Dial: dialMeshGRPC(coreClient)},
 	{Name: "grpc-enmesh", Title: "grpc-go + enmesh, whole chain", Baseline: "grpc", Serve: serveMeshGRPC(openServer), Dial: dialMeshGRPC(openClient("chain"))},
 	{Name: "grpc-enmesh-attempt", Title: "… with an attempt timeout", Baseline: "grpc", Serve: serveMeshGRPC(openServer), Dial: dialMeshGRPC(openClient("attempt"))},

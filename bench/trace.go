@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 
 	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc/metadata"
 )
 
 // traces is how many calls of a worker go by before a trace comes again. All
@@ -29,4 +30,26 @@ func inTraces(ctx context.Context) []context.Context {
 		contexts[i] = trace.ContextWithRemoteSpanContext(ctx, trace.NewSpanContext(cfg))
 	}
 	return contexts
+}
+
+// dialTraced is grpc-go alone, with a trace context in every call's metadata: what
+// handing it on costs by itself.
+func dialTraced(ctx context.Context, env Env, addr string) (Client, error) {
+	c, err := dialGRPC(mutual, 0)(ctx, env, addr)
+	if err != nil {
+		return nil, err
+	}
+	return traced{c}, nil
+}
+
+// traced is a client whose calls hand the context's trace on.
+type traced struct{ Client }
+
+func (t traced) Worker() Call {
+	call := t.Client.Worker()
+	return func(ctx context.Context) error {
+		s := trace.SpanContextFromContext(ctx)
+		parent := "00-" + s.TraceID().String() + "-" + s.SpanID().String() + "-00"
+		return call(metadata.AppendToOutgoingContext(ctx, "traceparent", parent))
+	}
 }
