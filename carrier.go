@@ -49,8 +49,11 @@ func (k *Carrier) Value(key any) any {
 
 // CarrierOf returns the innermost carrier of ctx, or nil. The gRPC picker uses it.
 func CarrierOf(ctx context.Context) *Carrier {
-	if k, ok := ctx.(*Carrier); ok {
-		return k
+	switch c := ctx.(type) {
+	case *Carrier:
+		return c
+	case *Link:
+		return c.carrier.Load()
 	}
 	k, _ := ctx.Value(carrierKey{}).(*Carrier)
 	return k
@@ -101,10 +104,13 @@ func (k *Carrier) Enter(r Router) *Route {
 
 // Run runs the route's chain. Its hooks run when the wire has ended as well (see
 // [Carrier.End]); a panic in the chain ends the call before it goes on.
-func (k *Carrier) Run() error {
+func (k *Carrier) Run() error { return k.RunIn(k) }
+
+// RunIn is Run in a context that carries k: k itself, or a [Link].
+func (k *Carrier) RunIn(ctx context.Context) error {
 	returned := false
 	defer k.onPanic(&returned)
-	err := k.Call.Route.Next(k, &k.Call)
+	err := k.Call.Route.Next(ctx, &k.Call)
 	returned = true
 	k.leave(err)
 	return err
