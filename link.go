@@ -30,13 +30,10 @@ func NewLink(k *Carrier) *Link {
 // Value finds the carrier while the call lasts, then nothing; any other key is the
 // parent's.
 func (l *Link) Value(key any) any {
-	if _, ok := key.(carrierKey); !ok {
-		return l.Context.Value(key)
+	if _, ok := key.(carrierKey); ok {
+		return l.carrier.Load()
 	}
-	if k := l.carrier.Load(); k != nil {
-		return k
-	}
-	return nil
+	return l.Context.Value(key)
 }
 
 // Cut lets go of the carrier.

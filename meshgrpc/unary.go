@@ -36,6 +36,15 @@ func (c *Client) Unary() grpc.UnaryClientInterceptor {
 	}
 }
 
+// unaryCall is the record of one unary call: it is used again.
+type unaryCall struct {
+	exchange
+	invoker    grpc.UnaryInvoker
+	req, reply any
+	pending    *pick // ended without an error, as grpc told the balancer
+	picks      int32 // that the balancer has not reported on
+}
+
 // unaryCalls has the records of calls that are over: a record is large, and grpc has
 // nothing of a unary call left when the call returns.
 var unaryCalls sync.Pool // of *unaryCall
@@ -56,15 +65,6 @@ func (x *unaryCall) recycle(link *enmesh.Link) {
 	link.Cut()
 	*x = unaryCall{}
 	unaryCalls.Put(x)
-}
-
-// unaryCall is the record of one unary call: all that it costs is this allocation.
-type unaryCall struct {
-	exchange
-	invoker    grpc.UnaryInvoker
-	req, reply any
-	pending    *pick // ended without an error, as grpc told the balancer
-	picks      int32 // that the balancer has not reported on
 }
 
 // Send makes one attempt.
