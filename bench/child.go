@@ -56,7 +56,7 @@ func runAsChild() bool {
 	defer cancel()
 	out := json.NewEncoder(os.Stdout)
 	if err := child(ctx, text, out); err != nil {
-		_ = out.Encode(report{Error: err.Error()}) //nolint:errcheck // nobody else could be told
+		_ = out.Encode(report{Error: err.Error()}) //nolint:errchkjson // nobody else could be told
 	}
 	return true
 }
@@ -98,7 +98,7 @@ func serve(ctx context.Context, stack *Stack, job Job, out *json.Encoder) error 
 	if err := out.Encode(report{Address: &Address{Calls: server.Addr(), Usage: l.Addr().String()}}); err != nil {
 		return err
 	}
-	_, _ = io.Copy(io.Discard, os.Stdin) //nolint:errcheck // its end is all that counts
+	_, _ = io.Copy(io.Discard, os.Stdin) // its end is all that counts
 	return errors.Join(server.Close(), l.Close())
 }
 
@@ -116,7 +116,10 @@ func tellUsage(l net.Listener) {
 			return
 		}
 		d, err := usage()
-		if err != nil || out.Encode(d) != nil {
+		if err != nil {
+			return
+		}
+		if err := out.Encode(d); err != nil { // whoever asked is gone
 			return
 		}
 	}

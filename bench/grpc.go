@@ -62,7 +62,7 @@ func startGRPC(ctx context.Context, release func() error, opts ...grpc.ServerOpt
 	}
 	s := &grpcServer{grpc.NewServer(opts...), l, release}
 	s.RegisterService(&echo, nil)
-	go func() { _ = s.Serve(l) }() //nolint:errcheck // it ends with Stop
+	go func() { _ = s.Serve(l) }() // it ends with Stop
 	return s, nil
 }
 

@@ -39,7 +39,7 @@ func startHTTP(ctx context.Context, h http.Handler, cfg *tls.Config, release fun
 		return nil, errors.Join(err, release())
 	}
 	s := &httpServer{&http.Server{Handler: h, TLSConfig: cfg, Protocols: http1(), ReadHeaderTimeout: time.Minute}, l, release}
-	go func() { _ = s.ServeTLS(l, "", "") }() //nolint:errcheck // it ends with Close
+	go func() { _ = s.ServeTLS(l, "", "") }() // it ends with Close
 	return s, nil
 }
 

@@ -49,8 +49,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	}
 	if *list {
-		fmt.Fprintln(stdout, strings.Join(stackNames(), "\n"))
-		return nil
+		_, err := fmt.Fprintln(stdout, strings.Join(stackNames(), "\n"))
+		return err
 	}
 	if *read != "" {
 		return readTable(*read, stdout)
@@ -85,7 +85,7 @@ type output struct {
 
 // table writes what was found for people.
 func (o output) table(w io.Writer) {
-	fmt.Fprintln(w, o.Machine)
+	_, _ = fmt.Fprintln(w, o.Machine) // as in writeTable
 	writeTable(w, o.Results)
 }
 

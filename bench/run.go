@@ -52,7 +52,7 @@ func run(ctx context.Context, cfg Config) (series, error) {
 				return nil, fmt.Errorf("round %d, %s: %w", round+1, cfg.Stacks[i].Name, err)
 			}
 		}
-		fmt.Fprintf(cfg.Progress, "round %d of %d: %.0f s\n", round+1, cfg.Rounds, time.Since(begun).Seconds())
+		_, _ = fmt.Fprintf(cfg.Progress, "round %d of %d: %.0f s\n", round+1, cfg.Rounds, time.Since(begun).Seconds())
 	}
 	return all, nil
 }

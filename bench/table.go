@@ -16,17 +16,17 @@ func writeTable(w io.Writer, results []Result) {
 			last = r.Concurrency
 			writeHead(w, r)
 		}
-		fmt.Fprintf(w, "| %s | %.2f | %s | %s | %s | %.1f (%+.1f) | %.0f | %.0f |\n",
+		_, _ = fmt.Fprintf(w, "| %s | %.2f | %s | %s | %s | %.1f (%+.1f) | %.0f | %.0f |\n",
 			r.Title, r.CPU.Median, interval(r, r.Ratio), interval(r, r.QPSRatio), interval(r, r.P50Ratio),
 			r.Allocs.Median, r.AllocsAdded, r.P50.Median, r.P99.Median)
 	}
 }
 
 func writeHead(w io.Writer, r Result) {
-	fmt.Fprintf(w, "\nConcurrency %d, %d rounds; other programs kept %.1f processors busy meanwhile\n\n",
+	_, _ = fmt.Fprintf(w, "\nConcurrency %d, %d rounds; other programs kept %.1f processors busy meanwhile\n\n",
 		r.Concurrency, len(r.Samples), r.Others.Median)
-	fmt.Fprintln(w, "| stack | CPU s/100k | CPU ratio | qps ratio | p50 ratio | client allocs (added) | p50 µs | p99 µs |")
-	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|")
+	_, _ = fmt.Fprintln(w, "| stack | CPU s/100k | CPU ratio | qps ratio | p50 ratio | client allocs (added) | p50 µs | p99 µs |")
+	_, _ = fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|")
 }
 
 // interval is a ratio with what it may be; a baseline has none.
