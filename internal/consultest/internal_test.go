@@ -23,19 +23,22 @@ const table6 = `  sl  local_address                         remote_address      
 
 func TestParseSockets(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
-		{"IPv4", table, "[{1001 127.0.0.1:20001 0A} {1002 0.0.0.0:8080 0A}]"},
-		{"IPv6", table6, "[{1003 [::1]:80 0A}]"},
-		{"none", "  sl  local_address\n", "[]"},
+		{"IPv4", table, "1001 127.0.0.1:20001 0A, 1002 0.0.0.0:8080 0A"},
+		{"IPv6", table6, "1003 [::1]:80 0A"},
+		{"none", "  sl  local_address\n", ""},
 		{"short", "head\n 0: 0100007F:4E21 0A\n", `row of 3 fields: " 0: 0100007F:4E21 0A\n"`},
 		{"no address", strings.Replace(table, "0100007F", "01000", 1), `address "01000:4E21"`},
 		{"no port", strings.Replace(table, ":4E21", ":XYZ", 1), `port of "0100007F:XYZ": strconv.ParseUint: parsing "XYZ": invalid syntax`},
 	} {
-		got, err := parseSockets(c.text)
-		text := fmt.Sprint(got)
-		if err != nil {
-			text = err.Error()
+		sockets, err := parseSockets(c.text)
+		var got []string
+		for _, s := range sockets {
+			got = append(got, fmt.Sprintf("%d %v %s", s.inode, s.local, s.state))
 		}
-		if text != c.want {
+		if err != nil {
+			got = []string{err.Error()}
+		}
+		if text := strings.Join(got, ", "); text != c.want {
 			t.Errorf("%s: got %s, want %s", c.name, text, c.want)
 		}
 	}
