@@ -64,7 +64,7 @@ type consulAgentRow struct {
 	TaggedAddresses map[string]ConsulAddress `json:",omitempty"`
 	Weights         ConsulWeights
 	Datacenter      string
-	ContentHash     string
+	ContentHash     string `json:",omitempty"` // of one service, not of a list
 }
 
 // Registered are the ids of the services that the agent holds, in order.
@@ -202,12 +202,18 @@ func (r *consulRegistration) instance() ConsulInstance {
 	return in
 }
 
+// row is the registration in a list of the agent's.
 func (r *consulRegistration) row() consulAgentRow {
 	s := r.in.service(r.name, 0)
-	row := consulAgentRow{
+	return consulAgentRow{
 		ID: s.ID, Service: s.Service, Tags: s.Tags, Meta: s.Meta, Port: s.Port, Address: s.Address,
 		TaggedAddresses: s.TaggedAddresses, Weights: s.Weights, Datacenter: consulDatacenter,
 	}
+}
+
+// hashedRow is the registration by itself, with the hash that such answers have.
+func (r *consulRegistration) hashedRow() consulAgentRow {
+	row := r.row()
 	text, err := json.Marshal(row)
 	if err == nil {
 		sum := sha256.Sum256(text)

@@ -84,8 +84,9 @@ func (c *Consul) agentService(r *http.Request) consulAnswer {
 	if reg == nil {
 		return textAnswer(http.StatusNotFound, "unknown service ID: "+r.PathValue("id"))
 	}
-	a := jsonAnswer(reg.row())
-	a.header.Set("X-Consul-ContentHash", reg.row().ContentHash)
+	row := reg.hashedRow()
+	a := jsonAnswer(row)
+	a.header.Set("X-Consul-ContentHash", row.ContentHash)
 	return a
 }
 

@@ -116,37 +116,52 @@ func (p *ConsulReply) content(honest []byte) (io.Reader, int64) {
 	if p.Body != nil {
 		text = p.Body
 	}
-	var body io.Reader = bytes.NewReader(text)
-	length := int64(len(text))
-	if p.Size > 0 {
-		body, length = bigList(p.Size)
+	switch {
+	case p.Size > 0 && p.Gzip:
+		return bomb(p.Size), -1
+	case p.Size > 0:
+		return bigList(p.Size)
+	case p.Gzip:
+		return zip(bytes.NewReader(text)), -1
 	}
-	if p.Gzip {
-		return zip(body), -1
-	}
-	return body, length
+	return bytes.NewReader(text), int64(len(text))
 }
 
-// bigList is a list of one instance whose node has a long name.
+// A big list has one instance, whose node has a long name.
+const (
+	bigHead = `[{"Node":{"Node":"`
+	bigTail = `"},"Service":{"ID":"big","Service":"big","Port":1},"Checks":[]}]`
+)
+
 func bigList(size int64) (io.Reader, int64) {
-	const head, tail = `[{"Node":{"Node":"`, `"},"Service":{"ID":"big","Service":"big","Port":1},"Checks":[]}]`
-	fill := max(size-int64(len(head)+len(tail)), 0)
-	list := io.MultiReader(strings.NewReader(head), io.LimitReader(letters{}, fill), strings.NewReader(tail))
-	return list, int64(len(head)+len(tail)) + fill
+	fill := max(size-int64(len(bigHead)+len(bigTail)), 0)
+	list := io.MultiReader(strings.NewReader(bigHead), io.LimitReader(letters{}, fill), strings.NewReader(bigTail))
+	return list, int64(len(bigHead)+len(bigTail)) + fill
+}
+
+// bomb is a big list, compressed. The name is one MiB that has been compressed once, as
+// often as it takes: a gzip file may have many members (RFC 1952, 2.2).
+func bomb(size int64) io.Reader {
+	const mib = 1 << 20
+	var member bytes.Buffer
+	_, _ = member.ReadFrom(zip(io.LimitReader(letters{}, mib))) // a Buffer does not fail
+	parts := []io.Reader{zip(strings.NewReader(bigHead))}
+	for ; size > mib; size -= mib {
+		parts = append(parts, bytes.NewReader(member.Bytes()))
+	}
+	rest := max(size-int64(len(bigHead)+len(bigTail)), 0)
+	return io.MultiReader(append(parts, zip(io.LimitReader(letters{}, rest)), zip(strings.NewReader(bigTail)))...)
 }
 
 // letters is an endless row of one letter.
 type letters struct{}
 
-// Read fills p.
-func (letters) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = 'a'
-	}
-	return len(p), nil
-}
+// Read fills the beginning of p.
+func (letters) Read(p []byte) (int, error) { return copy(p, manyLetters), nil }
 
-// zip compresses all of body. What comes of 64 MiB of one letter is 64 KiB.
+var manyLetters = strings.Repeat("a", 32<<10)
+
+// zip compresses all of body.
 func zip(body io.Reader) io.Reader {
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
