@@ -20,9 +20,9 @@ import (
 // TestConsul_answersAsARealOne asks the scripted registry and a real Consul the same, and
 // compares statuses, and the names and types of all that the scripted one says.
 func TestConsul_answersAsARealOne(t *testing.T) {
-	real := consultest.Dev(t, consultest.Config{})
+	server := consultest.Dev(t, consultest.Config{})
 	fake := enmeshtest.NewConsul()
-	addrs := map[string]string{"real": real.Addr, "fake": fake.Start(t)}
+	addrs := map[string]string{"real": server.Addr, "fake": fake.Start(t)}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 	const definition = `{"ID":"web-1","Name":"web","Tags":["v1"],"Meta":{"a":"b"},"Address":"127.0.0.1","Port":8001,

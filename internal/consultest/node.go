@@ -79,8 +79,9 @@ func (n *Node) start() {
 	if err != nil {
 		n.t.Fatalf("consultest: log of %s: %v", n.Name, err)
 	}
-	defer log.Close() // the child has its own
-	if n.process, err = startProcess(n.program, n.args, n.dir, log); err != nil {
+	n.process, err = startProcess(n.program, n.args, n.dir, log)
+	_ = log.Close() // the child has its own
+	if err != nil {
 		n.t.Fatalf("consultest: %s: %v", n.Name, err)
 	}
 	n.frozen = false
@@ -108,11 +109,13 @@ func (n *Node) Terminate() {
 	}
 }
 
-// Stop freezes the process (SIGSTOP): its connections stay open and nothing answers.
+// Stop freezes the process (SIGSTOP) and returns when it stands still: its connections stay
+// open and nothing answers.
 func (n *Node) Stop() {
 	n.t.Helper()
 	n.must(n.process.freeze(), "stop")
 	n.frozen = true
+	n.await("to stand still", n.process.still) // the kernel stops thread by thread
 }
 
 // Cont lets a frozen process go on (SIGCONT). It does not wait until it is ready.

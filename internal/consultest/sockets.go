@@ -26,7 +26,7 @@ type socket struct {
 // foreign lists what a process has bound on other addresses than loopback ones. Its
 // connections to others do not count. Where there is no /proc it is errors.ErrUnsupported.
 func foreign(pid int) ([]string, error) {
-	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	dir := "/proc/" + strconv.Itoa(pid)
 	inodes, err := socketInodes(filepath.Join(dir, "fd"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.ErrUnsupported

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,7 +33,8 @@ func TestProcess_endsWithItsParent(t *testing.T) {
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), orphan+"=1")
-	out, err := cmd.Output() // not the child's stderr, which would be waited for
+	cmd.Stderr = os.Stderr // no pipe, which would be waited for while the child has it
+	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -44,7 +44,7 @@ func TestProcess_endsWithItsParent(t *testing.T) {
 		t.Fatalf("the child's pid: got %q", out)
 	}
 	Await(t, 10*time.Second, func() error {
-		status, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+		status, err := os.ReadFile("/proc/" + pid + "/stat")
 		if err == nil && !strings.Contains(string(status), ") Z ") {
 			return fmt.Errorf("the child lives: %s", status)
 		}
