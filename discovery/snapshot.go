@@ -70,9 +70,13 @@ func (s snapshot) encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("discovery: snapshot of %q: %w", s.service, err)
 	}
-	sum := sha256.Sum256(data)
-	out := fmt.Appendf(make([]byte, 0, len(data)+128), "%s %d %x\n", snapshotForm, len(data), sum)
-	return append(out, data...), nil
+	return seal(data), nil
+}
+
+// seal puts the first line before a body.
+func seal(body []byte) []byte {
+	out := fmt.Appendf(make([]byte, 0, len(body)+128), "%s %d %x\n", snapshotForm, len(body), sha256.Sum256(body))
+	return append(out, body...)
 }
 
 // decodeSnapshot reads what encode wrote. Anything else is an error: what cannot be
