@@ -105,7 +105,7 @@ func (w *failoverWatch) run(ctx context.Context) {
 // firstServes reports whether the first source is the one to use.
 func (w *failoverWatch) firstServes() bool {
 	p := &w.parts[0]
-	if p.heard && len(p.set) == 0 {
+	if p.heard() && len(p.set) == 0 {
 		return false
 	}
 	return w.since.IsZero() || time.Since(w.since) < w.after
@@ -136,17 +136,15 @@ func (w *failoverWatch) take(said word) bool {
 	w.gave = w.gave || said.from == 1
 	switch {
 	case said.err == nil:
-		*p = part{set: said.set, heard: true}
+		p.take(said.set)
 		w.again, w.failed = w.again || w.failed, false
 		if said.from == 0 {
 			w.since = time.Time{}
 		}
 		return true
 	case errors.Is(said.err, ErrUnknownService):
-		p.heard, p.unknown = true, true
-		if other := w.parts[1-said.from]; !other.unknown {
-			return true
-		}
+		p.unknown = true
+		return !w.parts[1-said.from].unknown || w.yield(nil, said.err)
 	case said.from == 0 && w.since.IsZero():
 		w.since = time.Now()
 	}
@@ -169,12 +167,12 @@ func (w *failoverWatch) choose() ([]Endpoint, bool) {
 	first, second := &w.parts[0], &w.parts[1]
 	switch {
 	case w.firstServes():
-		return first.set, first.set != nil
+		return first.set, first.known
 	case len(second.set) > 0:
 		return second.set, true
 	case len(first.set) > 0:
 		return first.set, true
-	case w.gave && (first.set != nil || second.set != nil):
+	case w.gave && (first.known || second.known):
 		return []Endpoint{}, true
 	}
 	return nil, false

@@ -34,9 +34,17 @@ type merged []Resolver
 // part is what one source has said of a service.
 type part struct {
 	set     []Endpoint
-	heard   bool // a set came, or the source does not know the service
-	unknown bool
+	known   bool // a set came
+	unknown bool // the source does not know the service
 }
+
+// take notes a set. An empty one does not contradict that the service is unknown.
+func (p *part) take(set []Endpoint) {
+	*p = part{set: set, known: true, unknown: p.unknown && len(set) == 0}
+}
+
+// heard reports whether the source has spoken.
+func (p *part) heard() bool { return p.known || p.unknown }
 
 // word is what source number from said.
 type word struct {
@@ -95,7 +103,7 @@ func (s *mergedWatch) take(w word) bool {
 	p := &s.parts[w.from]
 	switch {
 	case errors.Is(w.err, ErrUnknownService):
-		p.heard, p.unknown = true, true
+		p.unknown = true
 		if !s.all(func(p *part) bool { return p.unknown }) {
 			return s.offer()
 		}
@@ -108,7 +116,7 @@ func (s *mergedWatch) take(w word) bool {
 		s.failed = true
 		return s.yield(nil, fmt.Errorf("discovery: source %d of %d: %w", w.from+1, len(s.parts), w.err))
 	}
-	*p = part{set: w.set, heard: true, unknown: p.unknown && len(w.set) == 0}
+	p.take(w.set)
 	if !p.unknown {
 		s.lost = false
 	}
@@ -124,7 +132,7 @@ func (s *mergedWatch) offer() bool {
 	set := overlay(sets...)
 	if len(set) == 0 {
 		set = []Endpoint{}
-		if !s.told && !s.all(func(p *part) bool { return p.heard && p.set != nil || p.unknown }) {
+		if !s.told && !s.all((*part).heard) {
 			return true
 		}
 	}

@@ -35,7 +35,7 @@ type line struct {
 
 // say has every watch yield the set.
 func (s *script) say(eps ...discovery.Endpoint) {
-	s.tell(line{set: slices.Concat([]discovery.Endpoint{}, eps)})
+	s.tell(line{set: slices.Clone(eps)})
 }
 
 // fail has every watch yield an error.
