@@ -11,9 +11,9 @@ import (
 // Guard is when a [Cache] believes a registry that suddenly knows nobody, or less
 // than half of whom it knew. Registries say so by mistake: while they elect a leader,
 // when they start, when a token lost its rights. An empty set, or a drop by over
-// MaxDrop, is believed when two answers at least Confirm apart agree on it, but not
-// before Least, and after Most in any case. A set that recovers in between ends the
-// doubt.
+// MaxDrop, is believed when two answers at least Confirm apart agree on it, the last of
+// them not before Least, and after Most in any case. A set that recovers in between ends
+// the doubt.
 //
 // Meanwhile new endpoints in the doubted set are taken at once, and those missing from
 // it are kept: they may be gone, and the calls that try them count on retries and
@@ -76,7 +76,6 @@ type doubt struct {
 	set      []Endpoint // its last word
 	heard    time.Time  // when that was first heard
 	shown    []Endpoint // set, and what is missing from it
-	agreed   bool       // an answer long enough after the first said the same
 	silenced bool       // the registry was asked since, and did not answer
 }
 
@@ -86,11 +85,12 @@ func (j *judge) hear(set []Endpoint, now time.Time) {
 	switch {
 	case !j.suspects(set):
 		j.believe(set)
-	case d != nil && EqualSets(d.set, set):
-		d.agreed = d.agreed || now.Sub(d.heard) >= j.guard.Confirm
-		d.silenced = false
-	default:
+	case d == nil || !EqualSets(d.set, set):
 		j.distrust(set, now)
+	case now.Sub(d.heard) >= j.guard.Confirm && now.Sub(d.since) >= j.guard.Least:
+		j.believe(set)
+	default:
+		d.silenced = false
 	}
 	j.settle(now)
 }
@@ -133,36 +133,26 @@ func (j *judge) unanswered() {
 	}
 }
 
-// settle ends a doubt whose time has come.
+// settle ends a doubt that has lasted long enough.
 func (j *judge) settle(now time.Time) {
-	d := j.doubt
-	if d == nil {
-		return
-	}
-	age := now.Sub(d.since)
-	if age >= j.guard.Least && d.agreed || age >= j.guard.Most && !d.silenced {
-		j.believe(d.set)
+	if due := j.due(); !due.IsZero() && !now.Before(due) {
+		j.believe(j.doubt.set)
 	}
 }
 
 // due is when settle has something to do; zero is never, as things stand.
 func (j *judge) due() time.Time {
-	switch d := j.doubt; {
-	case d == nil:
+	if j.doubt == nil || j.doubt.silenced {
 		return time.Time{}
-	case d.agreed:
-		return d.since.Add(j.guard.Least)
-	case !d.silenced:
-		return d.since.Add(j.guard.Most)
 	}
-	return time.Time{}
+	return j.doubt.since.Add(j.guard.Most)
 }
 
 // question is when the registry should be asked to confirm, having been asked last at
 // asked; zero is never.
 func (j *judge) question(asked time.Time) time.Time {
 	d := j.doubt
-	if d == nil || d.agreed {
+	if d == nil {
 		return time.Time{}
 	}
 	if asked.Before(d.heard) {
