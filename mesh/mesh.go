@@ -16,7 +16,6 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
-	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/security/mtls"
 	"github.com/enmesh-go/enmesh/telemetry/prom"
 	"github.com/enmesh-go/enmesh/telemetry/tracing"
@@ -31,6 +30,7 @@ type Mesh struct {
 	table    *Table
 	inbound  enmesh.Router
 	source   *source
+	cache    *registry
 	dialer   *dialer
 	policies *policies
 	metrics  http.Handler
@@ -64,9 +64,6 @@ func compose(cfg config) (*Mesh, error) {
 	if cfg.log == nil {
 		cfg.log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.resolver == nil {
-		cfg.resolver = discovery.NewStatic(nil)
-	}
 	if cfg.registry == nil {
 		cfg.registry = prometheus.NewRegistry()
 	}
@@ -82,6 +79,10 @@ func compose(cfg config) (*Mesh, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.cache, err = openRegistry(cfg)
+	if err != nil {
+		return nil, err
+	}
 	collector := prom.New(prom.Config{})
 	observers := append([]Observers{collector}, cfg.observers...)
 	out := m.newSide(enmesh.Client, principal, observers)
@@ -89,11 +90,14 @@ func compose(cfg config) (*Mesh, error) {
 	m.policies = newPolicies(m, out)
 	m.table = NewTable(m.naming, m.policies.unknown(), out.outer()...)
 	m.inbound = enmesh.Fixed(false, append(in.outer(), cfg.inbound...)...)
-	m.source = newSource(m.naming, cfg.resolver)
+	m.source = newSource(m.naming, m.cache)
 	m.source.configure = m.policies.cluster
-	m.source.report = m.registryFailed
+	m.source.report = m.cache.failed
 	m.metrics = promhttp.HandlerFor(cfg.registry, promhttp.HandlerOpts{Registry: cfg.registry})
-	return m, errors.Join(cfg.registry.Register(collector), cfg.registry.Register((*selfMetrics)(m)))
+	if err := errors.Join(cfg.registry.Register(collector), cfg.registry.Register((*selfMetrics)(m))); err != nil {
+		return nil, errors.Join(err, m.cache.close())
+	}
+	return m, nil
 }
 
 // principal is the process's own identity, "" without certificates.
@@ -121,10 +125,6 @@ func (m *Mesh) start(ctx, background context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func (m *Mesh) registryFailed(service string, err error) {
-	m.cfg.log.Warn("the registry failed; the last good endpoints stay", "service", service, "error", err)
 }
 
 // Outbound routes calls that this process makes.
@@ -161,11 +161,12 @@ func (m *Mesh) ServerTLS() *tls.Config {
 func (m *Mesh) Metrics() http.Handler { return m.metrics }
 
 // Close ends what Open started and waits for it: the watches of policy and
-// registry. Calls in flight are not cut; calls made afterwards see the last state.
+// registry. Calls in flight are not cut; calls made afterwards see the last state. The
+// error says that a snapshot could not be written (see [WithSnapshotDir]).
 func (m *Mesh) Close() error {
 	m.cancel()
 	m.wait.Wait()
 	m.source.close()
 	m.cfg.registry.Unregister((*selfMetrics)(m))
-	return nil
+	return m.cache.close()
 }

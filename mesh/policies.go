@@ -23,6 +23,7 @@ type policies struct {
 	detectors detectors
 
 	mu      sync.Mutex // guards what follows
+	routed  *policy.Snapshot // the one whose routes are in force
 	applied time.Time
 	loads   uint64
 	refused uint64
@@ -30,8 +31,8 @@ type policies struct {
 }
 
 func newPolicies(m *Mesh, s *side) *policies {
-	p := &policies{mesh: m, side: s}
-	p.current.Store(&policy.Snapshot{})
+	p := &policies{mesh: m, side: s, routed: &policy.Snapshot{}}
+	p.current.Store(p.routed)
 	return p
 }
 
@@ -91,6 +92,9 @@ func (p *policies) apply(s *policy.Snapshot) error {
 		p.mesh.source.reconfigure()
 		return err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.routed = s
 	return nil
 }
 
