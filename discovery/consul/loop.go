@@ -80,9 +80,12 @@ func (l *loop) ask(ctx context.Context) (answer, error) {
 	defer func() { <-slots }()
 	cfg := &l.reg.cfg
 	q := query{service: cfg.name(l.service), dc: l.dc, index: l.cursor.index, wait: cfg.Wait, last: l.remote}
-	const turn = 5 * time.Second
+	const turn, short = 5 * time.Second, 100 * time.Millisecond
 	if len(slots) == cap(slots) {
 		q.wait = min(q.wait, turn) // others may be waiting for a slot
+	}
+	if l.trouble.on {
+		q.wait = min(q.wait, short) // to hear soon that all is well again
 	}
 	return l.reg.ask(ctx, q)
 }
