@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,8 @@ type Mesh struct {
 	dialer   *dialer
 	policies *policies
 	metrics  http.Handler
+	health   *Health
+	serving  inflight
 	cancel   context.CancelFunc
 	wait     sync.WaitGroup
 }
@@ -77,6 +80,7 @@ func compose(cfg config) (*Mesh, error) {
 		cfg:    cfg,
 		naming: enmesh.Naming{Namespace: cfg.workload.namespace(), Domain: cfg.domain, Known: cfg.namespaces},
 		dialer: newDialer(cfg.certificates),
+		health: newHealth(),
 	}
 	principal, err := m.principal()
 	if err != nil {
@@ -88,7 +92,7 @@ func compose(cfg config) (*Mesh, error) {
 	in := m.newSide(enmesh.Server, principal, observers)
 	m.policies = newPolicies(m, out)
 	m.table = NewTable(m.naming, m.policies.unknown(), out.outer()...)
-	m.inbound = enmesh.Fixed(false, append(in.outer(), cfg.inbound...)...)
+	m.inbound = enmesh.Fixed(false, slices.Concat([]enmesh.Middleware{m.serving.middleware}, in.outer(), cfg.inbound)...)
 	m.source = newSource(m.naming, cfg.resolver)
 	m.source.configure = m.policies.cluster
 	m.source.report = m.registryFailed
