@@ -30,9 +30,10 @@ type pools struct {
 
 // pool is the connections of one endpoint.
 type pool struct {
-	rt      *http.Transport
-	retired atomic.Bool
-	backoff backoff
+	rt       *http.Transport
+	retired  atomic.Bool
+	backoff  backoff
+	farewell farewell
 }
 
 // watch waits for endpoints to leave a cluster.
