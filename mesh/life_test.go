@@ -1,0 +1,147 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mesh_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/enmesh-go/enmesh/mesh"
+)
+
+// TestScenarioS1_oneOfThreeEnds: SIGTERM to one of three instances under load over
+// HTTP/1.1, HTTP/2, gRPC and streams loses no call, and the steps come in their order.
+func TestScenarioS1_oneOfThreeEnds(t *testing.T) {
+	settles(t)
+	town, work := newTown(t), newWorks()
+	one := town.shop(work)
+	town.shop(work)
+	town.shop(work)
+	load := town.caller()
+	end := load.begin(t, 300)
+	pause(t.Context(), time.Second)
+	one.terminate(t)
+	pause(t.Context(), time.Second)
+	end()
+	load.account(t, work)
+	if one.err != nil {
+		t.Errorf("Run returned %v, want nil", one.err)
+	}
+	ordered(t, one.took(),
+		mesh.StepListen, mesh.StepReady, mesh.StepRegister, mesh.StepStop, mesh.StepNotReady,
+		mesh.StepDeregister, mesh.StepPropagated, mesh.StepHint, mesh.StepDrain, mesh.StepExit)
+}
+
+// ordered checks the names of steps, and that time went forward, and logs when they
+// were.
+func ordered(t *testing.T, steps []mesh.Step, want ...string) {
+	t.Helper()
+	var got []string
+	for i, s := range steps {
+		got = append(got, s.Name)
+		if i > 0 && s.At.Before(steps[i-1].At) {
+			t.Errorf("%s came before %s", s.Name, steps[i-1].Name)
+		}
+		t.Logf("%-10s +%-8v in flight %d %v", s.Name, s.Since.Round(time.Microsecond), s.InFlight, s.Err)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("steps %q, want %q", got, want)
+	}
+}
+
+// TestScenarioS1_rollingRestart: every instance of a service is restarted in turn under
+// load, and no call is lost or done twice.
+func TestScenarioS1_rollingRestart(t *testing.T) {
+	rounds, rps := 1, 300
+	if full() {
+		rounds, rps = 5, 500
+	}
+	settles(t)
+	town, work := newTown(t), newWorks()
+	shops := []*instance{town.shop(work), town.shop(work), town.shop(work)}
+	load := town.caller()
+	end := load.begin(t, rps)
+	pause(t.Context(), 500*time.Millisecond)
+	began := time.Now()
+	for range rounds {
+		for i := range shops {
+			shops[i].terminate(t)
+			if shops[i].err != nil {
+				t.Errorf("instance %d: Run returned %v", i, shops[i].err)
+			}
+			shops[i] = town.shop(work)
+		}
+	}
+	t.Logf("%d restarts in %v at %d calls a second", 3*rounds, time.Since(began).Round(time.Millisecond), rps)
+	pause(t.Context(), 500*time.Millisecond)
+	end()
+	load.account(t, work)
+}
+
+// TestScenarioS2_secondSignal: calls that do not end are cut by the second signal; the
+// process is gone within a second, and says how many they were.
+func TestScenarioS2_secondSignal(t *testing.T) {
+	settles(t)
+	town, work := newTown(t), newWorks()
+	work.slow = func(ctx context.Context) { <-ctx.Done() }
+	one := town.shop(work, mesh.WithTiming(mesh.Timing{Propagation: 100 * time.Millisecond, Hint: -1}))
+	hung := town.hang(one, len(town.caller().names))
+	one.stop <- syscall.SIGTERM
+	until(t, "it drains", func() bool { return one.mesh.Health().Phase() == mesh.PhaseDraining })
+	cut := time.Now()
+	one.stop <- syscall.SIGTERM
+	<-one.ended
+	took := time.Since(cut)
+	hung()
+	if took > time.Second {
+		t.Errorf("the end took %v after the second signal, want at most 1 s", took)
+	}
+	steps := one.took()
+	forced := steps[slices.IndexFunc(steps, func(s mesh.Step) bool { return s.Name == mesh.StepForce })]
+	t.Logf("ended %v after the second signal: %v", took.Round(time.Millisecond), one.err)
+	if !errors.Is(one.err, mesh.ErrForced) || forced.InFlight != 6 || work.wasCut() != 6 {
+		t.Errorf("got %v with %d in flight, %d contexts ended; want %v and 6", one.err, forced.InFlight, work.wasCut(), mesh.ErrForced)
+	}
+}
+
+// hang makes n calls, one of each kind, that end only when they are cut, and returns
+// when all are in flight; the result waits for their callers.
+func (o *town) hang(n *instance, calls int) (wait func()) {
+	load := o.caller()
+	for range calls {
+		load.calls.Go(load.call)
+	}
+	until(o.t, "all calls are in flight", func() bool { return n.mesh.InFlight() == int64(calls) })
+	return load.calls.Wait
+}
+
+// TestScenarioS3_streamsThatNeverEnd: streams and requests that nobody ends hold up the
+// end of a process until its deadline and no longer.
+func TestScenarioS3_streamsThatNeverEnd(t *testing.T) {
+	settles(t)
+	drain := time.Second
+	if full() {
+		drain = mesh.DefaultTiming.Drain
+	}
+	town, work := newTown(t), newWorks()
+	work.slow = func(ctx context.Context) { <-ctx.Done() }
+	one := town.shop(work, mesh.WithTiming(mesh.Timing{Propagation: 100 * time.Millisecond, Hint: 100 * time.Millisecond, Drain: drain}))
+	hung := town.hang(one, 6)
+	began := time.Now()
+	one.stop <- syscall.SIGTERM
+	<-one.ended
+	took := time.Since(began)
+	hung()
+	t.Logf("ended %v after the signal, with a deadline of %v: %v", took.Round(time.Millisecond), drain, one.err)
+	if took < drain || took > drain+1500*time.Millisecond {
+		t.Errorf("the end took %v, want %v and a second more at most", took, drain)
+	}
+	if !errors.Is(one.err, mesh.ErrForced) {
+		t.Errorf("got %v, want %v", one.err, mesh.ErrForced)
+	}
+}
