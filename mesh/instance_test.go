@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -17,6 +19,7 @@ import (
 	"google.golang.org/grpc"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 
+	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/mesh"
 	"github.com/enmesh-go/enmesh/meshgrpc"
 	"github.com/enmesh-go/enmesh/meshhttp"
@@ -30,6 +33,9 @@ type instance struct {
 	ended chan struct{}
 	err   error // of Run, once ended is closed
 
+	web, rpc string             // where it listens
+	endpoint discovery.Endpoint // the same, for a list
+
 	mu    sync.Mutex // guards steps
 	steps []mesh.Step
 }
@@ -38,21 +44,48 @@ type instance struct {
 // announced.
 func (o *town) shop(work *works, opts ...mesh.RunOption) *instance {
 	o.t.Helper()
+	return o.start(work, "127.0.0.1:0", "127.0.0.1:0", mesh.StepRegister, append(opts, mesh.WithRegistrar(o.registry))...)
+}
+
+// fixedShop starts an instance at addresses, and announces nothing.
+func (o *town) fixedShop(work *works, web, rpc string, opts ...mesh.RunOption) *instance {
+	o.t.Helper()
+	return o.start(work, web, rpc, mesh.StepReady, opts...)
+}
+
+// listen opens an address that was perhaps in use a moment ago.
+func (o *town) listen(addr string) net.Listener {
+	o.t.Helper()
+	var l net.Listener
+	until(o.t, "listening on "+addr, func() (ok bool) {
+		var err error
+		l, err = net.Listen("tcp", addr)
+		return err == nil
+	})
+	return l
+}
+
+// start starts an instance and waits for one of its steps.
+func (o *town) start(work *works, web, rpc, step string, opts ...mesh.RunOption) *instance {
+	o.t.Helper()
 	n := &instance{mesh: o.open("shop", "v1"), stop: make(chan os.Signal, 2), ended: make(chan struct{})}
-	web := &http.Server{Handler: meshhttp.NewHandler(work, n.mesh.Inbound()), TLSConfig: n.mesh.ServerTLS(), ReadHeaderTimeout: 5 * time.Second}
-	rpc := grpc.NewServer(meshgrpc.NewServer(n.mesh.Inbound(), meshgrpc.WithTLS(n.mesh.ServerTLS())).Options()...)
-	testpb.RegisterTestServiceServer(rpc, work)
-	announced := make(chan struct{})
+	webAt, rpcAt := o.listen(web), o.listen(rpc)
+	n.web, n.rpc = webAt.Addr().String(), rpcAt.Addr().String()
+	n.endpoint = endpointAt(webAt, rpcAt)
+	server := &http.Server{Handler: meshhttp.NewHandler(work, n.mesh.Inbound()), TLSConfig: n.mesh.ServerTLS(), ReadHeaderTimeout: 5 * time.Second}
+	calls := grpc.NewServer(meshgrpc.NewServer(n.mesh.Inbound(), meshgrpc.WithTLS(n.mesh.ServerTLS())).Options()...)
+	testpb.RegisterTestServiceServer(calls, work)
+	reached := make(chan struct{})
 	opts = append([]mesh.RunOption{
-		mesh.Serving{Server: meshhttp.Graceful(web), Protocol: "http", Port: 9080},
-		mesh.Serving{Server: meshgrpc.Graceful(rpc, n.mesh.Health()), Protocol: "grpc", Port: 9081},
-		mesh.WithRegistrar(o.registry), mesh.WithStop(n.stop),
+		mesh.Serving{Server: meshhttp.Graceful(server), Listener: webAt, Protocol: "http", Port: 9080},
+		mesh.Serving{Server: meshgrpc.Graceful(calls, n.mesh.Health()), Listener: rpcAt, Protocol: "grpc", Port: 9081},
+		mesh.WithStop(n.stop),
 		mesh.OnStep(func(s mesh.Step) {
 			n.mu.Lock()
 			n.steps = append(n.steps, s)
 			n.mu.Unlock()
-			if s.Name == mesh.StepRegister {
-				close(announced)
+			if s.Name == step {
+				close(reached)
 			}
 		}),
 	}, opts...)
@@ -69,12 +102,25 @@ func (o *town) shop(work *works, opts ...mesh.RunOption) *instance {
 		<-n.ended
 	})
 	select {
-	case <-announced:
+	case <-reached:
 	case <-n.ended:
 		o.t.Fatalf("Run ended at once: %v", n.err)
 	}
 	return n
 }
+
+// endpointAt is an endpoint of shop that offers HTTP and gRPC.
+func endpointAt(web, rpc net.Listener) discovery.Endpoint {
+	return discovery.Endpoint{
+		Addrs: []string{web.Addr().String()}, Namespace: "default", ServiceAccount: "shop",
+		Ports: []discovery.Port{
+			{Number: 9080, Target: portOf(web), Protocol: "http"},
+			{Number: 9081, Target: portOf(rpc), Protocol: "grpc"},
+		},
+	}
+}
+
+func portOf(l net.Listener) uint16 { return netip.MustParseAddrPort(l.Addr().String()).Port() }
 
 // terminate is SIGTERM and the wait for its end.
 func (n *instance) terminate(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/mesh"
 )
 
@@ -144,4 +145,42 @@ func TestScenarioS3_streamsThatNeverEnd(t *testing.T) {
 	if !errors.Is(one.err, mesh.ErrForced) {
 		t.Errorf("got %v, want %v", one.err, mesh.ErrForced)
 	}
+}
+
+// TestScenarioS1_withoutRegistry: where nothing tells callers but the hint on the answers,
+// it suffices: instances of a fixed list are restarted at their addresses, and no call is
+// lost or done twice.
+func TestScenarioS1_withoutRegistry(t *testing.T) {
+	rounds, rps := 1, 300
+	if full() {
+		rounds, rps = 5, 500
+	}
+	settles(t)
+	town, work := newTown(t), newWorks()
+	var shops []*instance
+	for range 3 {
+		shops = append(shops, town.fixedShop(work, "127.0.0.1:0", "127.0.0.1:0"))
+	}
+	set := make([]discovery.Endpoint, 0, len(shops))
+	for _, s := range shops {
+		set = append(set, s.endpoint)
+	}
+	town.registry.Set("shop", set...)
+	load := town.caller()
+	end := load.begin(t, rps)
+	pause(t.Context(), 500*time.Millisecond)
+	began := time.Now()
+	for range rounds {
+		for i, s := range shops {
+			s.terminate(t)
+			if s.err != nil {
+				t.Errorf("instance %d: Run returned %v", i, s.err)
+			}
+			shops[i] = town.fixedShop(work, s.web, s.rpc)
+		}
+	}
+	t.Logf("%d restarts in %v at %d calls a second", 3*rounds, time.Since(began).Round(time.Millisecond), rps)
+	pause(t.Context(), 500*time.Millisecond)
+	end()
+	load.account(t, work)
 }

@@ -81,7 +81,7 @@ func (x *exchange) leave(now enmesh.Instant) {
 	}
 	f.alarms.Add(1)
 	e.Drain(now.Add(span))
-	x.pool.rt.CloseIdleConnections()
+	x.pool.closeIdle()
 }
 
 // believed is how long a farewell counts after n that were not meant.
