@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -35,6 +36,7 @@ type instance struct {
 
 	web, rpc string             // where it listens
 	endpoint discovery.Endpoint // the same, for a list
+	kill     func()             // ends both servers as a crash does
 
 	mu    sync.Mutex // guards steps
 	steps []mesh.Step
@@ -44,13 +46,13 @@ type instance struct {
 // announced.
 func (o *town) shop(work *works, opts ...mesh.RunOption) *instance {
 	o.t.Helper()
-	return o.start(work, "127.0.0.1:0", "127.0.0.1:0", mesh.StepRegister, append(opts, mesh.WithRegistrar(o.registry))...)
+	return o.start("shop", work, "127.0.0.1:0", "127.0.0.1:0", mesh.StepRegister, append([]mesh.RunOption{mesh.WithRegistrar(o.registry)}, opts...)...)
 }
 
 // fixedShop starts an instance at addresses, and announces nothing.
 func (o *town) fixedShop(work *works, web, rpc string, opts ...mesh.RunOption) *instance {
 	o.t.Helper()
-	return o.start(work, web, rpc, mesh.StepReady, opts...)
+	return o.start("shop", work, web, rpc, mesh.StepReady, opts...)
 }
 
 // listen opens an address that was perhaps in use a moment ago.
@@ -65,16 +67,22 @@ func (o *town) listen(addr string) net.Listener {
 	return l
 }
 
-// start starts an instance and waits for one of its steps.
-func (o *town) start(work *works, web, rpc, step string, opts ...mesh.RunOption) *instance {
+// start starts an instance with the identity of a service, and waits for one of its
+// steps.
+func (o *town) start(service string, work *works, web, rpc, step string, opts ...mesh.RunOption) *instance {
 	o.t.Helper()
-	n := &instance{mesh: o.open("shop", "v1"), stop: make(chan os.Signal, 2), ended: make(chan struct{})}
+	n := &instance{mesh: o.open(service, "v1"), stop: make(chan os.Signal, 2), ended: make(chan struct{})}
 	webAt, rpcAt := o.listen(web), o.listen(rpc)
 	n.web, n.rpc = webAt.Addr().String(), rpcAt.Addr().String()
 	n.endpoint = endpointAt(webAt, rpcAt)
-	server := &http.Server{Handler: meshhttp.NewHandler(work, n.mesh.Inbound()), TLSConfig: n.mesh.ServerTLS(), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{
+		Handler: meshhttp.NewHandler(work, n.mesh.Inbound()), TLSConfig: n.mesh.ServerTLS(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog:          log.New(io.Discard, "", 0), // handshakes that are refused on purpose
+	}
 	calls := grpc.NewServer(meshgrpc.NewServer(n.mesh.Inbound(), meshgrpc.WithTLS(n.mesh.ServerTLS())).Options()...)
 	testpb.RegisterTestServiceServer(calls, work)
+	n.kill = func() { calls.Stop(); _ = server.Close() }
 	reached := make(chan struct{})
 	opts = append([]mesh.RunOption{
 		mesh.Serving{Server: meshhttp.Graceful(server), Listener: webAt, Protocol: "http", Port: 9080},
@@ -226,6 +234,13 @@ func (w *works) twice() int {
 		}
 	}
 	return n
+}
+
+// total is how many calls were begun.
+func (w *works) total() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.began)
 }
 
 func (w *works) wasCut() int {

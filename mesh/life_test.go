@@ -184,3 +184,52 @@ func TestScenarioS1_withoutRegistry(t *testing.T) {
 	end()
 	load.account(t, work)
 }
+
+// ttl is a registry that notices late that an instance is gone.
+type ttl struct {
+	*discovery.Memory
+	late time.Duration
+}
+
+func (r ttl) Register(ctx context.Context, in discovery.Instance) error {
+	held, release := context.WithCancel(context.WithoutCancel(ctx))
+	defer release()
+	stop := context.AfterFunc(ctx, func() { pause(held, r.late); release() })
+	defer stop()
+	return r.Memory.Register(held, in)
+}
+
+// TestScenarioD20_killedInstance: an instance that dies without a word stays in the
+// registry for two TTLs; of the calls that may be repeated, at most one in a thousand fails.
+// (That SIGTERM loses none is S1.)
+func TestScenarioD20_killedInstance(t *testing.T) {
+	late, rps := 2*time.Second, 200
+	if full() {
+		late, rps = 30*time.Second, 300
+	}
+	settles(t)
+	town, work := newTown(t), newWorks()
+	slow := ttl{town.registry, late}
+	one := town.shop(work, mesh.WithRegistrar(slow))
+	town.shop(work)
+	town.shop(work)
+	load := town.caller()
+	load.names = []string{"grpc unary", "http/1.1 get"}
+	end := load.begin(t, rps)
+	pause(t.Context(), 500*time.Millisecond)
+	one.kill()
+	pause(t.Context(), late+500*time.Millisecond)
+	end()
+	made, lost := 0, 0
+	for _, name := range load.names {
+		made, lost = made+load.made[name], lost+len(load.lost[name])
+	}
+	t.Logf("%d calls, %d lost, slowest %v: %v", made, lost, load.longest.Round(time.Millisecond), load.lost)
+	if lost*1000 > made {
+		t.Errorf("%d of %d calls lost, want at most one in a thousand", lost, made)
+	}
+	<-one.ended
+	if one.err == nil {
+		t.Error("Run returned nil though its servers had died")
+	}
+}
