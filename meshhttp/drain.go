@@ -39,7 +39,7 @@ func (x *exchange) heed(resp *http.Response, now enmesh.Instant) {
 }
 
 // saysGoodbye reads the hint and takes our own off the answer. What this side asked for
-// is none.
+// is none, nor is the end of the connection that ends a body without a length.
 func (x *exchange) saysGoodbye(resp *http.Response) bool {
 	if resp.ProtoMajor >= 2 {
 		if _, ok := resp.Header[DrainingHeader]; ok {
@@ -48,9 +48,12 @@ func (x *exchange) saysGoodbye(resp *http.Response) bool {
 		}
 		return false
 	}
-	return resp.Close && resp.ProtoAtLeast(1, 1) && resp.StatusCode != http.StatusSwitchingProtocols &&
-		lists(resp.Header["Connection"], "close") &&
-		!x.last.req.Close && !x.pool.rt.DisableKeepAlives && !lists(x.last.req.Header["Connection"], "close")
+	return resp.Close && resp.ProtoAtLeast(1, 1) && !endless(resp) && !x.last.req.Close && !x.pool.rt.DisableKeepAlives && !lists(x.last.req.Header["Connection"], "close")
+}
+
+// endless reports whether the body of an HTTP/1.1 answer goes on to the connection's end.
+func endless(resp *http.Response) bool {
+	return resp.ContentLength < 0 && len(resp.TransferEncoding) == 0 && !resp.Uncompressed
 }
 
 // lists reports whether a list header has the token.
