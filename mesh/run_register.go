@@ -58,6 +58,11 @@ func (r *runner) withdraw(ctx context.Context) error {
 	if a == nil {
 		return nil
 	}
+	select {
+	case <-a.ended: // by itself: nothing is announced, and why has been said
+		return nil
+	default:
+	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.timing.Propagation)
 	defer cancel()
 	gone, end := r.watchSelf(ctx, a.instance)
