@@ -134,7 +134,7 @@ func (r *runner) await(ctx context.Context, stop <-chan os.Signal) error {
 	case <-ctx.Done():
 		return nil
 	case s := <-stop:
-		r.m.cfg.log.Info("ending", "signal", fmt.Sprint(s))
+		r.m.cfg.log.Info("ending", "signal", s.String())
 		return nil
 	case err := <-r.failed:
 		return err
@@ -142,16 +142,16 @@ func (r *runner) await(ctx context.Context, stop <-chan os.Signal) error {
 }
 
 // hurry is a context that ends with the next signal.
-func hurry(ctx context.Context, stop <-chan os.Signal) (hurried context.Context, calm func()) {
-	hurried, cancel := context.WithCancel(ctx)
+func hurry(parent context.Context, stop <-chan os.Signal) (hurried context.Context, calm func()) {
+	ctx, cancel := context.WithCancel(parent)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		select {
 		case <-stop:
 			cancel()
-		case <-hurried.Done():
+		case <-ctx.Done():
 		}
 	}()
-	return hurried, func() { cancel(); <-done }
+	return ctx, func() { cancel(); <-done }
 }

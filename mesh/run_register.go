@@ -178,7 +178,8 @@ func (r *runner) instance() (discovery.Instance, error) {
 			in.ServiceAccount = w.Service
 		}
 	}
-	return in, r.address(&in)
+	err := r.address(&in)
+	return in, err
 }
 
 // address fills in where the instance listens.

@@ -19,7 +19,7 @@ import (
 func ExampleGraceful() {
 	ready := newReadiness()
 	server := meshgrpc.Graceful(grpc.NewServer(), ready)
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // an example has no context to end it
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -53,7 +53,7 @@ func (r *readiness) set(ready bool) {
 }
 
 // serveGracefully runs s until the test ends.
-func serveGracefully(t *testing.T, s *service, r meshgrpc.Readiness) (g *meshgrpc.GracefulServer, addr string) {
+func serveGracefully(t *testing.T, s *service, r meshgrpc.Readiness) (*meshgrpc.GracefulServer, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -61,7 +61,7 @@ func serveGracefully(t *testing.T, s *service, r meshgrpc.Readiness) (g *meshgrp
 	}
 	server := grpc.NewServer()
 	testpb.RegisterTestServiceServer(server, s)
-	g = meshgrpc.Graceful(server, r)
+	g := meshgrpc.Graceful(server, r)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = g.Serve(l) }()
 	t.Cleanup(func() { _ = g.Close(); <-done })

@@ -139,13 +139,13 @@ func TestTransport_heedsGoAway(t *testing.T) {
 }
 
 // graceful starts a GracefulServer, in TLS when cfg is not nil.
-func graceful(t *testing.T, h http.Handler, cfg *tls.Config) (g *meshhttp.GracefulServer, addr string) {
+func graceful(t *testing.T, h http.Handler, cfg *tls.Config) (*meshhttp.GracefulServer, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	g = meshhttp.Graceful(&http.Server{Handler: h, TLSConfig: cfg, ReadHeaderTimeout: 5 * time.Second, ErrorLog: quiet})
+	g := meshhttp.Graceful(&http.Server{Handler: h, TLSConfig: cfg, ReadHeaderTimeout: 5 * time.Second, ErrorLog: quiet})
 	done := make(chan struct{})
 	go func() { defer close(done); _ = g.Serve(l) }()
 	t.Cleanup(func() { _ = g.Close(); <-done })

@@ -18,7 +18,7 @@ import (
 func ExampleGraceful() {
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
 	server := meshhttp.Graceful(&http.Server{Handler: hello, ReadHeaderTimeout: 5 * time.Second})
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // an example has no context to end it
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Println(err)
 		return
