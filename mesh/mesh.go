@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,8 @@ type Mesh struct {
 	dialer   *dialer
 	policies *policies
 	metrics  http.Handler
+	health   *Health
+	serving  inflight
 	cancel   context.CancelFunc
 	wait     sync.WaitGroup
 }
@@ -74,6 +77,7 @@ func compose(cfg config) (*Mesh, error) {
 		cfg:    cfg,
 		naming: enmesh.Naming{Namespace: cfg.workload.namespace(), Domain: cfg.domain, Known: cfg.namespaces},
 		dialer: newDialer(cfg.certificates),
+		health: newHealth(),
 	}
 	principal, err := m.principal()
 	if err != nil {
@@ -89,7 +93,7 @@ func compose(cfg config) (*Mesh, error) {
 	in := m.newSide(enmesh.Server, principal, observers)
 	m.policies = newPolicies(m, out)
 	m.table = NewTable(m.naming, m.policies.unknown(), out.outer()...)
-	m.inbound = enmesh.Fixed(false, append(in.outer(), cfg.inbound...)...)
+	m.inbound = enmesh.Fixed(false, slices.Concat([]enmesh.Middleware{m.serving.middleware}, in.outer(), cfg.inbound)...)
 	m.source = newSource(m.naming, m.cache)
 	m.source.configure = m.policies.cluster
 	m.source.report = m.cache.failed
