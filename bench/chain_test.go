@@ -28,6 +28,7 @@ const (
 // unwired is an adapter's record of a call, with a wire that answers at once.
 type unwired struct {
 	enmesh.Carrier
+	hooks     enmesh.Spare
 	picker    balance.Picker
 	admission balance.Admission
 }
@@ -61,6 +62,7 @@ func (x *unwired) Fork(context.Context, *enmesh.Call) (*enmesh.Carrier, error) {
 // call runs one call through the chain.
 func (x *unwired) call(ctx context.Context, r enmesh.Router) error {
 	x.Begin(ctx, x)
+	x.Lend(&x.hooks)
 	x.Call.Service = service
 	x.Enter(r)
 	err := x.Run()
