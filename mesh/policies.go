@@ -22,7 +22,7 @@ type policies struct {
 	current   atomic.Pointer[policy.Snapshot]
 	detectors detectors
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex       // guards what follows
 	routed  *policy.Snapshot // the one whose routes are in force
 	applied time.Time
 	loads   uint64
