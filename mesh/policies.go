@@ -19,7 +19,8 @@ import (
 type policies struct {
 	mesh      *Mesh
 	side      *side
-	current   atomic.Pointer[policy.Snapshot]
+	current   atomic.Pointer[policy.Snapshot] // what clusters and chains are made of
+	inForce   atomic.Pointer[policy.Snapshot] // what calls are routed by: current, once all of it is swapped
 	detectors detectors
 
 	mu      sync.Mutex // guards what follows
@@ -32,6 +33,7 @@ type policies struct {
 func newPolicies(m *Mesh, s *side) *policies {
 	p := &policies{mesh: m, side: s}
 	p.current.Store(&policy.Snapshot{})
+	p.inForce.Store(p.current.Load())
 	return p
 }
 
@@ -91,6 +93,7 @@ func (p *policies) apply(s *policy.Snapshot) error {
 		p.mesh.source.reconfigure()
 		return err
 	}
+	p.inForce.Store(s)
 	return nil
 }
 

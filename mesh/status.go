@@ -44,7 +44,7 @@ func (m *Mesh) Status() Status {
 }
 
 func (p *policies) status() PolicyStatus {
-	s := p.current.Load()
+	s := p.inForce.Load()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return PolicyStatus{
