@@ -19,11 +19,11 @@ import (
 type policies struct {
 	mesh      *Mesh
 	side      *side
-	current   atomic.Pointer[policy.Snapshot]
+	current   atomic.Pointer[policy.Snapshot] // what clusters and chains are made of
+	inForce   atomic.Pointer[policy.Snapshot] // what calls are routed by: current, once all of it is swapped
 	detectors detectors
 
-	mu      sync.Mutex       // guards what follows
-	routed  *policy.Snapshot // the one whose routes are in force
+	mu      sync.Mutex // guards what follows
 	applied time.Time
 	loads   uint64
 	refused uint64
@@ -31,8 +31,9 @@ type policies struct {
 }
 
 func newPolicies(m *Mesh, s *side) *policies {
-	p := &policies{mesh: m, side: s, routed: &policy.Snapshot{}}
-	p.current.Store(p.routed)
+	p := &policies{mesh: m, side: s}
+	p.current.Store(&policy.Snapshot{})
+	p.inForce.Store(p.current.Load())
 	return p
 }
 
@@ -92,9 +93,7 @@ func (p *policies) apply(s *policy.Snapshot) error {
 		p.mesh.source.reconfigure()
 		return err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.routed = s
+	p.inForce.Store(s)
 	return nil
 }
 

@@ -62,9 +62,9 @@ func (m *Mesh) Status() Status {
 }
 
 func (p *policies) status() PolicyStatus {
+	s := p.inForce.Load()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.routed
 	return PolicyStatus{
 		Version: s.Version, Applied: p.applied, Documents: len(s.Documents), Notes: s.Notes(),
 		Loads: p.loads, Refused: p.refused, Err: p.err,
