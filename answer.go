@@ -27,7 +27,8 @@ type Reply struct {
 // for success, else an error that should carry r's status. The reply is handed out
 // only if the chain's final error is e.
 func (c *Call) SetReply(r *Reply, e *Error) error {
-	c.reply, c.replyErr = r, e
+	seldom := c.seldom()
+	seldom.reply, seldom.replyErr = r, e
 	c.Answer = Answer{Status: r.Status}
 	if e == nil {
 		return nil
@@ -38,13 +39,14 @@ func (c *Call) SetReply(r *Reply, e *Error) error {
 // ReplyFor is for adapters: the made-up answer that belongs to err, the chain's
 // final error, or nil when there is none.
 func (c *Call) ReplyFor(err error) *Reply {
+	held := c.rare
 	switch {
-	case c.reply == nil:
+	case held == nil || held.reply == nil:
 		return nil
-	case c.replyErr == nil && err == nil:
-		return c.reply
-	case c.replyErr != nil && errors.Is(err, c.replyErr):
-		return c.reply
+	case held.replyErr == nil && err == nil:
+		return held.reply
+	case held.replyErr != nil && errors.Is(err, held.replyErr):
+		return held.reply
 	}
 	return nil
 }

@@ -77,12 +77,25 @@ type Call struct {
 	carrier  *Carrier
 	wire     Exchange
 	attempts *attempts // shared with forks; nil until a second attempt
-	unpicked *Error
-	reply    *Reply
-	replyErr *Error
+	rare     *rare     // nil until something of it is needed
 	picked   Instant
 	answered atomic.Int64 // an Instant
 	hooks    hooks
+}
+
+// rare is what few attempts have: kept apart, since the size of a Call is paid for by
+// every one.
+type rare struct {
+	unpicked *Error // why there is no endpoint
+	reply    *Reply // what a policy answers with
+	replyErr *Error // what the reply means; nil: success
+}
+
+func (c *Call) seldom() *rare {
+	if c.rare == nil {
+		c.rare = &rare{}
+	}
+	return c.rare
 }
 
 // Result is the Result of an attempt that ended with err at c.Clock.
@@ -123,8 +136,8 @@ func (c *Call) Again() bool {
 		c.attempts = &attempts{n: c.Attempt}
 	}
 	c.Attempt = c.attempts.next(c.Endpoint)
-	c.Endpoint, c.unpicked, c.picked = nil, nil, 0
-	c.Answer, c.reply, c.replyErr = Answer{}, nil, nil
+	c.Endpoint, c.rare, c.picked = nil, nil, 0
+	c.Answer = Answer{}
 	c.answered.Store(0)
 	return true
 }

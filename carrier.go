@@ -49,8 +49,11 @@ func (k *Carrier) Value(key any) any {
 
 // CarrierOf returns the innermost carrier of ctx, or nil. The gRPC picker uses it.
 func CarrierOf(ctx context.Context) *Carrier {
-	if k, ok := ctx.(*Carrier); ok {
-		return k
+	switch c := ctx.(type) {
+	case *Carrier:
+		return c
+	case *Link:
+		return c.carrier.Load()
 	}
 	k, _ := ctx.Value(carrierKey{}).(*Carrier)
 	return k
@@ -65,6 +68,9 @@ func (k *Carrier) Begin(ctx context.Context, x Exchange) {
 	c.Start = Now()
 	c.Clock = c.Start
 }
+
+// Lend gives the call room for its hooks, before its chain runs.
+func (k *Carrier) Lend(s *Spare) { k.Call.hooks.spare = s }
 
 // Branch is Begin for a fork of from: the request's description is taken over, the
 // Header (which the adapter copies) and the answer are not.
@@ -98,10 +104,13 @@ func (k *Carrier) Enter(r Router) *Route {
 
 // Run runs the route's chain. Its hooks run when the wire has ended as well (see
 // [Carrier.End]); a panic in the chain ends the call before it goes on.
-func (k *Carrier) Run() error {
+func (k *Carrier) Run() error { return k.RunIn(k) }
+
+// RunIn is Run in a context that carries k: k itself, or a [Link].
+func (k *Carrier) RunIn(ctx context.Context) error {
 	returned := false
 	defer k.onPanic(&returned)
-	err := k.Call.Route.Next(k, &k.Call)
+	err := k.Call.Route.Next(ctx, &k.Call)
 	returned = true
 	k.leave(err)
 	return err
@@ -124,18 +133,29 @@ func (k *Carrier) leave(err error) {
 // Picked notes the endpoint of this attempt and when it was picked.
 func (k *Carrier) Picked(e Endpoint, at Instant) {
 	c := &k.Call
-	c.Endpoint, c.unpicked, c.picked, c.Clock = e, nil, at, at
+	c.Endpoint, c.picked, c.Clock = e, at, at
+	if c.rare != nil {
+		c.rare.unpicked = nil
+	}
 	if c.attempts != nil {
 		c.attempts.note(e)
 	}
 }
 
 // Unpicked notes why there is no endpoint for this attempt.
-func (k *Carrier) Unpicked(e *Error) { k.Call.Endpoint, k.Call.unpicked = nil, e }
+func (k *Carrier) Unpicked(e *Error) {
+	k.Call.Endpoint = nil
+	k.Call.seldom().unpicked = e
+}
 
 // WhyUnpicked is what Unpicked noted for this attempt, or nil: gRPC keeps only the
 // text of a picker's plain error.
-func (k *Carrier) WhyUnpicked() *Error { return k.Call.unpicked }
+func (k *Carrier) WhyUnpicked() *Error {
+	if k.Call.rare == nil {
+		return nil
+	}
+	return k.Call.rare.unpicked
+}
 
 // Answered notes when the head of the answer came. Any goroutine may call it.
 func (k *Carrier) Answered(at Instant) { k.Call.answered.CompareAndSwap(0, int64(at)) }

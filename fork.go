@@ -64,8 +64,8 @@ func (c *Call) Fork(ctx context.Context) (context.Context, *Call, error) {
 // Adopt takes the fork's answer, endpoint and end hooks.
 func (c *Call) Adopt(winner *Call) {
 	c.wire.Adopt(winner.wire)
-	c.Answer, c.reply, c.replyErr = winner.Answer, winner.reply, winner.replyErr
-	c.Endpoint, c.unpicked, c.picked = winner.Endpoint, winner.unpicked, winner.picked
+	c.Answer, c.rare = winner.Answer, winner.rare
+	c.Endpoint, c.picked = winner.Endpoint, winner.picked
 	c.Attempt, c.Clock = winner.Attempt, winner.Clock
 	c.answered.Store(winner.answered.Load())
 	winner.hooks.move(&c.hooks)

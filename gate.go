@@ -24,8 +24,8 @@ type Token struct {
 }
 
 // Guard makes a Middleware of a Gate. When next fails, or panics, Done is called at
-// once; when it succeeds, Done is called when the call has finished. Guard itself
-// allocates nothing.
+// once; when it succeeds, Done is called when the call has finished, which is at once
+// where nothing runs on ([Call.Streams]). Guard itself allocates nothing.
 func Guard(g Gate) Middleware {
 	return func(next Next) Next {
 		return func(ctx context.Context, c *Call) error {
@@ -37,7 +37,7 @@ func Guard(g Gate) Middleware {
 			defer s.onPanic()
 			err = next(ctx, c)
 			s.settled = true
-			if err != nil {
+			if err != nil || !c.Streams() {
 				g.Done(t, c.Result(err))
 				return err
 			}

@@ -8,9 +8,13 @@ import (
 	"sync/atomic"
 )
 
-// inlineHooks is how many hooks a Call holds without allocating: telemetry, two
-// guards and one to spare.
-const inlineHooks = 4
+// inlineHooks is how many hooks a Call itself holds: the telemetry of a unary gRPC
+// call, whose gates settle at once. Every one more is 32 bytes on every call; where
+// answers run on, the adapter lends room for more (see [Spare]).
+const inlineHooks = 1
+
+// spareHooks is how many a Spare holds: two guards beside the telemetry.
+const spareHooks = 2
 
 // hook is a gate that waits for the end of the call.
 type hook struct {
@@ -31,20 +35,46 @@ type hooks struct {
 	state    atomic.Uint32
 	n        int32
 	inline   [inlineHooks]hook
-	spill    *[]hook // nil until the inline ones are full
+	spare    *Spare // nil until the inline ones are full, or an adapter lends one
 	chainErr error
 	err      error
 	at       Instant
+}
+
+// Spare is room for the hooks of a call whose answer runs on: an adapter puts one in
+// its record and lends it to the call ([Carrier.Lend]), so that two guards beside the
+// telemetry cost no allocation.
+type Spare struct {
+	first [spareHooks]hook
+	more  *[]hook // nil until first is full
+}
+
+func (s *Spare) put(i int32, k hook) {
+	if i < spareHooks {
+		s.first[i] = k
+		return
+	}
+	if s.more == nil {
+		s.more = new([]hook)
+	}
+	*s.more = append(*s.more, k)
+}
+
+func (s *Spare) at(i int32) hook {
+	if i < spareHooks {
+		return s.first[i]
+	}
+	return (*s.more)[i-spareHooks]
 }
 
 func (h *hooks) push(g Gate, t Token) {
 	if h.n < inlineHooks {
 		h.inline[h.n] = hook{g, t}
 	} else {
-		if h.spill == nil {
-			h.spill = new([]hook)
+		if h.spare == nil {
+			h.spare = &Spare{}
 		}
-		*h.spill = append(*h.spill, hook{g, t})
+		h.spare.put(h.n-inlineHooks, hook{g, t})
 	}
 	h.n++
 }
@@ -56,7 +86,7 @@ func (h *hooks) pop() hook {
 		h.inline[h.n] = hook{}
 		return last
 	}
-	return (*h.spill)[h.n-inlineHooks]
+	return h.spare.at(h.n - inlineHooks)
 }
 
 // move gives every hook to another call's list, in order.
@@ -65,8 +95,8 @@ func (h *hooks) move(to *hooks) {
 		if i < inlineHooks {
 			to.push(h.inline[i].gate, h.inline[i].token)
 		} else {
-			spilled := (*h.spill)[i-inlineHooks]
-			to.push(spilled.gate, spilled.token)
+			held := h.spare.at(i - inlineHooks)
+			to.push(held.gate, held.token)
 		}
 	}
 	h.n = 0
@@ -89,7 +119,7 @@ func (h *hooks) run(r Result) {
 
 // Defer calls g.Done(t, …) once, when the call has finished: body read to its end,
 // failed or closed, stream ended in any way, handler returned. Hooks run last
-// first. The first four cost no allocation. Below a retry, Defer only after next
+// first. The first costs no allocation, nor do the next two where answers run on. Below a retry, Defer only after next
 // has returned nil, as Guard does: an attempt that failed has no end of its own.
 // Call it from the chain's goroutine, before the chain returns.
 func (c *Call) Defer(g Gate, t Token) {

@@ -18,7 +18,9 @@ type Source interface {
 }
 
 // A TLSSource says how an endpoint is dialled. A Source may be one too; adapters ask
-// on every dial. nil means plaintext. A configuration for an endpoint that must not
+// on every dial. nil means plaintext. Between dials an adapter may remember whether
+// it was nil for as long as the cluster publishes no new [Set]: a Source that changes
+// its mind publishes one, by [Cluster.Configure]. A configuration for an endpoint that must not
 // be trusted, its identity being unknown, refuses in its VerifyConnection.
 type TLSSource interface {
 	ClientTLS(e *Endpoint) *tls.Config

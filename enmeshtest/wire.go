@@ -23,6 +23,7 @@ type Wire struct {
 
 	shared  *script
 	carrier enmesh.Carrier
+	hooks   enmesh.Spare
 }
 
 // script is what a Wire shares with its forks.
@@ -63,6 +64,7 @@ func (w *Wire) Call() *enmesh.Call { return &w.carrier.Call }
 // which a zero Call does): then [Wire.Finish] ends it.
 func (w *Wire) Do(ctx context.Context, r enmesh.Router) error {
 	w.carrier.Begin(ctx, w)
+	w.carrier.Lend(&w.hooks)
 	if w.carrier.Call.Header == nil {
 		w.carrier.Call.Header = Header{}
 	}

@@ -26,10 +26,8 @@ func TestRecords_areBounded(t *testing.T) {
 		"served": unsafe.Sizeof(meshgrpc.ServedCall{}),
 	} {
 		t.Logf("%s: %d bytes", name, size)
-		if limit := uintptr(704); name == "unary" && size > limit {
-			t.Errorf("the record of a %s call has %d bytes, want at most %d", name, size, limit)
-		} else if size > 896 {
-			t.Errorf("the record of a %s call has %d bytes, want at most 896", name, size)
+		if limit := map[string]uintptr{"unary": 640, "stream": 896, "served": 512}[name]; size > limit {
+			t.Errorf("the record of a %s call has %d bytes, want at most %d, a size that the allocator has", name, size, limit)
 		}
 	}
 }

@@ -237,5 +237,14 @@ func first(values []string) string {
 	return values[0]
 }
 
-// lower is a metadata key as gRPC writes it; no copy when it is so already.
-func lower(key string) string { return strings.ToLower(key) }
+// lower is a metadata key as gRPC writes it; no copy when it is so already, nor of
+// the trace context's keys, which every call has, in the form that HTTP gives them.
+func lower(key string) string {
+	switch key {
+	case "Traceparent":
+		return "traceparent"
+	case "Tracestate":
+		return "tracestate"
+	}
+	return strings.ToLower(key)
+}

@@ -11,10 +11,7 @@ import (
 
 // incoming is the enmesh.Header of a server's call. It reads single keys, since a
 // look at all of them copies them all, and copies when it is first written.
-type incoming struct {
-	ctx    context.Context //nolint:containedctx // holds the metadata
-	edited metadata.MD
-}
+type incoming served
 
 func (h *incoming) Get(key string) string { return first(h.Values(key)) }
 
@@ -23,7 +20,7 @@ func (h *incoming) Values(key string) []string {
 	if h.edited != nil {
 		return h.edited[key]
 	}
-	return metadata.ValueFromIncomingContext(h.ctx, key)
+	return metadata.ValueFromIncomingContext(h.Context, key)
 }
 
 func (h *incoming) Set(key, value string) { h.edit().Set(key, value) }
@@ -32,7 +29,7 @@ func (h *incoming) Del(key string)        { h.edit().Delete(key) }
 
 func (h *incoming) edit() metadata.MD {
 	if h.edited == nil {
-		h.edited, _ = metadata.FromIncomingContext(h.ctx)
+		h.edited, _ = metadata.FromIncomingContext(h.Context)
 		if h.edited == nil {
 			h.edited = metadata.MD{}
 		}
@@ -55,14 +52,24 @@ type (
 	answerTrailer served
 )
 
-func (h *answerHeader) Get(key string) string      { return h.header.Get(key) }
-func (h *answerHeader) Values(key string) []string { return h.header.Values(key) }
-func (h *answerHeader) Set(key, value string)      { (*served)(h).headerMD().Set(key, value) }
-func (h *answerHeader) Add(key, value string)      { (*served)(h).headerMD().Add(key, value) }
-func (h *answerHeader) Del(key string)             { h.header.Del(key) }
+func (h *answerHeader) Get(key string) string { return first(h.Values(key)) }
+func (h *answerHeader) Set(key, value string) { (*served)(h).adds().header.Set(key, value) }
+func (h *answerHeader) Add(key, value string) { (*served)(h).adds().header.Add(key, value) }
+func (h *answerHeader) Del(key string)        { (*served)(h).adds().header.Del(key) }
+func (h *answerHeader) Values(key string) []string {
+	if h.added == nil {
+		return nil
+	}
+	return h.added.header.Values(key)
+}
 
-func (h *answerTrailer) Get(key string) string      { return h.trailer.Get(key) }
-func (h *answerTrailer) Values(key string) []string { return h.trailer.Values(key) }
-func (h *answerTrailer) Set(key, value string)      { (*served)(h).trailerMD().Set(key, value) }
-func (h *answerTrailer) Add(key, value string)      { (*served)(h).trailerMD().Add(key, value) }
-func (h *answerTrailer) Del(key string)             { h.trailer.Del(key) }
+func (h *answerTrailer) Get(key string) string { return first(h.Values(key)) }
+func (h *answerTrailer) Set(key, value string) { (*served)(h).adds().trailer.Set(key, value) }
+func (h *answerTrailer) Add(key, value string) { (*served)(h).adds().trailer.Add(key, value) }
+func (h *answerTrailer) Del(key string)        { (*served)(h).adds().trailer.Del(key) }
+func (h *answerTrailer) Values(key string) []string {
+	if h.added == nil {
+		return nil
+	}
+	return h.added.trailer.Values(key)
+}

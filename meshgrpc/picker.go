@@ -101,6 +101,9 @@ func admit(e *balance.Endpoint, info balancer.PickInfo, k *enmesh.Carrier, s sin
 	if k != nil {
 		k.Picked(e, at)
 	}
+	if x, ok := s.(*unaryCall); ok {
+		x.picks++
+	}
 	result.Done = p.done
 	return result, nil
 }

@@ -21,16 +21,27 @@ type served struct {
 	server    *Server
 	req, resp any // unary: the messages; streaming: the service implementation
 	unary     grpc.UnaryHandler
-	streaming grpc.StreamHandler
-	stream    grpc.ServerStream
-	source    enmesh.Peer
-	incoming  incoming
-	header    received // what policies add to the answer's header; nil: nothing
-	trailer   received // and trailer
+	streaming *streaming  // nil: a unary call
+	edited    metadata.MD // the request's metadata, once a policy has written it
+	added     *added      // nil: policies added nothing to the answer
+	failed    *failed     // nil: the handler has not failed
+	handled   bool        // it has run
+}
 
-	handled bool          // the handler has run
-	inside  *enmesh.Error // what became of outside
-	outside error         // the handler's own error
+// streaming is what a streaming call has besides.
+type streaming struct {
+	handler grpc.StreamHandler
+	stream  grpc.ServerStream
+	hooks   enmesh.Spare
+}
+
+// added is what policies add to an answer.
+type added struct{ header, trailer received }
+
+// failed is the handler's own error, and what became of it.
+type failed struct {
+	inside  *enmesh.Error
+	outside error
 }
 
 var errPanic = &enmesh.Error{Code: enmesh.Internal, Outcome: enmesh.Failure, Policy: "meshgrpc", Err: errors.New("panic")}
@@ -51,31 +62,31 @@ func (x *served) serve(ctx context.Context, method string, kind enmesh.Kind) (er
 }
 
 func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) {
-	x.incoming = incoming{ctx: ctx}
+	x.Begin(ctx, x)
 	c := &x.Call
 	c.Side, c.Protocol, c.Kind = enmesh.Server, enmesh.GRPC, kind
 	c.Method, c.Path, c.Scheme = "POST", method, "http"
-	c.Header = &x.incoming
-	c.Authority = x.incoming.Get(":authority")
-	if x.server.sourceOf(ctx, &x.source) {
-		c.Source = &x.source
-		if x.source.TLS != nil {
-			c.Scheme = "https"
-		}
+	c.Header = (*incoming)(x)
+	c.Authority = c.Header.Get(":authority")
+	c.Source = x.server.sourceOf(ctx)
+	if c.Source != nil && c.Source.TLS != nil {
+		c.Scheme = "https"
 	}
 	c.Answer.Header, c.Answer.Trailer = (*answerHeader)(x), (*answerTrailer)(x)
-	x.Begin(ctx, x)
+	if x.streaming != nil {
+		x.Lend(&x.streaming.hooks)
+	}
 }
 
 // Send runs the handler.
 func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
-	ctx = x.incoming.handed(ctx)
+	ctx = (*incoming)(x).handed(ctx)
 	x.handled = true
 	var err error
 	if x.unary != nil {
 		x.resp, err = x.unary(ctx, x.req)
 	} else {
-		err = x.streaming(x.req, &serverStream{ServerStream: x.stream, ctx: ctx, carrier: &x.Carrier})
+		err = x.streaming.handler(x.req, &serverStream{ServerStream: x.streaming.stream, ctx: ctx, carrier: &x.Carrier})
 	}
 	at := enmesh.Now()
 	x.Answered(at)
@@ -84,8 +95,8 @@ func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
 	if err == nil {
 		return nil
 	}
-	x.outside, x.inside = err, x.classify(ctx, err)
-	return x.inside
+	x.failed = &failed{inside: x.classify(ctx, err), outside: err}
+	return x.failed.inside
 }
 
 // classify says what the handler's error means: an end of the call's context is the
@@ -116,8 +127,8 @@ func (x *served) finish(err error) error {
 			return x.flush(replyError(r))
 		}
 		return x.flush(nil)
-	case x.inside != nil && errors.Is(err, x.inside):
-		return x.flush(x.outside)
+	case x.failed != nil && errors.Is(err, x.failed.inside):
+		return x.flush(x.failed.outside)
 	}
 	return x.refuse(err)
 }
@@ -133,7 +144,7 @@ func (x *served) refuse(err error) error {
 	out := asStatus(err)
 	if e := enmesh.ErrorOf(err); e != nil {
 		if e.RetryAfter != 0 {
-			x.trailerMD().Set(pushbackKey, pushbackText(e.RetryAfter))
+			x.adds().trailer.Set(pushbackKey, pushbackText(e.RetryAfter))
 		}
 		if s, ok := out.(*statusError); ok && e == errPanic { //nolint:errorlint // asStatus made it just now
 			s.text = "internal error"
@@ -145,28 +156,25 @@ func (x *served) refuse(err error) error {
 // flush sends the header and trailer that policies added; it returns err. When the
 // handler has sent its header already, an added one comes too late and is dropped.
 func (x *served) flush(err error) error {
-	ctx := x.Carrier.Context
-	if len(x.header) > 0 {
-		_ = grpc.SetHeader(ctx, metadata.MD(x.header))
+	if x.added == nil {
+		return err
 	}
-	if len(x.trailer) > 0 {
-		_ = grpc.SetTrailer(ctx, metadata.MD(x.trailer))
+	ctx := x.Carrier.Context
+	if len(x.added.header) > 0 {
+		_ = grpc.SetHeader(ctx, metadata.MD(x.added.header))
+	}
+	if len(x.added.trailer) > 0 {
+		_ = grpc.SetTrailer(ctx, metadata.MD(x.added.trailer))
 	}
 	return err
 }
 
-func (x *served) headerMD() received {
-	if x.header == nil {
-		x.header = received{}
+// adds is what policies add to the answer, for one to be added.
+func (x *served) adds() *added {
+	if x.added == nil {
+		x.added = &added{header: received{}, trailer: received{}}
 	}
-	return x.header
-}
-
-func (x *served) trailerMD() received {
-	if x.trailer == nil {
-		x.trailer = received{}
-	}
-	return x.trailer
+	return x.added
 }
 
 // Sizes are those of a unary call's messages, encoded and without gRPC's framing;

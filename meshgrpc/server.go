@@ -24,6 +24,7 @@ type Server struct {
 	identity   func(*tls.ConnectionState) string
 	onPanic    func(ctx context.Context, method string, value any, stack []byte)
 	identities identities
+	sources    sources
 }
 
 // NewServer makes the server side; r chooses each call's route. A call's destination
@@ -73,7 +74,7 @@ func (s *Server) Unary() grpc.UnaryServerInterceptor {
 // Stream is the interceptor of streaming methods alone.
 func (s *Server) Stream() grpc.StreamServerInterceptor {
 	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-		x := &served{server: s, req: srv, stream: ss, streaming: handler}
+		x := &served{server: s, req: srv, streaming: &streaming{handler: handler, stream: ss}}
 		return x.serve(ss.Context(), info.FullMethod, kindOf(info.IsClientStream, info.IsServerStream))
 	}
 }

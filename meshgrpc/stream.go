@@ -28,6 +28,7 @@ func (c *Client) Stream() grpc.StreamClientInterceptor {
 		kind := kindOf(desc.ClientStreams, desc.ServerStreams)
 		x.describe(c, cc, method, kind, opts)
 		x.Begin(ctx, x)
+		x.Lend(&x.hooks)
 		route := x.Enter(c.router)
 		if route.Resends && kind == enmesh.ServerStream {
 			return newBesideStream(x), nil
@@ -45,6 +46,7 @@ type streamCall struct {
 	beside   bool     // Send goes on until response headers arrive
 	attempt  *attempt // the present one; nil: none is open
 	first    attempt
+	hooks    enmesh.Spare
 }
 
 // open runs the chain and hands out the stream.
@@ -143,6 +145,7 @@ func (x *streamCall) Fork(ctx context.Context, c *enmesh.Call) (*enmesh.Carrier,
 	}
 	f := &streamCall{desc: x.desc, streamer: x.streamer, request: x.request, beside: true}
 	f.Branch(ctx, f, c)
+	f.Lend(&f.hooks)
 	f.branch(&x.exchange)
 	return &f.Carrier, nil
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -20,24 +21,50 @@ import (
 // status only, and no error is known to be unsent.
 func (c *Client) Unary() grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-		x := &unaryCall{invoker: invoker, req: req, reply: reply}
+		x := newUnaryCall()
+		x.invoker, x.req, x.reply = invoker, req, reply
 		x.describe(c, cc, method, enmesh.Unary, opts)
 		x.Begin(ctx, x)
+		link := enmesh.NewLink(&x.Carrier)
 		x.Enter(c.router)
-		err := x.Run()
+		err := x.RunIn(link)
 		x.End(err, x.Call.Clock)
 		err = x.result(err)
 		x.finished(err)
+		x.recycle(link)
 		return err
 	}
 }
 
-// unaryCall is the record of one unary call: all that it costs is this allocation.
+// unaryCall is the record of one unary call: it is used again.
 type unaryCall struct {
 	exchange
 	invoker    grpc.UnaryInvoker
 	req, reply any
 	pending    *pick // ended without an error, as grpc told the balancer
+	picks      int32 // that the balancer has not reported on
+}
+
+// unaryCalls has the records of calls that are over: a record is large, and grpc has
+// nothing of a unary call left when the call returns.
+var unaryCalls sync.Pool // of *unaryCall
+
+func newUnaryCall() *unaryCall {
+	if x, ok := unaryCalls.Get().(*unaryCall); ok {
+		return x
+	}
+	return &unaryCall{}
+}
+
+// recycle gives the record back, unless somebody may still know it: another attempt,
+// or a balancer that has not reported.
+func (x *unaryCall) recycle(link *enmesh.Link) {
+	if !x.Reusable() || x.picks != 0 {
+		return
+	}
+	link.Cut()
+	*x = unaryCall{}
+	unaryCalls.Put(x)
 }
 
 // Send makes one attempt.
@@ -75,6 +102,7 @@ func (x *unaryCall) answerHeader(c *enmesh.Call) {
 // settle hears from the balancer how an attempt ended; grpc calls it on the RPC's own
 // goroutine, before Send goes on. What is reported as a success waits for Send.
 func (x *unaryCall) settle(p *pick) {
+	x.picks--
 	x.abandon()
 	if p.info.BytesReceived {
 		x.Answered(p.at)

@@ -30,10 +30,10 @@ var (
 // body, the caller's fault, from a broken connection, and on a route that resends
 // leaves a body open that nothing was read of.
 type requestBody struct {
-	mu     sync.Mutex // guards what follows; never held while reading
-	rc     io.ReadCloser
-	err    error // the first that the body itself gave, but for io.EOF
-	keep   bool  // Close leaves an unread body open
+	mu     sync.Mutex    // guards what follows; never held while reading
+	rc     io.ReadCloser // never nil
+	err    error         // the first that the body itself gave, but for io.EOF
+	keep   bool          // Close leaves an unread body open
 	read   bool
 	closed bool // Close was called, or the body taken back
 	over   bool // rc is closed, or somebody else's
@@ -74,16 +74,22 @@ func (b *requestBody) Close() error {
 
 // unread reports whether nothing was read.
 func (b *requestBody) unread() bool {
+	if b == nil {
+		return false
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.rc != nil && !b.read && !b.over
+	return !b.read && !b.over
 }
 
 // reclaim takes an unread body back; the attempt that had it can read no more.
 func (b *requestBody) reclaim() (io.ReadCloser, bool) {
+	if b == nil {
+		return nil, false
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.rc == nil || b.read || b.over {
+	if b.read || b.over {
 		return nil, false
 	}
 	b.closed, b.over = true, true
@@ -93,9 +99,12 @@ func (b *requestBody) reclaim() (io.ReadCloser, bool) {
 // letGo says that the body is not wanted again: if the base has closed it, it is
 // closed now, else when the base does.
 func (b *requestBody) letGo() {
+	if b == nil {
+		return
+	}
 	b.mu.Lock()
 	b.keep = false
-	overdue := b.rc != nil && b.closed && !b.over
+	overdue := b.closed && !b.over
 	b.over = b.over || overdue
 	b.mu.Unlock()
 	if overdue {
@@ -105,6 +114,9 @@ func (b *requestBody) letGo() {
 
 // failure is the error that the caller's body gave, if any.
 func (b *requestBody) failure() error {
+	if b == nil {
+		return nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.err
@@ -161,8 +173,8 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 		out.req.Body = rc
 		return nil
 	}
-	out.body.rc, out.body.keep = rc, x.keeps && !x.copies()
-	out.req.Body = &out.body
+	out.body = &requestBody{rc: rc, keep: x.keeps && !x.copies()}
+	out.req.Body = out.body
 	return nil
 }
 

@@ -24,7 +24,7 @@ var errNoAnswer = &enmesh.Error{
 type outgoing struct {
 	req  http.Request
 	url  url.URL
-	body requestBody // its rc is nil when the request has no body, or a file
+	body *requestBody // nil when the request has no body, or net/http has it as it is
 }
 
 // exchange is the record of one call on the client: the Call, the context that
@@ -41,6 +41,7 @@ type exchange struct {
 
 	pool      *pool // of the present attempt; nil without pools
 	admission balance.Admission
+	hooks     enmesh.Spare
 
 	resp   *http.Response // the answer held, untouched
 	err    *enmesh.Error  // what it means: nil is success
@@ -113,7 +114,7 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	resp, err := rt.RoundTrip(out) //nolint:bodyclose // it is handed out, or dropped by Discard
 	now := enmesh.Now()
 	if err != nil {
-		e := classify(ctx, c, err, &x.last.body)
+		e := classify(ctx, c, err, x.last.body)
 		x.rest(e, now)
 		if x.pool != nil && wentAway(err) {
 			x.leave(now)
@@ -222,6 +223,7 @@ func (x *exchange) Fork(ctx context.Context, c *enmesh.Call) (*enmesh.Carrier, e
 	}
 	y := &exchange{t: x.t, in: x.in, kept: x.kept, keeps: x.keeps, taken: true}
 	y.k.Branch(ctx, y, c)
+	y.k.Lend(&y.hooks)
 	y.header.m = x.header.freeze()
 	y.k.Call.Header = &y.header
 	return &y.k, nil

@@ -47,6 +47,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ctx = a
 	}
 	x.k.Begin(ctx, x)
+	x.k.Lend(&x.hooks)
 	x.describe()
 	defer x.rescue()
 	x.k.Enter(h.router)

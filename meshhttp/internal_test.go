@@ -15,7 +15,7 @@ func TestRecordSizes(t *testing.T) {
 		name  string
 		size  uintptr
 		bound uintptr
-	}{{"client", unsafe.Sizeof(exchange{}), 1280}, {"server", unsafe.Sizeof(served{}), 1152}} {
+	}{{"client", unsafe.Sizeof(exchange{}), 1152}, {"server", unsafe.Sizeof(served{}), 960}} {
 		t.Logf("%s record: %d bytes", tt.name, tt.size)
 		if tt.size > tt.bound {
 			t.Errorf("%s record: %d bytes, at most %d: every call pays for it", tt.name, tt.size, tt.bound)

@@ -32,9 +32,17 @@ type pools struct {
 type pool struct {
 	rt       *http.Transport
 	retired  atomic.Bool
+	wire     atomic.Uint64 // how the endpoint is dialled: see pools.secured
 	backoff  backoff
 	farewell farewell
 }
+
+// The low bits of pool.wire; the rest is the version of the set they were found for.
+const (
+	wireKnown   = 1 << iota // the Source was asked
+	wireSecured             // and said TLS
+	wireBits    = iota
+)
 
 // watch waits for endpoints to leave a cluster.
 type watch struct {
@@ -54,6 +62,28 @@ func (p *pools) of(e *balance.Endpoint) *pool {
 		return have.(*pool) //nolint:errcheck // the only type stored
 	}
 	return p.open(e)
+}
+
+// secured reports whether the Source wants TLS for e. It is asked once for each
+// published set: what it says changes with policy, and policy publishes the set anew.
+// Should it change in between, the dial finds out and refuses.
+func (p *pools) secured(e *balance.Endpoint, of *pool) bool {
+	if p.secure == nil {
+		return false
+	}
+	set := e.Cluster().Set()
+	if set == nil {
+		return p.secure.ClientTLS(e) != nil
+	}
+	if was := of.wire.Load(); was&wireKnown != 0 && was>>wireBits == set.Version {
+		return was&wireSecured != 0
+	}
+	now := set.Version<<wireBits | wireKnown
+	if p.secure.ClientTLS(e) != nil {
+		now |= wireSecured
+	}
+	of.wire.Store(now)
+	return now&wireSecured != 0
 }
 
 func (p *pools) open(e *balance.Endpoint) *pool {

@@ -4,6 +4,7 @@
 package meshhttp_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -143,6 +144,87 @@ func TestTransport_tlsFollowsTheEndpoint(t *testing.T) {
 		}
 		gate.settled(t, 1)
 		_ = tr.Close()
+	}
+}
+
+// counted counts the writes to a connection.
+type counted struct {
+	net.Conn
+	writes *atomic.Int64
+}
+
+func (c counted) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
+}
+
+func TestTransport_headAndBodyInOneWrite(t *testing.T) {
+	w := newWorld(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "hello")
+	}))
+	writes := &atomic.Int64{}
+	base := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return counted{conn, writes}, err
+	}}
+	c := w.client(t, base, true, again(2))
+	for _, tt := range []struct {
+		name string
+		body io.Reader
+	}{
+		{"bytes.Reader", bytes.NewReader([]byte("hello"))},
+		{"bytes.Buffer", bytes.NewBufferString("hello")},
+		{"strings.Reader", strings.NewReader("hello")},
+		{"a copy of a stream", io.LimitReader(strings.NewReader("hello"), 5)},
+	} {
+		req := must(http.NewRequest("POST", "http://svc/", tt.body))
+		req.ContentLength = 5
+		writes.Store(0)
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = body(t, resp)
+		if got := writes.Load(); got != 1 {
+			t.Errorf("%s: %d writes, want one with head and body", tt.name, got)
+		}
+	}
+}
+
+// switched is a Source that says TLS or not, and counts how often it is asked.
+type switched struct {
+	oneCluster
+	cfg   *tls.Config
+	asked int
+}
+
+func (s *switched) ClientTLS(*balance.Endpoint) *tls.Config {
+	s.asked++
+	return s.cfg
+}
+
+func TestTransport_asksForTLSOncePerSet(t *testing.T) {
+	srv := httptest.NewUnstartedServer(status(200, "secured"))
+	srv.Config.ErrorLog = quiet
+	srv.StartTLS()
+	defer srv.Close()
+	cfg := srv.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	cfg.ServerName = "example.com"
+	src := &switched{oneCluster: oneCluster{newCluster(nil, srv.Listener.Addr().String())}, cfg: cfg}
+	tr := meshhttp.NewTransport(nil, enmesh.Fixed(false), src)
+	defer tr.Close()
+	c := &http.Client{Transport: tr}
+	for range 5 {
+		_, _ = get(t, c, "http://svc/")
+	}
+	if src.asked != 2 {
+		t.Errorf("asked %d times, want once for the set and once for the dial", src.asked)
+	}
+	src.cfg = nil // policy changed: what is published anew is asked for anew
+	src.c.Configure(src.c.Config())
+	if resp, got := get(t, c, "http://svc/"); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("got %d %q, want a TLS server that complains of the plaintext which the Source says now", resp.StatusCode, got)
 	}
 }
 

@@ -42,14 +42,13 @@ func (x *exchange) aim(out *outgoing, c *enmesh.Call) (http.RoundTripper, *enmes
 	if !ok || e == nil {
 		return x.t.base, nil
 	}
-	secured := x.t.secure != nil && x.t.secure.ClientTLS(e) != nil
 	switch {
-	case x.pool == nil && secured:
+	case x.pool == nil && x.t.secure != nil && x.t.secure.ClientTLS(e) != nil:
 		return nil, errForeignBase
 	case x.pool == nil:
 		out.url.Host = e.Addr()
 		return x.t.base, nil
-	case secured:
+	case x.t.pools.secured(e, x.pool):
 		out.url.Scheme, out.url.Host = "https", e.Addr()
 	case out.url.Scheme != "https":
 		out.url.Host = e.Addr()

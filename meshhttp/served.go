@@ -31,6 +31,7 @@ type served struct {
 	w      writer
 	header headerView
 	peer   enmesh.Peer
+	hooks  enmesh.Spare
 	ran    bool
 }
 

@@ -99,6 +99,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	x := &exchange{t: t, in: req}
 	x.k.Begin(req.Context(), x)
+	x.k.Lend(&x.hooks)
 	x.describe()
 	defer x.onPanic()
 	route := x.k.Enter(t.router)

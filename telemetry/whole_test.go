@@ -23,6 +23,7 @@ import (
 // wire answers at once and counts bytes; it allocates nothing.
 type wire struct {
 	carrier  enmesh.Carrier
+	hooks    enmesh.Spare
 	endpoint enmesh.Endpoint
 }
 
@@ -48,6 +49,7 @@ func send(ctx context.Context, r enmesh.Router) {
 	c := &w.carrier.Call
 	c.Method, c.Path, c.Service, c.Header = "GET", "/reviews/1", "reviews", enmeshtest.Header(nil)
 	w.carrier.Begin(ctx, w)
+	w.carrier.Lend(&w.hooks)
 	w.carrier.Enter(r)
 	_ = w.carrier.Run()
 	w.carrier.End(nil, enmesh.Now())

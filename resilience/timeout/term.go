@@ -38,6 +38,7 @@ type term struct {
 	timer           *timer
 	state           atomic.Uint32
 	visible         bool // the deadline may be told to the far side
+	spares          bool // an answer that has begun is left to run on
 }
 
 func newTerm(parent context.Context, c *enmesh.Call, deadline time.Time, expiry *enmesh.Error) *term {
@@ -46,6 +47,7 @@ func newTerm(parent context.Context, c *enmesh.Call, deadline time.Time, expiry 
 		Context: ctx, cancel: cancel,
 		deadline: deadline, expiry: expiry, call: c,
 		visible: c.Kind == enmesh.Unary,
+		spares:  c.Side == enmesh.Server && c.Streams(),
 	}
 }
 
@@ -83,8 +85,7 @@ func (t *term) settle() bool {
 // goes on; a client's chain says itself when the head has come, since a retry may
 // have thrown away the head that came first.
 func (t *term) expire() {
-	c := t.call
-	if c.Side == enmesh.Server && c.Streams() && c.AnsweredAt() != 0 {
+	if t.spares && t.call.AnsweredAt() != 0 {
 		return
 	}
 	if t.state.CompareAndSwap(running, expired) {

@@ -50,7 +50,7 @@ func answer(w http.ResponseWriter, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) //nolint:gosec // JSON, and declared as such; the caller may be gone, and there is nobody to tell
+	_, _ = w.Write(body) // the caller may be gone; there is nobody to tell
 }
 
 // bookID is the number in the path, or false after the answer 400.

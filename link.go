@@ -1,0 +1,45 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package enmesh
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// Link is the context of a call whose record its adapter uses again: contexts
+// outlive calls, and a record that is pooled must not be found through an old one.
+// An adapter makes a Link for each call, gives it to [Carrier.RunIn], and cuts it
+// before the record serves another.
+//
+// That is safe only where nothing but the call itself looks the Carrier up: not on a
+// server, whose handler may leave goroutines behind that call on under its context.
+type Link struct {
+	context.Context //nolint:containedctx // the Link is a context
+	carrier         atomic.Pointer[Carrier]
+}
+
+// NewLink is a context that carries k, on top of the context k has begun with.
+func NewLink(k *Carrier) *Link {
+	l := &Link{Context: k.Context}
+	l.carrier.Store(k)
+	return l
+}
+
+// Value finds the carrier while the call lasts, then nothing; any other key is the
+// parent's.
+func (l *Link) Value(key any) any {
+	if _, ok := key.(carrierKey); ok {
+		return l.carrier.Load()
+	}
+	return l.Context.Value(key)
+}
+
+// Cut lets go of the carrier.
+func (l *Link) Cut() { l.carrier.Store(nil) }
+
+// Reusable reports whether nobody has reason to look at the record any more: the
+// call has ended, by itself, and was sent once. Adapters reset a record that is
+// reusable and pool it; any other is left to the collector.
+func (k *Carrier) Reusable() bool { return k.Call.hooks.ended() && k.Call.attempts == nil }
