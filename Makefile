@@ -31,9 +31,11 @@ help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
 
 # A test that needs a server of the real kind names its program as a prerequisite
-# here, for example bin/consul: the rule at the end builds it from tools/consul.
+# here, and finds it through a variable: the rule at the end builds it from its tools/.
+# The first build of Consul takes some minutes, and later ones nothing.
 .PHONY: test
-test: ## all tests, race detector on, order shuffled
+test scenarios: export ENMESH_CONSUL := $(CURDIR)/bin/consul
+test: bin/consul ## all tests, race detector on, order shuffled
 	$(call each,go test -race -shuffle=on -p $(PARALLEL) -timeout 20m ./...,$(CODE))
 	@$(MAKE) --no-print-directory allocs
 
@@ -94,7 +96,7 @@ fuzz: ## run every fuzz target for FUZZTIME (60s), one after the other
 	@.ci/fuzz $(FUZZTIME) $(CODE)
 
 .PHONY: scenarios
-scenarios: ## the fault scenarios in full length, three times
+scenarios: bin/consul ## the fault scenarios in full length, three times
 	$(call each,ENMESH_SCENARIOS=full go test -race -run '^TestScenario' -count=3 -p 1 -timeout 60m ./...,$(CODE))
 
 .PHONY: bench
@@ -104,5 +106,5 @@ bench: ## overhead against bare net/http and grpc-go (BENCH: its flags)
 # A program of somebody else, built at the version pinned by the module tools/<name>.
 bin/%: tools/%/go.mod tools/%/go.sum
 	@mkdir -p bin
-	cd tools/$* && go build -mod=readonly -o "$(CURDIR)/bin/$*" tool
+	cd tools/$* && go build -mod=readonly -ldflags '-s -w' -o "$(CURDIR)/bin/$*" tool
 	@touch "$@"

@@ -36,7 +36,7 @@ func newUrn(eps []*Endpoint, random source) urn {
 func open(eps []*Endpoint) []*Endpoint {
 	closed := 0
 	for _, e := range eps {
-		if e.host.barred.Load()&^ejected != 0 {
+		if e.host.barred.Load()&^passing != 0 {
 			closed++
 		}
 	}
@@ -45,7 +45,7 @@ func open(eps []*Endpoint) []*Endpoint {
 	}
 	kept := make([]*Endpoint, 0, len(eps)-closed)
 	for _, e := range eps {
-		if e.host.barred.Load()&^ejected == 0 {
+		if e.host.barred.Load()&^passing == 0 {
 			kept = append(kept, e)
 		}
 	}

@@ -37,8 +37,3 @@ func (e *Endpoint) EjectedUntil() enmesh.Instant { return enmesh.Instant(e.host.
 // has passed: clearing it could undo an ejection that begins meanwhile, and the
 // comparison is all that it saves.
 func (h *host) isEjected(now enmesh.Instant) bool { return int64(now) < h.until.Load() }
-
-// onlyEjected reports whether nothing but an ejection keeps picks away.
-func (e *Endpoint) onlyEjected() bool {
-	return e.ready.Load() && e.host.barred.Load()&^ejected == 0
-}

@@ -26,6 +26,7 @@ type host struct {
 	price    price
 	barred   atomic.Uint32 // why no pick may go here; see the bits below
 	until    atomic.Int64  // an Instant: when the ejection ends
+	closes   atomic.Int64  // an Instant: when a drain ends
 	gates    atomic.Pointer[[]enmesh.Gate]
 	info     atomic.Pointer[discovery.Endpoint]
 
@@ -44,6 +45,9 @@ const (
 	draining uint32 = 1 << iota // the registry says that it takes no new calls
 	gone                        // it has left the set
 	ejected                     // outlier detection took it out, until host.until
+	closing                     // its process is about to end, until host.closes
+
+	passing = ejected | closing // what passes with time
 )
 
 // identity tells endpoints apart. One that comes back at the same address under
@@ -108,13 +112,14 @@ func (e *Endpoint) Latency() time.Duration {
 
 // Ready reports whether a pick may go there now: its connections are ready (see
 // [Endpoint.SetReady]), and it is neither draining, gone from the set, nor ejected.
+// What the registry says and what [Endpoint.Drain] was told count alike.
 // A picker asks at pick time: its snapshot may be a few milliseconds old.
 func (e *Endpoint) Ready() bool {
 	if !e.ready.Load() {
 		return false
 	}
 	barred := e.host.barred.Load()
-	return barred == 0 || barred == ejected && !e.host.isEjected(enmesh.Now())
+	return barred == 0 || barred&^passing == 0 && !e.host.heldBack(barred, enmesh.Now())
 }
 
 // SetReady is for the adapter that owns the connections of this view. The

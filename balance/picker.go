@@ -8,9 +8,10 @@ import "github.com/enmesh-go/enmesh"
 // A Picker chooses among an immutable list of endpoints. It never blocks and never
 // allocates, and may be used by any number of goroutines. It passes over endpoints
 // that are not Ready at that moment, prefers those the call has not tried, and takes
-// a tried one over none. When nothing is ready but some endpoints are only ejected,
-// it picks among these (the panic that Envoy knows: a guess that may be wrong is
-// better than a refusal that is certain). Otherwise it returns [ErrNoEndpoint].
+// a tried one over none. When nothing is ready it picks among the endpoints that are
+// about to end ([Endpoint.Drain]), then among those that are only ejected (the panic
+// that Envoy knows: a guess that may be wrong is better than a refusal that is
+// certain). Otherwise it returns [ErrNoEndpoint].
 type Picker interface {
 	Pick(c *enmesh.Call) (*Endpoint, error) // c may be nil
 }
@@ -51,10 +52,11 @@ func usable(e *Endpoint, c *enmesh.Call, retried bool) bool {
 func hasTried(c *enmesh.Call) bool { return c != nil && c.HasTried() }
 
 // scan looks at every endpoint once, from start on: an untried ready one, else a
-// tried ready one, else one that is only ejected. Pickers come here when a few
-// draws found nothing.
+// tried ready one, else one that is about to end, else one that is only ejected.
+// Pickers come here when a few draws found nothing.
 func scan(eps []*Endpoint, c *enmesh.Call, start int) (*Endpoint, error) {
 	var second, third *Endpoint
+	resort := 0
 	retried := hasTried(c)
 	for i := range eps {
 		at := start + i
@@ -69,8 +71,10 @@ func scan(eps []*Endpoint, c *enmesh.Call, start int) (*Endpoint, error) {
 			if second == nil {
 				second = e
 			}
-		case third == nil && e.onlyEjected():
-			third = e
+		case second == nil && resort < 2:
+			if r := e.resort(); r > resort {
+				third, resort = e, r
+			}
 		}
 	}
 	switch {

@@ -116,7 +116,7 @@ func (m *Memory) follow(ctx context.Context, service string, s *memoryService, y
 		eps, known, changed := m.read(s)
 		switch {
 		case !known && first:
-			if !yield(nil, fmt.Errorf("%w: %q is not registered in this process", ErrUnknownService, service)) {
+			if !yield(nil, notRegistered(service)) {
 				return
 			}
 		case known && (last == nil || !EqualSets(last, eps)):
@@ -130,6 +130,21 @@ func (m *Memory) follow(ctx context.Context, service string, s *memoryService, y
 		case <-changed:
 		}
 	}
+}
+
+func notRegistered(service string) error {
+	return fmt.Errorf("%w: %q is not registered in this process", ErrUnknownService, service)
+}
+
+// Lookup implements [Looker].
+func (m *Memory) Lookup(_ context.Context, service string) ([]Endpoint, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.services[service]
+	if s == nil || !s.known {
+		return nil, notRegistered(service)
+	}
+	return s.merged, nil
 }
 
 func (m *Memory) read(s *memoryService) (eps []Endpoint, known bool, changed <-chan struct{}) {

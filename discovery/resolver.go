@@ -21,8 +21,9 @@ import (
 //     nothing is known.
 //   - A resolver that does not know the service yields an error that wraps
 //     [ErrUnknownService]. One that can be sure of it yields the empty set next.
-//   - An unchanged set is not yielded again. Sets in between may be skipped: a slow
-//     consumer sees the latest.
+//   - An unchanged set is not yielded again, except once after an error, which says
+//     that the error is over. Sets in between may be skipped: a slow consumer sees the
+//     latest.
 //   - A set that was yielded is shared and is never written, by either side.
 //   - Any number of watches may run at once, and a slow one delays nobody.
 //   - When the range ends, no goroutine of it is left.

@@ -49,6 +49,15 @@ func (s *Static) Watch(ctx context.Context, service string) iter.Seq2[[]Endpoint
 	}
 }
 
+// Lookup implements [Looker].
+func (s *Static) Lookup(_ context.Context, service string) ([]Endpoint, error) {
+	eps, known := s.services[service]
+	if !known {
+		return nil, s.unknown(service)
+	}
+	return eps, nil
+}
+
 // unknown names the service and what there is instead.
 func (s *Static) unknown(service string) error {
 	const most = 10

@@ -22,6 +22,10 @@
 //		})
 //	}
 //
+// A [Consul] is a scripted registry, for those who write resolvers: honest by default,
+// and on command as bad as a network can make it, with indexes that go backwards,
+// garbage, bombs and silence.
+//
 // The kit never waits on real time; a policy that leaves a goroutine behind fails
 // because its bubble cannot end.
 package enmeshtest

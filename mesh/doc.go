@@ -34,6 +34,21 @@
 // pick and the endpoint's gates (outlier detection). Inbound: recover, tracing,
 // telemetry, the program's own middleware, the handler.
 //
+// # From the first listener to the last call
+//
+// [Run] serves until a signal comes, and ends so that no call is lost: not ready,
+// deregistered, a wait for callers to hear of it, the hint to those who still call, no new
+// connections, the calls in flight, exit. A second signal cuts what is left.
+//
+//	web := &http.Server{Handler: meshhttp.NewHandler(mux, m.Inbound()), TLSConfig: m.ServerTLS()}
+//	return mesh.Run(ctx, m,
+//		mesh.Serving{Server: meshhttp.Graceful(web), Addr: ":9080", Protocol: "http"},
+//		mesh.WithRegistrar(registry),
+//		mesh.WithHealth(":8081"),
+//	)
+//
+// [Mesh.Health] says at each step how things stand.
+//
 // # What a reload keeps
 //
 // Policy is compiled, checked and swapped as one snapshot; calls in flight finish in

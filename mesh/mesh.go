@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,7 +17,6 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
-	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/security/mtls"
 	"github.com/enmesh-go/enmesh/telemetry/prom"
 	"github.com/enmesh-go/enmesh/telemetry/tracing"
@@ -31,9 +31,12 @@ type Mesh struct {
 	table    *Table
 	inbound  enmesh.Router
 	source   *source
+	cache    *registry
 	dialer   *dialer
 	policies *policies
 	metrics  http.Handler
+	health   *Health
+	serving  inflight
 	cancel   context.CancelFunc
 	wait     sync.WaitGroup
 }
@@ -64,9 +67,6 @@ func compose(cfg config) (*Mesh, error) {
 	if cfg.log == nil {
 		cfg.log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.resolver == nil {
-		cfg.resolver = discovery.NewStatic(nil)
-	}
 	if cfg.registry == nil {
 		cfg.registry = prometheus.NewRegistry()
 	}
@@ -77,8 +77,13 @@ func compose(cfg config) (*Mesh, error) {
 		cfg:    cfg,
 		naming: enmesh.Naming{Namespace: cfg.workload.namespace(), Domain: cfg.domain, Known: cfg.namespaces},
 		dialer: newDialer(cfg.certificates),
+		health: newHealth(),
 	}
 	principal, err := m.principal()
+	if err != nil {
+		return nil, err
+	}
+	m.cache, err = openRegistry(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +93,15 @@ func compose(cfg config) (*Mesh, error) {
 	in := m.newSide(enmesh.Server, principal, observers)
 	m.policies = newPolicies(m, out)
 	m.table = NewTable(m.naming, m.policies.unknown(), out.outer()...)
-	m.inbound = enmesh.Fixed(false, append(in.outer(), cfg.inbound...)...)
-	m.source = newSource(m.naming, cfg.resolver)
+	m.inbound = enmesh.Fixed(false, slices.Concat([]enmesh.Middleware{m.serving.middleware}, in.outer(), cfg.inbound)...)
+	m.source = newSource(m.naming, m.cache)
 	m.source.configure = m.policies.cluster
-	m.source.report = m.registryFailed
+	m.source.report = m.cache.failed
 	m.metrics = promhttp.HandlerFor(cfg.registry, promhttp.HandlerOpts{Registry: cfg.registry})
-	return m, errors.Join(cfg.registry.Register(collector), cfg.registry.Register((*selfMetrics)(m)))
+	if err := errors.Join(cfg.registry.Register(collector), cfg.registry.Register((*selfMetrics)(m))); err != nil {
+		return nil, errors.Join(err, m.cache.close())
+	}
+	return m, nil
 }
 
 // principal is the process's own identity, "" without certificates.
@@ -121,10 +129,6 @@ func (m *Mesh) start(ctx, background context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func (m *Mesh) registryFailed(service string, err error) {
-	m.cfg.log.Warn("the registry failed; the last good endpoints stay", "service", service, "error", err)
 }
 
 // Outbound routes calls that this process makes.
@@ -161,11 +165,12 @@ func (m *Mesh) ServerTLS() *tls.Config {
 func (m *Mesh) Metrics() http.Handler { return m.metrics }
 
 // Close ends what Open started and waits for it: the watches of policy and
-// registry. Calls in flight are not cut; calls made afterwards see the last state.
+// registry. Calls in flight are not cut; calls made afterwards see the last state. The
+// error says that a snapshot could not be written (see [WithSnapshotDir]).
 func (m *Mesh) Close() error {
 	m.cancel()
 	m.wait.Wait()
 	m.source.close()
 	m.cfg.registry.Unregister((*selfMetrics)(m))
-	return nil
+	return m.cache.close()
 }

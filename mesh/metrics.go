@@ -3,7 +3,11 @@
 
 package mesh
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // The mesh's own metrics. The service is a label: their number is bounded by what
 // the process calls.
@@ -16,6 +20,16 @@ var (
 		"Endpoints of a service, as the registry last told them.", []string{"service"}, nil)
 	failingDesc = prometheus.NewDesc("enmesh_discovery_failing",
 		"1 when the registry's last word on a service was an error.", []string{"service"}, nil)
+	stalenessDesc = prometheus.NewDesc("enmesh_discovery_staleness_seconds",
+		"How long the endpoints of a service have not been known to be true; 0 when they are.", []string{"service"}, nil)
+	suppressedDesc = prometheus.NewDesc("enmesh_discovery_suppressed_total",
+		"Sets of a service that were empty or far too small, and not believed when they came.", []string{"service"}, nil)
+	keptDesc = prometheus.NewDesc("enmesh_discovery_kept_endpoints",
+		"Endpoints of a service that the registry does not name any more, kept until it is believed.", []string{"service"}, nil)
+	snapshotDesc = prometheus.NewDesc("enmesh_discovery_snapshot_age_seconds",
+		"The age of a service's endpoints on disk.", []string{"service"}, nil)
+	diskDesc = prometheus.NewDesc("enmesh_discovery_snapshot_failing",
+		"1 when endpoints could not be written to disk the last time.", nil, nil)
 )
 
 // selfMetrics is a Mesh as a prometheus.Collector of its own state.
@@ -23,7 +37,7 @@ type selfMetrics Mesh
 
 // Describe implements prometheus.Collector.
 func (s *selfMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{loadsDesc, goodDesc, endpointsDesc, failingDesc} {
+	for _, d := range []*prometheus.Desc{loadsDesc, goodDesc, endpointsDesc, failingDesc, stalenessDesc, suppressedDesc, keptDesc, snapshotDesc, diskDesc} {
 		ch <- d
 	}
 }
@@ -35,9 +49,27 @@ func (s *selfMetrics) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(loadsDesc, prometheus.CounterValue, float64(p.Loads-p.Refused), "applied")
 	ch <- prometheus.MustNewConstMetric(loadsDesc, prometheus.CounterValue, float64(p.Refused), "refused")
 	ch <- prometheus.MustNewConstMetric(goodDesc, prometheus.GaugeValue, float(p.Err == nil))
+	if status.Disk.Dir != "" {
+		ch <- prometheus.MustNewConstMetric(diskDesc, prometheus.GaugeValue, float(status.Disk.Err != nil))
+	}
+	now := time.Now()
 	for _, svc := range status.Services {
-		ch <- prometheus.MustNewConstMetric(endpointsDesc, prometheus.GaugeValue, float64(svc.Endpoints), svc.Service)
-		ch <- prometheus.MustNewConstMetric(failingDesc, prometheus.GaugeValue, float(svc.Err != nil), svc.Service)
+		collectService(ch, svc, now)
+	}
+}
+
+func collectService(ch chan<- prometheus.Metric, svc ServiceStatus, now time.Time) {
+	gauge := func(d *prometheus.Desc, v float64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, svc.Service)
+	}
+	d := svc.Discovery
+	gauge(endpointsDesc, float64(svc.Endpoints))
+	gauge(failingDesc, float(svc.Err != nil))
+	gauge(stalenessDesc, d.Staleness(now).Seconds())
+	gauge(keptDesc, float64(d.Kept))
+	ch <- prometheus.MustNewConstMetric(suppressedDesc, prometheus.CounterValue, float64(d.Suppressed), svc.Service)
+	if !d.Saved.IsZero() {
+		gauge(snapshotDesc, max(now.Sub(d.Saved), 0).Seconds())
 	}
 }
 

@@ -47,7 +47,6 @@ type watch struct {
 	known    bool
 	set      []discovery.Endpoint
 	refusal  *enmesh.Error
-	err      error     // the registry's last word, when it was an error
 	changed  time.Time // when the set last changed
 }
 
@@ -170,7 +169,7 @@ func (w *watch) tell(c *balance.Cluster) {
 func (w *watch) apply(set []discovery.Endpoint) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.set, w.known, w.err, w.refusal = set, true, nil, nil
+	w.set, w.known, w.refusal = set, true, nil
 	w.changed = time.Now()
 	for _, c := range w.clusters {
 		c.Apply(set)
@@ -182,7 +181,6 @@ func (w *watch) apply(set []discovery.Endpoint) {
 func (w *watch) fail(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.err = err
 	if w.known || !errors.Is(err, discovery.ErrUnknownService) {
 		return
 	}

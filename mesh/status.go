@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/policy"
 )
 
@@ -16,6 +17,7 @@ import (
 type Status struct {
 	Policy   PolicyStatus
 	Services []ServiceStatus // by name
+	Disk     discovery.DiskStatus
 }
 
 // PolicyStatus is what policy is in force and how the last load went.
@@ -36,11 +38,27 @@ type ServiceStatus struct {
 	Endpoints int
 	Changed   time.Time // when the set last changed
 	Err       error     // the registry's last word, when it was an error
+	// Discovery is how the cache stands with the registry about the service: whether it
+	// answers, how long the endpoints have not been confirmed, what was not believed.
+	Discovery discovery.ServiceStatus
 }
 
 // Status is the present state.
 func (m *Mesh) Status() Status {
-	return Status{Policy: m.policies.status(), Services: m.source.status()}
+	c := m.cache.Status()
+	byName := make(map[string]discovery.ServiceStatus, len(c.Services))
+	for _, svc := range c.Services {
+		byName[svc.Service] = svc
+	}
+	services := m.source.status()
+	for i := range services {
+		svc := &services[i]
+		svc.Discovery = byName[m.source.registryName(svc.Service)]
+		if svc.Discovery.State == discovery.Failing {
+			svc.Err = svc.Discovery.Err
+		}
+	}
+	return Status{Policy: m.policies.status(), Services: services, Disk: c.Disk}
 }
 
 func (p *policies) status() PolicyStatus {
@@ -67,5 +85,5 @@ func (s *source) status() []ServiceStatus {
 func (w *watch) status(name string) ServiceStatus {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return ServiceStatus{Service: name, Known: w.known, Endpoints: len(w.set), Changed: w.changed, Err: w.err}
+	return ServiceStatus{Service: name, Known: w.known, Endpoints: len(w.set), Changed: w.changed}
 }

@@ -61,6 +61,10 @@
 // connection just lost waits for the next picker, at most 2 ms. Several addresses of
 // one endpoint are tried by grpc's own pick_first.
 //
+// A connection that has received GOAWAY takes no new calls: grpc tells the balancer at
+// once, before the connection refuses any, and calls it left behind go elsewhere.
+// [Graceful] is the server's side.
+//
 // # Limits
 //
 // On targets that the mesh does not resolve (xds:///, dns:///) the interceptors

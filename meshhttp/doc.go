@@ -61,6 +61,20 @@
 // cannot be kept from repeating with pauses of 1, 2, 4 seconds at the same endpoint;
 // an attempt timeout bounds that.
 //
+// A request that met a kept connection which the server had closed before it was
+// written is such a case: net/http says so, and repeats only idempotent ones itself.
+//
+// # Endpoints that are about to end
+//
+// "Connection: close" on an answer over HTTP/1.1 that this side did not ask for,
+// [DrainingHeader] over HTTP/2, and a request left behind by GOAWAY say that an
+// endpoint is about to end. It gets no new calls while another is ready, until it
+// leaves the set or 30 s have passed; where it turns out that it stayed, the next such
+// word counts for an eighth of that, and soon for nothing. net/http keeps a GOAWAY that
+// left no request behind to itself: the next request then makes a new connection, which
+// an endpoint that has closed its listener refuses, and goes elsewhere. [Graceful] is
+// the server's side.
+//
 // # Deadlines
 //
 // A client whose context has a deadline announces what is left of it, in

@@ -116,6 +116,9 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	if err != nil {
 		e := classify(ctx, c, err, x.last.body)
 		x.rest(e, now)
+		if x.pool != nil && wentAway(err) {
+			x.leave(now)
+		}
 		x.release(e, now)
 		return e
 	}
@@ -123,6 +126,7 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 		x.pool.connected()
 	}
 	x.k.Answered(now)
+	x.heed(resp, now)
 	x.resp, x.err = resp, statusError(resp.StatusCode, resp.Header)
 	if resp.StatusCode == http.StatusGatewayTimeout && x.t.cfg.deadlineHeader != "" {
 		// The server was told the deadline, and its timer may have been first.

@@ -41,6 +41,10 @@ func classify(ctx context.Context, c *enmesh.Call, err error, body *requestBody)
 		return &enmesh.Error{
 			Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: unprocessed(c, err), Flag: enmesh.FlagConnectionEnded, Err: err,
 		}
+	case closedIdle(err):
+		return &enmesh.Error{
+			Code: enmesh.Unavailable, Outcome: enmesh.Neutral, Unsent: true, Flag: enmesh.FlagConnectionEnded, Err: err,
+		}
 	case callersFault(err):
 		return &enmesh.Error{Code: enmesh.InvalidArgument, Outcome: enmesh.Neutral, Unsent: true, Err: err}
 	case isTimeout(err):
@@ -124,7 +128,7 @@ func unprocessed(c *enmesh.Call, err error) bool {
 // not to have processed, or that found no usable connection. The errors have no type,
 // and are wrapped without Unwrap where net/http could not repeat the body.
 var refusals = [...]string{
-	"http2: Transport received Server's graceful shutdown GOAWAY",
+	goAway,
 	"http2: client conn not usable",
 	"; REFUSED_STREAM",
 }
@@ -146,6 +150,23 @@ func refusedStream(err error) bool {
 		}
 	}
 	return false
+}
+
+// goAway is net/http's text for a request that a GOAWAY left behind.
+const goAway = "http2: Transport received Server's graceful shutdown GOAWAY"
+
+// wentAway reports whether a GOAWAY left the request behind.
+func wentAway(err error) bool { return strings.Contains(err.Error(), goAway) }
+
+// closedIdle reports whether net/http found that the server had closed a kept
+// connection before the request was written to it. Both texts are given only where its
+// reader met the end while no answer was expected yet, that is before the request
+// began: a server that has ended its side of the connection takes no request from it.
+// An end that is met later has no such text and proves nothing. net/http itself
+// repeats such requests, but only idempotent ones.
+func closedIdle(err error) bool {
+	text := err.Error()
+	return text == "http: server closed idle connection" || strings.Contains(text, "readLoopPeekFailLocked: ")
 }
 
 // callersFault reports whether net/http found the request itself to be wrong. Its

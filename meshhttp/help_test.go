@@ -4,9 +4,11 @@
 package meshhttp_test
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"log"
+	"net/http/httptrace"
 	"testing"
 
 	"github.com/enmesh-go/enmesh"
@@ -34,4 +36,9 @@ func meshhttp2(t *testing.T, w *world, cfg *tls.Config) *meshhttp.Transport {
 	tr := meshhttp.NewTransport(nil, enmesh.Fixed(false, enmesh.Guard(w.guard)), secured{oneCluster{w.cluster}, cfg})
 	t.Cleanup(func() { _ = tr.Close() })
 	return tr
+}
+
+// gotConn runs f when net/http has chosen a connection, before the request is written.
+func gotConn(ctx context.Context, f func()) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { f() }})
 }

@@ -30,10 +30,11 @@ type pools struct {
 
 // pool is the connections of one endpoint.
 type pool struct {
-	rt      *http.Transport
-	retired atomic.Bool
-	wire    atomic.Uint64 // how the endpoint is dialled: see pools.secured
-	backoff backoff
+	rt       *http.Transport
+	retired  atomic.Bool
+	wire     atomic.Uint64 // how the endpoint is dialled: see pools.secured
+	backoff  backoff
+	farewell farewell
 }
 
 // The low bits of pool.wire; the rest is the version of the set they were found for.

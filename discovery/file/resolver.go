@@ -118,6 +118,27 @@ func (r *Resolver) Watch(ctx context.Context, service string) iter.Seq2[[]discov
 	}
 }
 
+// Lookup implements [discovery.Looker]: it reads the files.
+func (r *Resolver) Lookup(_ context.Context, service string) ([]discovery.Endpoint, error) {
+	c, err := readAll(r.path)
+	if err != nil {
+		return nil, err
+	}
+	services, err := c.parse()
+	if err != nil {
+		return nil, err
+	}
+	eps, known := services[service]
+	if !known {
+		return nil, notInFiles(service)
+	}
+	return eps, nil
+}
+
+func notInFiles(service string) error {
+	return fmt.Errorf("%w: %q is not in the files", discovery.ErrUnknownService, service)
+}
+
 func (r *Resolver) read() (state, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,6 +169,7 @@ type watch struct {
 // tell yields what is new in s, and reports whether more is wanted.
 func (w *watch) tell(ctx context.Context, s state) bool {
 	news := s.err != nil && (w.err == nil || s.err.Error() != w.err.Error())
+	over := s.err == nil && w.err != nil
 	w.err = s.err
 	if news && (!w.yield(nil, s.err) || ctx.Err() != nil) {
 		return false
@@ -155,13 +177,12 @@ func (w *watch) tell(ctx context.Context, s state) bool {
 	eps, known := s.services[w.service]
 	if !known && !w.unknown {
 		w.unknown = true
-		err := fmt.Errorf("%w: %q is not in the files", discovery.ErrUnknownService, w.service)
-		if !w.yield(nil, err) || ctx.Err() != nil {
+		if !w.yield(nil, notInFiles(w.service)) || ctx.Err() != nil {
 			return false
 		}
 	}
 	w.unknown = !known
-	if w.set != nil && discovery.EqualSets(w.set, eps) {
+	if w.set != nil && !over && discovery.EqualSets(w.set, eps) {
 		return true
 	}
 	if eps == nil {

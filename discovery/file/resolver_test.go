@@ -206,6 +206,7 @@ func TestResolver_aBadEditKeepsTheLastGoodAndIsNews(t *testing.T) {
 	early.want(t, "a list belongs here")
 	put(t, path, services("h:1")) // as it was
 	waitFor(t, func() bool { return r.Err() == nil })
+	early.want(t, "h:1") // says that the error is over
 	put(t, path, services("h:2"))
 	early.want(t, "h:2")
 	early.quiet(t)

@@ -1,0 +1,240 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package discovery
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// view is what the readers of a service see. It is replaced and never written.
+type view struct {
+	set      []Endpoint
+	known    bool
+	version  uint64 // of set; each differs from the one before
+	err      error  // nil while the registry answers
+	news     uint64 // counts errors that were told
+	restored uint64 // counts told errors that are over
+}
+
+// follower is one service of a Cache: the watch of it, and what became of it. Its
+// loop owns everything but what mu and Cache.mu guard.
+type follower struct {
+	cache *Cache
+	name  string
+
+	cancel  context.CancelFunc
+	readers int         // guarded by Cache.mu
+	linger  *time.Timer // guarded by Cache.mu; nil while there are readers
+
+	mu      sync.Mutex // guards view, changed and status; nothing is called under it
+	view    view
+	changed chan struct{} // closed and replaced with view
+	status  ServiceStatus
+
+	judge    judge
+	now      ServiceStatus // becomes status when a step is done
+	replies  chan reply
+	looker   Looker // nil: the registry cannot be asked
+	asked    time.Time
+	asks     bool      // a question is out
+	answers  uint64    // of the watch, so far
+	seed     *snapshot // from disk, until it is used or not needed any more
+	seedDue  time.Time
+	shown    uint64    // judge.changes, as far as dealt with
+	shownAt  time.Time // when readers last saw a new set
+	failed   time.Time // since when the registry fails; zero while it answers
+	untold   error     // to be told to readers
+	toldAt   time.Time
+	told     error
+	savedAt  time.Time // the age of what disk was given last
+	isSaved  uint64    // judge.changes of that
+	stepTime time.Time // of the present step
+}
+
+const (
+	quiet   = 10 * time.Second // between errors that are told
+	recheck = 30 * time.Second // between questions to a registry that fails
+)
+
+func newFollower(c *Cache, name string) *follower {
+	f := &follower{
+		cache: c, name: name, changed: make(chan struct{}),
+		judge: judge{guard: c.cfg.Guard}, replies: make(chan reply, 1),
+		now: ServiceStatus{Service: name},
+	}
+	f.status = f.now
+	f.looker, _ = c.upstream.(Looker)
+	return f
+}
+
+// run follows the service until ctx ends.
+func (f *follower) run(ctx context.Context) {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	news := make(chan reply)
+	parts.Go(func() { keepWatching(ctx, f.cache.upstream, f.name, news) })
+	f.load()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			f.saveLast()
+			return
+		case r := <-news:
+			f.step()
+			f.answers++
+			f.hear(r)
+		case r := <-f.replies:
+			f.step()
+			f.asks = false
+			f.reply(r)
+		case <-timer.C:
+			f.step()
+		}
+		timer.Reset(time.Until(f.act(ctx, &parts)))
+	}
+}
+
+// step reads the clock, once for all that is done in a step.
+func (f *follower) step() { f.stepTime = time.Now() }
+
+// act does what is due, and says when to come back.
+func (f *follower) act(ctx context.Context, parts *sync.WaitGroup) time.Time {
+	next := alarm{f.stepTime.Add(time.Hour)}
+	f.plant(&next)
+	f.judge.settle(f.stepTime)
+	next.by(f.judge.due())
+	f.ask(ctx, parts, &next)
+	f.show(&next)
+	f.tell(&next)
+	f.save(&next)
+	f.conclude()
+	return next.at
+}
+
+// alarm is the earliest of several times.
+type alarm struct{ at time.Time }
+
+func (a *alarm) by(t time.Time) {
+	if !t.IsZero() && t.Before(a.at) {
+		a.at = t
+	}
+}
+
+// hear takes what the watch yielded.
+func (f *follower) hear(r reply) {
+	if r.err != nil {
+		f.fail(r.err)
+		return
+	}
+	f.failed, f.untold = time.Time{}, nil
+	f.now.Confirmed = f.stepTime
+	f.root()
+	f.judge.hear(r.set, f.stepTime)
+	f.seed = nil
+	f.now.unconfirmed = time.Time{}
+}
+
+// fail notes an error: what was good stays.
+func (f *follower) fail(err error) {
+	if f.failed.IsZero() {
+		f.failed = f.stepTime
+	}
+	f.untold = err
+	f.now.Err, f.now.ErrAt = err, f.stepTime
+	f.now.Errors++
+}
+
+// show publishes the set that is in force, when it differs and is due.
+func (f *follower) show(next *alarm) {
+	if f.shown == f.judge.changes {
+		return
+	}
+	if due := f.shownAt.Add(f.cache.cfg.Debounce); f.view.known && f.stepTime.Before(due) {
+		next.by(due)
+		return
+	}
+	f.shown = f.judge.changes
+	set := f.judge.shown()
+	if f.view.known && EqualSets(f.view.set, set) {
+		return
+	}
+	f.shownAt, f.now.Changed = f.stepTime, f.stepTime
+	v := f.view
+	v.set, v.known = set, true
+	v.version++
+	f.publish(v)
+}
+
+// tell publishes an error, when it is news, and its end.
+func (f *follower) tell(next *alarm) {
+	v := f.view
+	switch {
+	case f.failed.IsZero() && v.err != nil:
+		v.err = nil
+		v.restored++
+		f.publish(v)
+	case f.untold == nil:
+	case f.told != nil && sameKind(f.told, f.untold) && f.stepTime.Sub(f.toldAt) < quiet:
+		next.by(f.toldAt.Add(quiet))
+	default:
+		v.err = f.untold
+		v.news++
+		f.told, f.toldAt, f.untold = f.untold, f.stepTime, nil
+		f.publish(v)
+	}
+}
+
+// publish makes v the view. Only the loop writes it, and so reads it without mu.
+func (f *follower) publish(v view) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.view = v
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+func (f *follower) read() (view, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.view, f.changed
+}
+
+// serve yields what is new to a reader, until ctx ends or it has enough.
+func (f *follower) serve(ctx context.Context, yield func([]Endpoint, error) bool) {
+	var seen view
+	for ctx.Err() == nil {
+		v, changed := f.read()
+		if v.newSet(&seen) && (!yield(v.set, nil) || ctx.Err() != nil) {
+			return
+		}
+		if v.err != nil && v.news != seen.news && (!yield(nil, v.err) || ctx.Err() != nil) {
+			return
+		}
+		seen = v
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		}
+	}
+}
+
+// newSet reports whether a reader who has seen another view is to be told the set:
+// because it differs, or to say that an error it was told is over.
+func (v *view) newSet(seen *view) bool {
+	switch {
+	case !v.known:
+		return false
+	case !seen.known:
+		return true
+	case v.restored != seen.restored && seen.err != nil:
+		return true
+	case v.version == seen.version:
+		return false
+	}
+	return v.version == seen.version+1 || !EqualSets(seen.set, v.set)
+}
