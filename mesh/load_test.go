@@ -39,6 +39,8 @@ type load struct {
 	made    map[string]int
 	lost    map[string][]error
 	longest time.Duration
+
+	patience time.Duration // of a call; set before the first
 }
 
 // caller is a load from a mesh of its own.
@@ -47,7 +49,7 @@ func (o *town) caller() *load {
 	m := o.open("visitor", "v1")
 	cc := o.conn(m, "enmesh:///shop:9081")
 	stub := testpb.NewTestServiceClient(cc)
-	l := &load{made: map[string]int{}, lost: map[string][]error{}}
+	l := &load{patience: 10 * time.Second, made: map[string]int{}, lost: map[string][]error{}}
 	l.kinds = map[string]kind{
 		"http/1.1":     post(o.speaking(m, false), 1),
 		"http/2":       post(o.speaking(m, true), 2),
@@ -175,7 +177,7 @@ func (l *load) run(ctx context.Context, rps int) {
 func (l *load) call() {
 	n := l.next.Add(1)
 	name := l.names[int(n)%len(l.names)]
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), l.patience)
 	defer cancel()
 	began := time.Now()
 	err := l.kinds[name](ctx, fmt.Sprintf("%s-%d", strings.ReplaceAll(name, " ", "-"), n))

@@ -66,11 +66,12 @@
 //
 // # Endpoints that are about to end
 //
-// "Connection: close" on an answer over HTTP/1.1 that this side did not ask for,
-// [DrainingHeader] over HTTP/2, and a request left behind by GOAWAY say that an
-// endpoint is about to end. It gets no new calls while another is ready, until it
-// leaves the set or 30 s have passed; where it turns out that it stayed, the next such
-// word counts for an eighth of that, and soon for nothing. net/http keeps a GOAWAY that
+// [DrainingHeader] on an answer says that an endpoint is about to end, and so do, with less
+// certainty, "Connection: close" over HTTP/1.1 that this side did not ask for and a
+// request left behind by GOAWAY. It gets no new calls while another is ready, until it
+// leaves the set or 30 s have passed. An endpoint that closes connections again and
+// again and stays is believed for less each time, down to 3 s, and one that never
+// keeps a connection is not believed any more. net/http keeps a GOAWAY that
 // left no request behind to itself: the next request then makes a new connection, which
 // an endpoint that has closed its listener refuses, and goes elsewhere. [Graceful] is
 // the server's side.

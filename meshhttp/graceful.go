@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// DrainingHeader is set on answers over HTTP/2 by a server that is about to end. It
-// stands where HTTP/1.1 has "Connection: close", which HTTP/2 forbids, and GOAWAY
-// would close a connection for each answer. A [Transport] takes it off again: it is
-// about the one server and its caller.
+// DrainingHeader is set on answers by a server that is about to end. Over HTTP/1.1 it
+// stands beside "Connection: close", which may have other reasons; over HTTP/2, which
+// has no such header, alone, since GOAWAY would close a connection for each answer. A
+// [Transport] takes it off again: it is about the one server and its caller.
 const DrainingHeader = "Enmesh-Draining"
 
 // connPoll is how often Hint looks whether anybody is connected.
@@ -72,12 +72,13 @@ func (g *GracefulServer) serveHTTP(w http.ResponseWriter, r *http.Request) {
 // hint tells the caller not to come back. A connection that is to be upgraded needs its
 // Connection header for that, and is closed by whoever takes it over.
 func hint(h http.Header, r *http.Request) {
-	switch {
-	case r.ProtoMajor >= 2:
-		h.Set(DrainingHeader, "1")
-	case r.Header.Get("Upgrade") == "":
+	if r.ProtoMajor < 2 {
+		if r.Header.Get("Upgrade") != "" {
+			return
+		}
 		h.Set("Connection", "close")
 	}
+	h.Set(DrainingHeader, "1")
 }
 
 // Serve serves l until Shutdown or Close, and then returns http.ErrServerClosed.
@@ -88,9 +89,9 @@ func (g *GracefulServer) Serve(l net.Listener) error {
 	return g.server.Serve(l)
 }
 
-// Hint has every answer from now on tell its caller to go elsewhere: by "Connection:
-// close" over HTTP/1.1, so that the connection ends in order, by [DrainingHeader] over
-// HTTP/2. The server goes on serving, new connections too. Hint returns when nobody is
+// Hint has every answer from now on tell its caller to go elsewhere: by
+// [DrainingHeader], and over HTTP/1.1 by "Connection: close", so that the connection ends
+// in order. The server goes on serving, new connections too. Hint returns when nobody is
 // connected, or when ctx ends.
 func (g *GracefulServer) Hint(ctx context.Context) {
 	g.closing.Store(true)
