@@ -107,6 +107,10 @@ func NewCache(r Resolver, cfg CacheConfig) (*Cache, error) {
 // Watch implements [Resolver]. It never waits for the registry longer than its reader
 // does, and a reader that is slow sees the latest.
 func (c *Cache) Watch(ctx context.Context, service string) iter.Seq2[[]Endpoint, error] {
+	return c.watch(ctx, service, (*view).newSet)
+}
+
+func (c *Cache) watch(ctx context.Context, service string, fresh news) iter.Seq2[[]Endpoint, error] {
 	return func(yield func([]Endpoint, error) bool) {
 		if ctx.Err() != nil {
 			return
@@ -119,7 +123,7 @@ func (c *Cache) Watch(ctx context.Context, service string) iter.Seq2[[]Endpoint,
 			return
 		}
 		defer c.leave(f)
-		f.serve(ctx, yield)
+		f.serve(ctx, fresh, yield)
 	}
 }
 

@@ -5,6 +5,7 @@ package discovery_test
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -22,10 +23,14 @@ type collector struct {
 }
 
 func collect(ctx context.Context, r discovery.Resolver, service string) *collector {
+	return collectFrom(r.Watch(ctx, service))
+}
+
+func collectFrom(watch iter.Seq2[[]discovery.Endpoint, error]) *collector {
 	c := &collector{done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
-		for eps, err := range r.Watch(ctx, service) {
+		for eps, err := range watch {
 			c.add(eps, err)
 		}
 	}()

@@ -13,10 +13,12 @@ import (
 type view struct {
 	set      []Endpoint
 	known    bool
-	version  uint64 // of set; each differs from the one before
-	err      error  // nil while the registry answers
-	news     uint64 // counts errors that were told
-	restored uint64 // counts told errors that are over
+	version  uint64     // of set; each differs from the one before
+	told     []Endpoint // the registry's last word, believed or not
+	words    uint64     // counts those that differ from the one before; 0: none yet
+	err      error      // nil while the registry answers
+	news     uint64     // counts errors that were told
+	restored uint64     // counts told errors that are over
 }
 
 // follower is one service of a Cache: the watch of it, and what became of it. Its
@@ -43,7 +45,8 @@ type follower struct {
 	answers  uint64    // of the watch, so far
 	seed     *snapshot // from disk, until it is used or not needed any more
 	seedDue  time.Time
-	shown    uint64    // judge.changes, as far as dealt with
+	shown    uint64    // judge.changes, as far as readers are concerned
+	noted    uint64    // judge.changes, as far as the registry's words are
 	shownAt  time.Time // when readers last saw a new set
 	failed   time.Time // since when the registry fails; zero while it answers
 	untold   error     // to be told to readers
@@ -109,6 +112,7 @@ func (f *follower) act(ctx context.Context, parts *sync.WaitGroup) time.Time {
 	f.judge.settle(f.stepTime)
 	next.by(f.judge.due())
 	f.ask(ctx, parts, &next)
+	f.hearsay()
 	f.show(&next)
 	f.tell(&next)
 	f.save(&next)
@@ -204,12 +208,15 @@ func (f *follower) read() (view, <-chan struct{}) {
 	return f.view, f.changed
 }
 
+// news is the set that a reader who has seen one view is to be told of another, if any.
+type news func(v, seen *view) ([]Endpoint, bool)
+
 // serve yields what is new to a reader, until ctx ends or it has enough.
-func (f *follower) serve(ctx context.Context, yield func([]Endpoint, error) bool) {
+func (f *follower) serve(ctx context.Context, fresh news, yield func([]Endpoint, error) bool) {
 	var seen view
 	for ctx.Err() == nil {
 		v, changed := f.read()
-		if v.newSet(&seen) && (!yield(v.set, nil) || ctx.Err() != nil) {
+		if set, ok := fresh(&v, &seen); ok && (!yield(set, nil) || ctx.Err() != nil) {
 			return
 		}
 		if v.err != nil && v.news != seen.news && (!yield(nil, v.err) || ctx.Err() != nil) {
@@ -223,18 +230,16 @@ func (f *follower) serve(ctx context.Context, yield func([]Endpoint, error) bool
 	}
 }
 
-// newSet reports whether a reader who has seen another view is to be told the set:
-// because it differs, or to say that an error it was told is over.
-func (v *view) newSet(seen *view) bool {
+// newSet gives the set that is in force, to a reader to whom it is new, or who is to
+// learn that an error it was told is over.
+func (v *view) newSet(seen *view) ([]Endpoint, bool) {
 	switch {
 	case !v.known:
-		return false
-	case !seen.known:
-		return true
-	case v.restored != seen.restored && seen.err != nil:
-		return true
+		return nil, false
+	case !seen.known, v.restored != seen.restored && seen.err != nil:
+		return v.set, true
 	case v.version == seen.version:
-		return false
+		return nil, false
 	}
-	return v.version == seen.version+1 || !EqualSets(seen.set, v.set)
+	return v.set, v.version == seen.version+1 || !EqualSets(seen.set, v.set)
 }

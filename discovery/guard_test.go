@@ -244,3 +244,33 @@ func TestCache_findsOutWhetherARegistryIsBack(t *testing.T) {
 		}
 	})
 }
+
+// TestCache_toldIsNotDoubted: what the registry says is to be had at once, while readers
+// keep what they are not to lose yet, over one watch for both.
+func TestCache_toldIsNotDoubted(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		var s script
+		c := newCache(t, &s, discovery.CacheConfig{})
+		told := collectFrom(c.Told(ctx, "a"))
+		s.say(at("x:1"))
+		synctest.Wait()
+		reader := collect(ctx, c, "a")
+		s.say(at("x:1"), at("y:1"))
+		synctest.Wait()
+		s.say()
+		synctest.Wait()
+		told.want(t, "set x:1", "set x:1 y:1", "set ")
+		reader.want(t, "set x:1")
+		pass(time.Second)
+		s.fail("away")
+		synctest.Wait()
+		s.say()
+		synctest.Wait()
+		told.want(t, "set x:1", "set x:1 y:1", "set ", "error away", "set ")
+		pass(time.Minute)
+		told.want(t, "set x:1", "set x:1 y:1", "set ", "error away", "set ")
+		if _, opened, _ := s.counts(); opened != 1 {
+			t.Errorf("%d watches of the registry, want one", opened)
+		}
+	})
+}

@@ -98,9 +98,9 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-// watchSelf watches for the instance to leave its service, as the mesh's own resolver
-// sees it: gone is closed then. It never is when the resolver had not seen it at all,
-// and so cannot tell. watchSelf returns when it has a first answer, or ctx ends.
+// watchSelf watches for the instance to leave its service, as the registry tells the
+// mesh's cache: gone is closed then. It never is when the registry had not named it at
+// all, and so cannot tell. watchSelf returns when there is a first answer, or ctx ends.
 func (r *runner) watchSelf(ctx context.Context, in discovery.Instance) (gone <-chan struct{}, end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	left, first, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -108,9 +108,10 @@ func (r *runner) watchSelf(ctx context.Context, in discovery.Instance) (gone <-c
 	go func() {
 		defer close(done)
 		seen, answered := false, false
-		for set, err := range r.m.cfg.resolver.Watch(ctx, in.Service) {
-			listed := err == nil && slices.ContainsFunc(set, func(ep discovery.Endpoint) bool { return overlap(dialled(ep), own) })
-			if err == nil && seen && !listed {
+		for set, err := range r.m.cache.Told(ctx, in.Service) {
+			told := err == nil || errors.Is(err, discovery.ErrUnknownService) // a set, if an empty one
+			listed := slices.ContainsFunc(set, func(ep discovery.Endpoint) bool { return overlap(dialled(ep), own) })
+			if told && seen && !listed {
 				close(left)
 				return
 			}
