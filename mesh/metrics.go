@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/enmesh-go/enmesh/discovery"
 )
 
 // The mesh's own metrics. The service is a label: their number is bounded by what
@@ -20,6 +22,12 @@ var (
 		"Endpoints of a service, as the registry last told them.", []string{"service"}, nil)
 	failingDesc = prometheus.NewDesc("enmesh_discovery_failing",
 		"1 when the registry's last word on a service was an error.", []string{"service"}, nil)
+	errorsDesc = prometheus.NewDesc("enmesh_discovery_errors_total",
+		"Errors of the registry about a service.", []string{"service"}, nil)
+	errorAtDesc = prometheus.NewDesc("enmesh_discovery_last_error_timestamp_seconds",
+		"When the registry's last error about a service came, as a Unix time.", []string{"service"}, nil)
+	watchDesc = prometheus.NewDesc("enmesh_discovery_watch_state",
+		"1 for how the watch of a service stands: waiting, live, doubting, failing; 0 for the others.", []string{"service", "state"}, nil)
 	stalenessDesc = prometheus.NewDesc("enmesh_discovery_staleness_seconds",
 		"How long the endpoints of a service have not been known to be true; 0 when they are.", []string{"service"}, nil)
 	suppressedDesc = prometheus.NewDesc("enmesh_discovery_suppressed_total",
@@ -32,12 +40,17 @@ var (
 		"1 when endpoints could not be written to disk the last time.", nil, nil)
 )
 
+var selfDescs = []*prometheus.Desc{
+	loadsDesc, goodDesc, endpointsDesc, failingDesc, errorsDesc, errorAtDesc, watchDesc,
+	stalenessDesc, suppressedDesc, keptDesc, snapshotDesc, diskDesc,
+}
+
 // selfMetrics is a Mesh as a prometheus.Collector of its own state.
 type selfMetrics Mesh
 
 // Describe implements prometheus.Collector.
 func (s *selfMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{loadsDesc, goodDesc, endpointsDesc, failingDesc, stalenessDesc, suppressedDesc, keptDesc, snapshotDesc, diskDesc} {
+	for _, d := range selfDescs {
 		ch <- d
 	}
 }
@@ -62,12 +75,22 @@ func collectService(ch chan<- prometheus.Metric, svc ServiceStatus, now time.Tim
 	gauge := func(d *prometheus.Desc, v float64) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, svc.Service)
 	}
+	counter := func(d *prometheus.Desc, v uint64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), svc.Service)
+	}
 	d := svc.Discovery
 	gauge(endpointsDesc, float64(svc.Endpoints))
 	gauge(failingDesc, float(svc.Err != nil))
 	gauge(stalenessDesc, d.Staleness(now).Seconds())
 	gauge(keptDesc, float64(d.Kept))
-	ch <- prometheus.MustNewConstMetric(suppressedDesc, prometheus.CounterValue, float64(d.Suppressed), svc.Service)
+	counter(suppressedDesc, d.Suppressed)
+	counter(errorsDesc, d.Errors)
+	if !d.ErrAt.IsZero() {
+		gauge(errorAtDesc, float64(d.ErrAt.UnixMilli())/1000)
+	}
+	for state := discovery.Waiting; state <= discovery.Failing; state++ {
+		ch <- prometheus.MustNewConstMetric(watchDesc, prometheus.GaugeValue, float(d.State == state), svc.Service, state.String())
+	}
 	if !d.Saved.IsZero() {
 		gauge(snapshotDesc, max(now.Sub(d.Saved), 0).Seconds())
 	}

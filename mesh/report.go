@@ -18,6 +18,7 @@ type report struct {
 	InFlight  int64           `json:"in_flight"`
 	Policy    policyReport    `json:"policy"`
 	Services  []serviceReport `json:"services"`
+	Snapshots *diskReport     `json:"snapshots,omitempty"`
 }
 
 type policyReport struct {
@@ -35,7 +36,24 @@ type serviceReport struct {
 	Known     bool   `json:"known"`
 	Endpoints int    `json:"endpoints"`
 	Changed   string `json:"changed,omitempty"`
-	Error     string `json:"error,omitempty"`
+	Error     string `json:"error,omitempty"` // the registry's last word, when it was one
+
+	Watch      string  `json:"watch"` // waiting, live, doubting, failing
+	Confirmed  string  `json:"confirmed,omitempty"`
+	Staleness  float64 `json:"staleness_seconds"`
+	Kept       int     `json:"kept"`
+	Suppressed uint64  `json:"suppressed"`
+	Errors     uint64  `json:"errors"`
+	LastError  string  `json:"last_error,omitempty"` // also when it is over
+	LastErrAt  string  `json:"last_error_at,omitempty"`
+	Saved      string  `json:"saved,omitempty"` // the age of what is on disk
+	Unreadable string  `json:"snapshot_error,omitempty"`
+}
+
+// diskReport is how the directory of snapshots fares.
+type diskReport struct {
+	Dir   string `json:"dir"`
+	Error string `json:"error,omitempty"`
 }
 
 func (m *Mesh) report() report {
@@ -53,13 +71,24 @@ func (m *Mesh) report() report {
 	for _, n := range s.Policy.Notes {
 		r.Policy.Notes = append(r.Policy.Notes, n.String())
 	}
+	now := time.Now()
 	for _, svc := range s.Services {
-		r.Services = append(r.Services, serviceReport{
-			Service: svc.Service, Known: svc.Known, Endpoints: svc.Endpoints,
-			Changed: stamp(svc.Changed), Error: textOf(svc.Err),
-		})
+		r.Services = append(r.Services, reportOf(svc, now))
+	}
+	if s.Disk.Dir != "" {
+		r.Snapshots = &diskReport{Dir: s.Disk.Dir, Error: textOf(s.Disk.Err)}
 	}
 	return r
+}
+
+func reportOf(svc ServiceStatus, now time.Time) serviceReport {
+	d := svc.Discovery
+	return serviceReport{
+		Service: svc.Service, Known: svc.Known, Endpoints: svc.Endpoints, Changed: stamp(svc.Changed), Error: textOf(svc.Err),
+		Watch: d.State.String(), Confirmed: stamp(d.Confirmed), Staleness: d.Staleness(now).Seconds(),
+		Kept: d.Kept, Suppressed: d.Suppressed, Errors: d.Errors, LastError: textOf(d.Err), LastErrAt: stamp(d.ErrAt),
+		Saved: stamp(d.Saved), Unreadable: textOf(d.SavedErr),
+	}
 }
 
 func stamp(t time.Time) string {
