@@ -49,6 +49,16 @@ type Spare struct {
 	more  *[]hook // nil until first is full
 }
 
+// Reset empties the room and keeps its size, for the record's next call. An adapter
+// calls it when the call before has ended.
+func (s *Spare) Reset() {
+	clear(s.first[:])
+	if s.more != nil {
+		clear(*s.more)
+		*s.more = (*s.more)[:0]
+	}
+}
+
 func (s *Spare) put(i int32, k hook) {
 	if i < spareHooks {
 		s.first[i] = k

@@ -22,9 +22,16 @@ type Link struct {
 
 // NewLink is a context that carries k, on top of the context k has begun with.
 func NewLink(k *Carrier) *Link {
-	l := &Link{Context: k.Context}
-	l.carrier.Store(k)
+	l := new(Link)
+	l.Tie(k)
 	return l
+}
+
+// Tie makes a new Link, which an adapter may hold by value, carry k on top of the
+// context k has begun with.
+func (l *Link) Tie(k *Carrier) {
+	l.Context = k.Context
+	l.carrier.Store(k)
 }
 
 // Value finds the carrier while the call lasts, then nothing; any other key is the

@@ -65,6 +65,7 @@ func newHost(c *Cluster, id identity, addrs []string, info *discovery.Endpoint) 
 // tell takes what the registry now says.
 func (h *host) tell(info *discovery.Endpoint) {
 	told := *info
+	told.Version = info.EffectiveVersion() // asked for with every call
 	h.info.Store(&told)
 	if told.Draining {
 		h.barred.Or(draining)
@@ -84,8 +85,8 @@ func (e *Endpoint) Addrs() []string { return e.host.addrs }
 func (e *Endpoint) Label(key string) string { return labelOf(e.host.info.Load(), key) }
 
 func labelOf(info *discovery.Endpoint, key string) string {
-	if key == "version" {
-		return info.EffectiveVersion()
+	if key == "version" && info.Version != "" {
+		return info.Version
 	}
 	return info.Labels[key]
 }

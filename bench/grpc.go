@@ -108,7 +108,7 @@ const (
 func nothing() error { return nil }
 
 // serveGRPC is grpc-go alone.
-func serveGRPC(w wire) func(context.Context, Env) (Server, error) {
+func serveGRPC(w wire, more ...grpc.ServerOption) func(context.Context, Env) (Server, error) {
 	return func(ctx context.Context, env Env) (Server, error) {
 		if w == plain {
 			return startGRPC(ctx, nothing)
@@ -117,7 +117,7 @@ func serveGRPC(w wire) func(context.Context, Env) (Server, error) {
 		if err != nil {
 			return nil, err
 		}
-		return startGRPC(ctx, release, grpc.Creds(credentials.NewTLS(cfg)))
+		return startGRPC(ctx, release, append(more, grpc.Creds(credentials.NewTLS(cfg)))...)
 	}
 }
 

@@ -6,8 +6,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+
+	"google.golang.org/grpc"
 )
 
 // Call makes one call and checks its answer. Every worker has its own.
@@ -47,6 +50,7 @@ var stacks = []Stack{
 	{Name: "grpc", Title: "grpc-go", Serve: serveGRPC(mutual), Dial: dialGRPC(mutual, 0)},
 	{Name: "grpc-plain", Title: "grpc-go, no TLS", Baseline: "grpc", Serve: serveGRPC(plain), Dial: dialGRPC(plain, 0)},
 	{Name: "grpc-again", Title: "grpc-go again (control)", Baseline: "grpc", Serve: serveGRPC(mutual), Dial: dialGRPC(mutual, 0)},
+	{Name: "grpc-workers", Title: "grpc-go, stream workers", Baseline: "grpc", Serve: serveGRPC(mutual, grpc.NumStreamWorkers(streamWorkers())), Dial: dialGRPC(mutual, 0)},
 	{Name: "grpc-deadline", Title: "grpc-go, a deadline", Baseline: "grpc", Serve: serveGRPC(mutual), Dial: dialGRPC(mutual, deadline)},
 	{Name: "grpc-trace", Title: "grpc-go, a trace context", Baseline: "grpc", Serve: serveGRPC(mutual), Dial: dialTraced},
 	{Name: "grpc-core", Title: "grpc-go + enmesh, no policy", Baseline: "grpc", Serve: serveMeshGRPC(coreServer), Dial: dialMeshGRPC(coreClient)},
@@ -61,6 +65,9 @@ var stacks = []Stack{
 	{Name: "http-enmesh-attempt", Title: "… with an attempt timeout", Baseline: "http", Serve: serveMeshHTTP(openServer), Dial: dialMeshHTTP(openClient("attempt"))},
 	{Name: "http-enmesh-timeout", Title: "… with a route timeout", Baseline: "http", Serve: serveMeshHTTP(openServer), Dial: dialMeshHTTP(openClient("timeout"))},
 }
+
+// streamWorkers is as many as meshgrpc's servers have.
+func streamWorkers() uint32 { return uint32(16 * runtime.GOMAXPROCS(0)) } //nolint:gosec // far below 2^32
 
 // stackNamed finds a stack.
 func stackNamed(name string) (*Stack, error) {

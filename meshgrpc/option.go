@@ -54,6 +54,14 @@ func WithIdentity(f func(*tls.ConnectionState) string) ServerOption {
 	return serverOption(func(s *Server) { s.identity = f })
 }
 
+// WithStreamWorkers sets how many goroutines of the server serve one call after another;
+// calls beyond them get goroutines of their own. A new goroutine has to grow its stack
+// for every call, which a chain of policies makes deeper. The default is 16 for each
+// of GOMAXPROCS, which keep some 8 KiB each; 0 turns them off.
+func WithStreamWorkers(n uint32) ServerOption {
+	return serverOption(func(s *Server) { s.workers = n })
+}
+
 // WithPanicHook sets what is told of a handler's or policy's panic, whose text and
 // stack the caller never sees. The default logs both with slog.Default.
 func WithPanicHook(f func(ctx context.Context, method string, value any, stack []byte)) ServerOption {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"google.golang.org/grpc"
@@ -23,6 +24,7 @@ type Server struct {
 	tls        *tls.Config
 	identity   func(*tls.ConnectionState) string
 	onPanic    func(ctx context.Context, method string, value any, stack []byte)
+	workers    uint32
 	identities identities
 	sources    sources
 }
@@ -35,7 +37,7 @@ type Server struct {
 // RetryInfo and the grpc-retry-pushback-ms trailer where it says when, or whether,
 // to come back. A handler's own error goes to the caller untouched.
 func NewServer(r enmesh.Router, opts ...ServerOption) *Server {
-	s := &Server{router: r, onPanic: logPanic}
+	s := &Server{router: r, onPanic: logPanic, workers: defaultWorkers()}
 	s.identity = s.identities.of
 	for _, o := range opts {
 		o.server(s)
@@ -43,15 +45,23 @@ func NewServer(r enmesh.Router, opts ...ServerOption) *Server {
 	return s
 }
 
+// workersPerProc is how many stream workers there are for each processor that Go uses.
+const workersPerProc = 16
+
+func defaultWorkers() uint32 {
+	return uint32(workersPerProc * runtime.GOMAXPROCS(0)) //nolint:gosec // far below 2^32
+}
+
 // Options is all that grpc.NewServer needs: both interceptors, credentials if
-// [WithTLS] was given, and a keepalive policy that allows clients to ping every 10
-// seconds. Interceptors of the program's own run inside when they come later in the
+// [WithTLS] was given, a keepalive policy that allows clients to ping every 10
+// seconds, and stream workers (see [WithStreamWorkers]). Interceptors of the program's own run inside when they come later in the
 // list of options.
 func (s *Server) Options() []grpc.ServerOption {
 	opts := []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(s.Unary()),
 		grpc.ChainStreamInterceptor(s.Stream()),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.NumStreamWorkers(s.workers),
 	}
 	if s.tls != nil {
 		opts = append(opts, grpc.Creds(credentials.NewTLS(s.tls)))

@@ -90,7 +90,7 @@ func TestTransport_allocations(t *testing.T) {
 		bound float64
 		extra float64
 	}{
-		{"no chain", 1, testing.AllocsPerRun(200, func() { roundTrip(t, plain, get) }) - bare},
+		{"no chain", 2, testing.AllocsPerRun(200, func() { roundTrip(t, plain, get) }) - bare},
 		{"full chain, GET", 5, testing.AllocsPerRun(200, func() { roundTrip(t, full, get) }) - bare},
 		{"full chain, POST", 8, testing.AllocsPerRun(200, func() { roundTrip(t, full, post()) }) - barePost},
 	} {

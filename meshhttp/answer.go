@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/enmesh-go/enmesh"
@@ -50,14 +51,15 @@ func drain(resp *http.Response) {
 // answerBody is an answer's body whose end is the end of the call.
 type answerBody struct {
 	io.ReadCloser
-	x *exchange
+	x    atomic.Pointer[exchange] // nil once the call has ended
+	stop func() bool              // with EndOnCancel
 }
 
 // Read ends the call at the end of the body, or where it breaks.
 func (b *answerBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
-		b.x.end(b.why(err))
+		b.end(err)
 	}
 	return n, err
 }
@@ -65,19 +67,28 @@ func (b *answerBody) Read(p []byte) (int, error) {
 // Close ends the call as a success: the caller has what it wanted.
 func (b *answerBody) Close() error {
 	err := b.ReadCloser.Close()
-	var why *enmesh.Error
-	if !b.x.ended.Load() {
-		why = enmesh.EndOf(b.x.sentContext())
-	}
-	b.x.end(why)
+	b.end(nil)
 	return err
 }
 
-func (b *answerBody) why(err error) *enmesh.Error {
+// end ends the call, if nobody has: err is what the body gave.
+func (b *answerBody) end(err error) {
+	x := b.x.Swap(nil)
+	if x == nil {
+		return
+	}
+	if b.stop != nil {
+		b.stop()
+	}
+	x.finished(x.why(err))
+}
+
+// why says what the end of the answer means: nil is a success.
+func (x *exchange) why(err error) *enmesh.Error {
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
-	if e := enmesh.EndOf(b.x.sentContext()); e != nil {
+	if e := enmesh.EndOf(x.sentContext()); e != nil || err == nil {
 		return e
 	}
 	return brokenAnswer(err)

@@ -166,7 +166,7 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 	if err != nil {
 		return brokenBody(err)
 	}
-	if x.keeps && x.copies() {
+	if x.keeps && x.copies() && (x.kept != nil || x.t.pools == nil || x.t.pools.http2) {
 		x.repeated, out.req.GetBody = false, x.repeat
 	}
 	if x.asItIs(rc) {
@@ -214,7 +214,8 @@ func (x *exchange) nextBody() (io.ReadCloser, error) {
 // repeat is GetBody for net/http, which repeats by itself what a stale connection or a
 // stream's refusal kept from being processed: once at once, but over HTTP/2 six
 // times more, with pauses of 1, 2, 4, ... 32 s, at the same endpoint. A route that
-// resends chooses better, so that the second repetition is refused.
+// resends chooses better, so that the second repetition is refused. Where only
+// HTTP/1.1 is spoken the request's own GetBody will do.
 func (x *exchange) repeat() (io.ReadCloser, error) {
 	if x.repeated {
 		return nil, errRepeats

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"sync/atomic"
+	"sync"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
@@ -27,15 +27,23 @@ type outgoing struct {
 	body *requestBody // nil when the request has no body, or net/http has it as it is
 }
 
-// exchange is the record of one call on the client: the Call, the context that
-// carries it, the first attempt's request and the answer's body in one allocation.
+// lasting is what net/http and the caller may look at when the call is over: its
+// context, the first attempt's request and the answer's body.
+type lasting struct {
+	link   enmesh.Link
+	first  outgoing
+	answer answerBody
+}
+
+// exchange is the record of one call on the client, used again when the call is over
+// (see recycle).
 type exchange struct {
 	k  enmesh.Carrier
 	t  *Transport
 	in *http.Request // the caller's; never written
 
 	header headerView
-	first  outgoing
+	out    *lasting
 	last   *outgoing // the latest attempt; nil before the first
 	kept   *[]byte   // a copy of the body
 
@@ -47,18 +55,40 @@ type exchange struct {
 	err    *enmesh.Error  // what it means: nil is success
 	holder *exchange      // the fork whose answer it is; nil: its own
 
-	answer answerBody
-	stop   func() bool // with EndOnCancel
-	ended  atomic.Bool
-
 	admitted bool // the admission is to be released
 	keeps    bool // the route resends: the body is kept
 	taken    bool // the caller's Body was given to an attempt
 	repeated bool // net/http has repeated the present attempt
-	done     bool // RoundTrip returned by itself
 }
 
 var _ enmesh.Exchange = (*exchange)(nil)
+
+// exchanges has the records of calls that are over.
+var exchanges sync.Pool // of *exchange
+
+func newExchange(t *Transport, req *http.Request) *exchange {
+	x, ok := exchanges.Get().(*exchange)
+	if !ok {
+		x = new(exchange)
+	}
+	x.t, x.in, x.out = t, req, new(lasting)
+	x.k.Begin(req.Context(), x)
+	x.k.Lend(&x.hooks)
+	x.out.link.Tie(&x.k)
+	return x
+}
+
+// recycle gives the record back, unless somebody may still know it: another attempt,
+// or a base that is not net/http's. It is the last that is done with a call.
+func (x *exchange) recycle() {
+	if !x.k.Reusable() || x.t.base != nil {
+		return
+	}
+	x.out.link.Cut()
+	x.hooks.Reset()
+	*x = exchange{hooks: x.hooks}
+	exchanges.Put(x)
+}
 
 // describe fills in the Call from the request.
 func (x *exchange) describe() {
@@ -221,7 +251,7 @@ func (x *exchange) Fork(ctx context.Context, c *enmesh.Call) (*enmesh.Carrier, e
 	if !x.copies() {
 		return nil, errOneBody
 	}
-	y := &exchange{t: x.t, in: x.in, kept: x.kept, keeps: x.keeps, taken: true}
+	y := &exchange{t: x.t, in: x.in, out: new(lasting), kept: x.kept, keeps: x.keeps, taken: true}
 	y.k.Branch(ctx, y, c)
 	y.k.Lend(&y.hooks)
 	y.header.m = x.header.freeze()

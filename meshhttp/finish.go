@@ -15,23 +15,28 @@ import (
 
 // finish turns what the chain decided into what the caller gets.
 func (x *exchange) finish(err error) (*http.Response, error) {
-	x.done = true
 	x.settleBody()
-	c := &x.k.Call
-	if r := c.ReplyFor(err); r != nil {
+	if r := x.k.Call.ReplyFor(err); r != nil {
 		x.Discard()
-		x.k.End(nil, enmesh.Now())
-		return x.made(r), nil
+		made := x.made(r)
+		x.end(nil)
+		return made, nil
 	}
 	if x.resp == nil || !x.belongs(err) {
 		x.Discard()
 		if err == nil {
 			err = errNoAnswer
 		}
-		x.k.End(err, enmesh.Now())
+		x.end(err)
 		return nil, err
 	}
 	return x.handOut(), nil
+}
+
+// end says how the call ended, and is the last to know its record.
+func (x *exchange) end(err error) {
+	x.k.End(err, enmesh.Now())
+	x.recycle()
 }
 
 // belongs reports whether err is what the answer held means: only then may the
@@ -45,17 +50,23 @@ func (x *exchange) handOut() *http.Response {
 	resp := x.resp
 	resp.Request = x.in
 	if bodyless(resp, x.in.Method) {
-		x.end(nil)
+		x.finished(nil)
 		return resp
 	}
-	x.answer = answerBody{ReadCloser: resp.Body, x: x}
-	resp.Body = &x.answer
-	if rw, ok := x.answer.ReadCloser.(io.ReadWriteCloser); ok && resp.StatusCode == http.StatusSwitchingProtocols {
-		resp.Body = upgradedBody{&x.answer, rw}
+	answer := &x.out.answer
+	answer.ReadCloser = resp.Body
+	resp.Body = answer
+	if rw, ok := answer.ReadCloser.(io.ReadWriteCloser); ok && resp.StatusCode == http.StatusSwitchingProtocols {
+		resp.Body = upgradedBody{answer, rw}
 	}
-	if x.t.cfg.endOnCancel {
-		ctx := x.k.Context
-		x.stop = context.AfterFunc(ctx, func() { x.finished(enmesh.EndOf(ctx)) })
+	ctx, endOnCancel := x.k.Context, x.t.cfg.endOnCancel
+	answer.x.Store(x)
+	if endOnCancel {
+		answer.stop = context.AfterFunc(ctx, func() {
+			if x := answer.x.Swap(nil); x != nil {
+				x.finished(enmesh.EndOf(ctx))
+			}
+		})
 	}
 	return resp
 }
@@ -77,31 +88,28 @@ func (x *exchange) made(r *enmesh.Reply) *http.Response {
 	}
 }
 
-// end says that the answer handed out has ended: nil, read or closed; else why it
-// broke.
-func (x *exchange) end(e *enmesh.Error) {
-	x.finished(e)
-	if x.stop != nil {
-		x.stop()
-	}
-}
-
+// finished says that the answer handed out has ended: nil, read or closed; else why
+// it broke. Whoever has taken the record out of the answer calls it, once.
 func (x *exchange) finished(e *enmesh.Error) {
-	if !x.ended.CompareAndSwap(false, true) {
-		return
-	}
 	now := enmesh.Now()
 	holder := x
 	if x.holder != nil {
 		holder = x.holder
 	}
-	defer x.k.End(asError(e), now)
+	settled := false
+	defer func() {
+		x.k.End(asError(e), now)
+		if settled {
+			x.recycle()
+		}
+	}()
 	holder.release(asError(e), now)
+	settled = true
 }
 
 // onPanic lets go of everything when the chain panicked; the panic goes on.
-func (x *exchange) onPanic() {
-	if x.done {
+func (x *exchange) onPanic(returned *bool) {
+	if *returned {
 		return
 	}
 	x.Discard()

@@ -25,9 +25,10 @@ import (
 // as net/http knows it. A hijacked call ends when its connection is closed and the
 // handler has returned.
 type Handler struct {
-	next   http.Handler
-	router enmesh.Router
-	cfg    serverConfig
+	next    http.Handler
+	router  enmesh.Router
+	cfg     serverConfig
+	sources sources
 }
 
 // NewHandler makes a Handler around h that routes by r. The ResponseWriter that h
@@ -81,8 +82,7 @@ func (x *served) describe() {
 	c.Idempotent = idempotent(r.Method, r.Header)
 	x.header.m = r.Header
 	c.Header = &x.header
-	describePeer(&x.peer, r, x.h.cfg.identity)
-	c.Source = &x.peer
+	c.Source = x.h.sources.of(r, x.h.cfg.identity)
 }
 
 // method is the request's method; net/http reads "" as GET.

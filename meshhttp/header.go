@@ -28,9 +28,12 @@ func (h *headerView) own() {
 	if h.owned {
 		return
 	}
-	m := make(http.Header, len(h.m)+2)
-	maps.Copy(m, h.m)
-	h.m, h.owned = m, true
+	if h.m == nil {
+		h.m = http.Header{}
+	} else {
+		h.m = maps.Clone(h.m)
+	}
+	h.owned = true
 }
 
 // freeze is the map to send; it is not written again.
@@ -42,17 +45,17 @@ func (h *headerView) freeze() http.Header {
 	return h.m
 }
 
-func (h *headerView) Get(key string) string      { return h.m.Get(key) }
-func (h *headerView) Values(key string) []string { return h.m.Values(key) }
+func (h *headerView) Get(key string) string      { return first(h.Values(key)) }
+func (h *headerView) Values(key string) []string { return h.m[canonical(key)] }
 
 func (h *headerView) Set(key, value string) {
 	h.own()
-	h.m[textproto.CanonicalMIMEHeaderKey(key)] = []string{value}
+	h.m[canonical(key)] = []string{value}
 }
 
 func (h *headerView) Add(key, value string) {
 	h.own()
-	key = textproto.CanonicalMIMEHeaderKey(key)
+	key = canonical(key)
 	h.m[key] = append(slices.Clip(h.m[key]), value)
 }
 
@@ -62,6 +65,23 @@ func (h *headerView) Del(key string) {
 	}
 	h.own()
 	h.m.Del(key)
+}
+
+// canonical is the key as net/http's maps have it. What every call asks for is
+// known to be so.
+func canonical(key string) string {
+	switch key {
+	case "Traceparent", "Tracestate":
+		return key
+	}
+	return textproto.CanonicalMIMEHeaderKey(key)
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
 }
 
 // answerHeader is an answer's header. It belongs to the call, so that a write edits

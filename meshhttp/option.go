@@ -114,7 +114,7 @@ func MaxDeadline(d time.Duration) ServerOption {
 }
 
 // PeerIdentity says how the identity of a caller is read from its connection. It is
-// called once a request over TLS, and returns "" for none. The default takes the
+// called once for each connection over TLS, seldom more often, and returns "" for none. The default takes the
 // one URI SAN of a certificate that crypto/tls has verified, as with package mtls; a
 // server whose tls.Config verifies by itself (RequireAnyClientCert and a
 // VerifyConnection) names its own reader here.

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/netip"
+	"sync"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -23,8 +24,46 @@ func verifiedIdentity(cs *tls.ConnectionState) string {
 	return ""
 }
 
-// describePeer fills in who sent r. An address that is not "ip:port" stays zero.
-func describePeer(p *enmesh.Peer, r *http.Request, identity func(*tls.ConnectionState) string) {
+// maxSources bounds how many connections' peers are remembered.
+const maxSources = 1024
+
+// origin tells a connection from every other: net/http hands out one state of TLS for
+// all requests of a connection. The address is a part of it since middlewares rewrite
+// it for single requests; in plaintext it is all that is known of a peer.
+type origin struct {
+	tls  *tls.ConnectionState
+	addr string
+}
+
+// sources remembers the peers of connections: address and identity are otherwise read
+// from texts for every request. Peers are never written again.
+type sources struct {
+	mu    sync.RWMutex // guards known
+	known map[origin]*enmesh.Peer
+}
+
+// of is who sent r.
+func (s *sources) of(r *http.Request, identity func(*tls.ConnectionState) string) *enmesh.Peer {
+	at := origin{r.TLS, r.RemoteAddr}
+	s.mu.RLock()
+	p := s.known[at]
+	s.mu.RUnlock()
+	if p != nil {
+		return p
+	}
+	p = describePeer(r, identity)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known == nil || len(s.known) >= maxSources {
+		s.known = map[origin]*enmesh.Peer{}
+	}
+	s.known[at] = p
+	return p
+}
+
+// describePeer says who sent r. An address that is not "ip:port" stays zero.
+func describePeer(r *http.Request, identity func(*tls.ConnectionState) string) *enmesh.Peer {
+	p := new(enmesh.Peer)
 	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		p.Addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 	}
@@ -32,4 +71,5 @@ func describePeer(p *enmesh.Peer, r *http.Request, identity func(*tls.Connection
 		p.TLS = r.TLS
 		p.Identity = identity(r.TLS)
 	}
+	return p
 }

@@ -13,7 +13,7 @@ import (
 
 // request makes the attempt's request and says what sends it.
 func (x *exchange) request(ctx context.Context, c *enmesh.Call) (*http.Request, http.RoundTripper, *enmesh.Error) {
-	out := &x.first
+	out := &x.out.first
 	if x.last != nil {
 		out = new(outgoing)
 	}

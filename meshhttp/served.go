@@ -30,7 +30,6 @@ type served struct {
 	out    http.Request  // the handler's
 	w      writer
 	header headerView
-	peer   enmesh.Peer
 	hooks  enmesh.Spare
 	ran    bool
 }
@@ -89,7 +88,9 @@ func (x *served) outcome(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	}
 	header := x.w.Header()
 	c.Answer = enmesh.Answer{Status: status, Header: answerHeader(header)}
-	x.k.Answered(enmesh.Now())
+	if x.w.status == 0 {
+		x.k.Answered(enmesh.Now()) // else it was noted as it was written
+	}
 	if status >= 500 {
 		if e := c.EndOf(ctx); e != nil {
 			return e // it gave up because the caller had, or the time was over

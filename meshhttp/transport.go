@@ -97,19 +97,24 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req.Body)
 		return nil, errClosed
 	}
-	x := &exchange{t: t, in: req}
-	x.k.Begin(req.Context(), x)
-	x.k.Lend(&x.hooks)
+	x := newExchange(t, req)
 	x.describe()
-	defer x.onPanic()
-	route := x.k.Enter(t.router)
-	if route.Resends {
+	returned := false
+	defer x.onPanic(&returned)
+	err := x.run()
+	returned = true
+	return x.finish(err)
+}
+
+// run passes the call through its route's chain.
+func (x *exchange) run() error {
+	if route := x.k.Enter(x.t.router); route.Resends {
 		x.keeps = true
 		if e := x.copyBody(); e != nil {
-			return x.finish(e)
+			return e
 		}
 	}
-	return x.finish(x.k.Run())
+	return x.k.RunIn(&x.out.link)
 }
 
 // CloseIdleConnections closes the connections that no call uses, for
