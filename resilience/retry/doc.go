@@ -42,7 +42,7 @@
 // # Endings
 //
 // When the attempts are used up the error carries Envoy's flag URX, after that of the
-// last attempt when there is one ("UH,URX", "UF,URX"); the last attempt's own error is
+// last attempt when there is one ("UT,URX", "UF,URX"); the last attempt's own error is
 // found in it. When the context ends during a backoff, the
 // error is what ended it.
 //

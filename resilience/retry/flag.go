@@ -8,7 +8,7 @@ import "github.com/enmesh-go/enmesh"
 // exhaustedBy holds, by the flag of the last attempt, the flags of a call whose
 // retries are used up, so that none is put together while calls fail.
 var exhaustedBy = exhaustedFlags(
-	enmesh.FlagNoHealthy, enmesh.FlagOverflow, enmesh.FlagTimeout, enmesh.FlagRateLimited,
+	enmesh.FlagOverflow, enmesh.FlagTimeout, enmesh.FlagRateLimited,
 	enmesh.FlagNoRoute, enmesh.FlagNoCluster, enmesh.FlagFaultInjected, enmesh.FlagDelayInjected,
 	enmesh.FlagConnectFailure, enmesh.FlagConnectionEnded, enmesh.FlagCallerGone,
 )

@@ -8,13 +8,14 @@ import "github.com/enmesh-go/enmesh"
 // wants reports whether o lists the ending e of an attempt of c.
 //
 // What a policy refused is never wanted, since it would refuse again, nor is a
-// destination that is not known. Every other error is one of three kinds, and each
+// destination that is not known or has nobody to go to: as in Envoy, such a call fails
+// at once. Every other error is one of three kinds, and each
 // condition speaks of one or two of them: an HTTP answer, a gRPC answer, or none.
 func (o *On) wants(c *enmesh.Call, e *enmesh.Error) bool {
 	switch {
 	case e.Policy != "" && e.Outcome == enmesh.Neutral:
 		return false
-	case e.Flag.Has(enmesh.FlagNoCluster) || e.Flag.Has(enmesh.FlagNoRoute):
+	case e.Flag.Has(enmesh.FlagNoCluster), e.Flag.Has(enmesh.FlagNoRoute), e.Flag.Has(enmesh.FlagNoHealthy):
 		return false
 	case !answered(e):
 		return o.hasCode(e.Code) || o.wantsUnanswered(e)
@@ -65,7 +66,7 @@ func (o *On) wantsUnanswered(e *enmesh.Error) bool {
 	if !e.Unsent {
 		return false
 	}
-	refused := !e.Flag.Has(enmesh.FlagConnectFailure) && !e.Flag.Has(enmesh.FlagNoHealthy)
+	refused := !e.Flag.Has(enmesh.FlagConnectFailure)
 	return o.has(onResetBeforeRequest) || refused && o.has(onRefusedStream) || !refused && o.has(onConnectFailure)
 }
 

@@ -100,7 +100,8 @@ func TestRetry_whatIsTriedAgain(t *testing.T) {
 		{name: "reset-before-request", on: "reset-before-request", err: refused, again: true},
 		{name: "reset-before-request, sent", on: "reset-before-request", idempotent: true, err: reset},
 		{name: "connect-failure", on: "connect-failure", err: connect, again: true},
-		{name: "connect-failure, no endpoint", on: "connect-failure", err: errNoHost, again: true},
+		{name: "connect-failure, no endpoint", on: "connect-failure", err: errNoHost},
+		{name: "5xx, no endpoint", on: "5xx", idempotent: true, err: errNoHost},
 		{name: "connect-failure is no refused stream", on: "connect-failure", err: refused},
 		{name: "refused-stream", on: "refused-stream", err: refused, again: true},
 		{name: "refused-stream is no connect failure", on: "refused-stream", err: connect},
@@ -180,7 +181,6 @@ func TestRetry_exhaustedKeepsTheCausesFlag(t *testing.T) {
 	}
 	for _, tt := range []struct{ cause, want enmesh.Flag }{
 		{"", "URX"},
-		{enmesh.FlagNoHealthy, "UH,URX"},
 		{enmesh.FlagConnectFailure, "UF,URX"},
 		{enmesh.FlagConnectionEnded, "UC,URX"},
 		{enmesh.FlagTimeout, "UT,URX"},
@@ -207,10 +207,10 @@ func TestRetry_exhaustedKeepsTheCausesFlag(t *testing.T) {
 func TestRetry_goesByTheCauseOfAnInnerRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		again := mustNew(t, retry.Config{MaxAttempts: 2, On: mustOn(t, "connect-failure")})
-		w := enmeshtest.NewWire(enmeshtest.Answer(errNoHost), enmeshtest.Answer(errNoHost), enmeshtest.Answer(errNoHost), enmeshtest.Answer(errNoHost))
+		w := enmeshtest.NewWire(enmeshtest.Answer(connect), enmeshtest.Answer(connect), enmeshtest.Answer(connect), enmeshtest.Answer(connect))
 		err := w.Do(t.Context(), enmesh.Fixed(true, again, again))
-		if e := enmesh.ErrorOf(err); e.Flag != "UH,URX" || w.Sent() != 4 || !errors.Is(err, errNoHost) {
-			t.Errorf("got %v after %d attempts, want UH,URX after 4", err, w.Sent())
+		if e := enmesh.ErrorOf(err); e.Flag != "UF,URX" || w.Sent() != 4 || !errors.Is(err, connect) {
+			t.Errorf("got %v after %d attempts, want UF,URX after 4", err, w.Sent())
 		}
 	})
 }
