@@ -34,6 +34,8 @@ var (
 		"Sets of a service that were empty or far too small, and not believed when they came.", []string{"service"}, nil)
 	keptDesc = prometheus.NewDesc("enmesh_discovery_kept_endpoints",
 		"Endpoints of a service that the registry does not name any more, kept until it is believed.", []string{"service"}, nil)
+	registryDesc = prometheus.NewDesc("enmesh_discovery_registry_events_total",
+		"What the registry did about a service, where the resolver counts it: by event, and why.", []string{"service", "event", "reason"}, nil)
 	snapshotDesc = prometheus.NewDesc("enmesh_discovery_snapshot_age_seconds",
 		"The age of a service's endpoints on disk.", []string{"service"}, nil)
 	diskDesc = prometheus.NewDesc("enmesh_discovery_snapshot_failing",
@@ -42,7 +44,7 @@ var (
 
 var selfDescs = []*prometheus.Desc{
 	loadsDesc, goodDesc, endpointsDesc, failingDesc, errorsDesc, errorAtDesc, watchDesc,
-	stalenessDesc, suppressedDesc, keptDesc, snapshotDesc, diskDesc,
+	stalenessDesc, suppressedDesc, keptDesc, snapshotDesc, diskDesc, registryDesc,
 }
 
 // selfMetrics is a Mesh as a prometheus.Collector of its own state.
@@ -64,6 +66,9 @@ func (s *selfMetrics) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(goodDesc, prometheus.GaugeValue, float(p.Err == nil))
 	if status.Disk.Dir != "" {
 		ch <- prometheus.MustNewConstMetric(diskDesc, prometheus.GaugeValue, float(status.Disk.Err != nil))
+	}
+	for _, c := range s.cache.Counts() {
+		ch <- prometheus.MustNewConstMetric(registryDesc, prometheus.CounterValue, float64(c.N), c.Service, c.Event, c.Reason)
 	}
 	now := time.Now()
 	for _, svc := range status.Services {

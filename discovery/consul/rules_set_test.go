@@ -478,6 +478,12 @@ func TestRule20_garbageIsRefusedWholeOrInPart(t *testing.T) {
 					c.want(t, "10.0.0.2:80", 2)
 				} else {
 					c.want(t, "10.0.0.1:80", 1)
+					if !counted(r, "failure", tt.reason) {
+						t.Errorf("counts %+v, want a failure for reason %s", r.Counts(), tt.reason)
+					}
+				}
+				if tt.name == "negative port" && !counted(r, "rejected", "port") {
+					t.Errorf("counts %+v, want an instance rejected for its port", r.Counts())
 				}
 				var want []string
 				if tt.reason != "" {
@@ -489,6 +495,12 @@ func TestRule20_garbageIsRefusedWholeOrInPart(t *testing.T) {
 			})
 		})
 	}
+}
+
+func counted(r *consul.Registry, event, reason string) bool {
+	return slices.ContainsFunc(r.Counts(), func(c discovery.Count) bool {
+		return c.Service == "web" && c.Event == event && c.Reason == reason && c.N > 0
+	})
 }
 
 func TestRule20_aBodyWithoutEndIsCutOff(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/enmesh-go/enmesh/discovery"
 )
 
 // WatchStatus says how the watch of a service in a datacenter fares.
@@ -44,6 +46,34 @@ func (r *Registry) Status() []WatchStatus {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Datacenter, b.Datacenter))
 	})
 	return out
+}
+
+// Counts implements [discovery.Counter], over all datacenters. The events are: answer,
+// of Consul, good or not; change, an answer that brought another set; failure, by
+// [Error.Reason]; rejected, an instance left out, by what is wrong: type, tag, meta,
+// port, address; backwards, an index below the one sent; bad-index, one that could not
+// be used.
+func (r *Registry) Counts() []discovery.Count {
+	sums := map[discovery.Count]uint64{} // by all but N
+	for _, w := range r.Status() {
+		for event, n := range map[string]uint64{
+			"answer": w.Answers, "change": w.Changes, "backwards": w.Backwards, "bad-index": w.BadIndexes,
+		} {
+			sums[discovery.Count{Service: w.Service, Event: event}] += n
+		}
+		for reason, n := range w.Failures {
+			sums[discovery.Count{Service: w.Service, Event: "failure", Reason: reason}] += n
+		}
+		for reason, n := range w.Rejected {
+			sums[discovery.Count{Service: w.Service, Event: "rejected", Reason: reason}] += n
+		}
+	}
+	counts := make([]discovery.Count, 0, len(sums))
+	for c, n := range sums {
+		c.N = n
+		counts = append(counts, c)
+	}
+	return counts
 }
 
 // stats is a loop's own account. It is called under Registry.mu, and calls nothing.
