@@ -7,8 +7,9 @@
 // it: Watch yields the full set of endpoints, and the full set again whenever it
 // changes. A [Registrar] is the other direction: a process announces its own
 // [Instance] for as long as a context lives. Everything else is built on these
-// two methods: watched files in package discovery/file, and here the two that need
-// nothing, [Static] for a fixed map and [Memory] for a registry inside the process.
+// two methods: Consul in package discovery/consul, DNS in discovery/dns, watched files
+// in discovery/file, and here the two that need nothing, [Static] for a fixed map and
+// [Memory] for a registry inside the process.
 //
 //	registry := discovery.NewMemory()
 //	go registry.Register(ctx, discovery.Instance{
@@ -45,9 +46,17 @@
 // ports it offers. A service may offer HTTP on one port and gRPC on another;
 // [Endpoint.Address] gives the address to dial for a service port and a protocol.
 //
+// # Resolvers over resolvers
+//
+// A [Cache] makes of any Resolver one that an outage of the registry does not hurt: it
+// watches each service once for all readers, keeps the last good set without expiry,
+// doubts a sudden loss ([Guard]), and keeps sets on disk for a start while the registry
+// is down. A mesh puts one round its resolver by itself. [Merge] adds up what several
+// registries know of a service, and [Failover] takes it from the first that knows it.
+// A registry that can be asked once besides is a [Looker].
+//
 // # Limits
 //
-// Names are opaque and matched exactly. Health, guards against a registry that
-// suddenly knows nobody, and merging several registries are the work of the
-// packages that consume a Resolver or wrap one.
+// Names are opaque and matched exactly. Health is what the registry says of it: what
+// calls find out is the work of package balance.
 package discovery

@@ -22,7 +22,8 @@ type guarded struct {
 	begin  time.Time
 }
 
-func guard(t *testing.T, ctx context.Context, r discovery.Resolver, g discovery.Guard) *guarded {
+func guard(ctx context.Context, t *testing.T, r discovery.Resolver, g discovery.Guard) *guarded {
+	t.Helper()
 	c := newCache(t, r, discovery.CacheConfig{Guard: g})
 	w := &guarded{c, ctx, collect(ctx, c, "a"), time.Time{}}
 	pass(time.Minute) // a quiet service
@@ -50,7 +51,7 @@ func TestGuard_emptySetThatIsConfirmed(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		var s asked
 		s.say(hosts(10)...)
-		w := guard(t, ctx, &s, discovery.Guard{})
+		w := guard(ctx, t, &s, discovery.Guard{})
 		s.say()
 		w.wantAt(t, 0, 10, 10, 1)
 		if got := only(t, w.Cache); got.State != discovery.Doubting || !got.StaleSince.Equal(w.begin) {
@@ -71,7 +72,7 @@ func TestGuard_setThatRecoversCancels(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		var s asked
 		s.say(hosts(10)...)
-		w := guard(t, ctx, &s, discovery.Guard{})
+		w := guard(ctx, t, &s, discovery.Guard{})
 		s.say()
 		w.wantAt(t, 8*time.Second, 10, 10, 1)
 		s.say(hosts(10)...)
@@ -89,7 +90,7 @@ func TestGuard_registryThatCannotBeAskedIsBelievedAtLast(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		var s script
 		s.say(hosts(10)...)
-		w := guard(t, ctx, &s, discovery.Guard{})
+		w := guard(ctx, t, &s, discovery.Guard{})
 		s.say()
 		w.wantAt(t, 29*time.Second+almost, 10, 10, 1)
 		w.wantAt(t, 30*time.Second, 0, 0, 1)
@@ -100,7 +101,7 @@ func TestGuard_wrapperThatCannotAskCountsAsOneThatCannotBeAsked(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		var s script
 		s.say(hosts(10)...)
-		w := guard(t, ctx, discovery.Merge(&s), discovery.Guard{})
+		w := guard(ctx, t, discovery.Merge(&s), discovery.Guard{})
 		s.say()
 		w.wantAt(t, 29*time.Second+almost, 10, 10, 1)
 		w.wantAt(t, 30*time.Second, 0, 0, 1)
@@ -112,7 +113,7 @@ func TestGuard_outageConfirmsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		var s asked
 		s.say(hosts(10)...)
-		w := guard(t, ctx, &s, discovery.Guard{})
+		w := guard(ctx, t, &s, discovery.Guard{})
 		s.say()
 		s.refuse(errors.New("refused"))
 		w.wantAt(t, 10*time.Minute, 10, 10, 1)
@@ -131,7 +132,7 @@ func TestGuard_massLossTakesTheNewAndKeepsTheMissing(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		var s asked
 		s.say(hosts(100)...)
-		w := guard(t, ctx, &s, discovery.Guard{})
+		w := guard(ctx, t, &s, discovery.Guard{})
 		heavy := hosts(2)
 		heavy[0].Weight = 7
 		s.say(heavy[0], heavy[1], at("new:1"))
@@ -184,7 +185,7 @@ func TestGuard_whatIsALoss(t *testing.T) {
 			bubble(t, func(t *testing.T, ctx context.Context) {
 				var s asked
 				s.say(tt.before...)
-				w := guard(t, ctx, &s, tt.guard)
+				w := guard(ctx, t, &s, tt.guard)
 				s.say(tt.after...)
 				synctest.Wait()
 				if got := only(t, w.Cache).State == discovery.Doubting; got != tt.doubted {
@@ -201,7 +202,7 @@ func TestGuard_answersThatDifferDoNotConfirm(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		var s script
 		s.say(hosts(10)...)
-		w := guard(t, ctx, &s, discovery.Guard{})
+		w := guard(ctx, t, &s, discovery.Guard{})
 		for i := range 14 {
 			s.say(hosts(i % 3)...)
 			pass(2 * time.Second)
@@ -218,7 +219,7 @@ func TestGuard_answerOlderThanTheWatchIsNotUsed(t *testing.T) {
 		var s asked
 		s.delay = 2 * time.Second
 		s.say(hosts(10)...)
-		w := guard(t, ctx, &s, discovery.Guard{})
+		w := guard(ctx, t, &s, discovery.Guard{})
 		s.say()
 		w.wantAt(t, 6*time.Second, 10, 10, 1) // asked a second ago
 		s.say(hosts(9)...)
@@ -231,7 +232,7 @@ func TestCache_findsOutWhetherARegistryIsBack(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		var s asked
 		s.say(hosts(2)...)
-		w := guard(t, ctx, &s, discovery.Guard{})
+		w := guard(ctx, t, &s, discovery.Guard{})
 		s.fail("reset")
 		w.wantAt(t, time.Second, 2, 0, 0)
 		s.mu.Lock()

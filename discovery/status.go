@@ -13,13 +13,13 @@ import (
 type WatchState uint8
 
 const (
-	// Waiting: the registry has not answered since the watch began.
+	// Waiting is when the registry has not answered since the watch began.
 	Waiting WatchState = iota
-	// Live: the registry's last word is what readers see.
+	// Live is when the registry's last word is what readers see.
 	Live
-	// Doubting: the registry's last word is a loss that is not believed yet.
+	// Doubting is when the registry's last word is a loss that is not believed yet.
 	Doubting
-	// Failing: the registry's last word was an error.
+	// Failing is when the registry's last word was an error.
 	Failing
 )
 

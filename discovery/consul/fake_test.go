@@ -159,9 +159,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		answer := f.answer
 		f.mu.Unlock()
-		if answer == nil || !answer(w, r, 0) {
-			http.Error(w, "ACL support disabled", http.StatusUnauthorized)
+		if answer != nil && answer(w, r, 0) {
+			return
 		}
+		http.Error(w, "ACL support disabled", http.StatusUnauthorized)
 	}
 }
 
@@ -247,7 +248,9 @@ func (f *fake) serveAgent(w http.ResponseWriter, r *http.Request, path string) {
 			out[k] = v
 		}
 		out["Service"] = def["Name"]
-		_ = json.NewEncoder(w).Encode(out)
+		if err := json.NewEncoder(w).Encode(out); err != nil {
+			f.t.Error(err)
+		}
 	case "service/deregister":
 		delete(f.agent, id)
 	case "check/update":
@@ -297,7 +300,10 @@ func instance(addr string, edits ...func(service, node map[string]any) (checks [
 			checks = append(checks, more...)
 		}
 	}
-	out, _ := json.Marshal(map[string]any{"Node": node, "Service": service, "Checks": checks})
+	out, err := json.Marshal(map[string]any{"Node": node, "Service": service, "Checks": checks})
+	if err != nil {
+		panic(err) // a test has given what JSON cannot say
+	}
 	return string(out)
 }
 

@@ -39,7 +39,8 @@ func newProber(ask func(ctx context.Context) error) *prober {
 func (p *prober) join() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.users++; p.users > 1 {
+	p.users++
+	if p.users > 1 {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -6,6 +6,7 @@ package consul_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -155,7 +156,7 @@ func TestRule17_anAgentsOwnCheckNeedsNoHeartbeat(t *testing.T) {
 		end := announce(r, reviews())
 		after(time.Minute)
 		check := f.registrations()[only(t, f)]["Check"].(map[string]any)
-		if check["GRPC"] != "10.0.0.7:9080" || check["GRPCUseTLS"] != true || check["Interval"] != "10s" || check["Status"] != nil {
+		if check["GRPC"] != "10.0.0.7:9080" || fmt.Sprint(check["GRPCUseTLS"]) != "true" || check["Interval"] != "10s" || check["Status"] != nil {
 			t.Errorf("check = %v", check)
 		}
 		f.forget()

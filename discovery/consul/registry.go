@@ -257,7 +257,8 @@ func (s *starts) delay() time.Duration {
 	if now := time.Now(); now.Sub(s.since) > within {
 		s.since, s.count = now, 0
 	}
-	if s.count++; s.count <= atOnce {
+	s.count++
+	if s.count <= atOnce {
 		return 0
 	}
 	return spread(within)

@@ -214,10 +214,11 @@ func TestRule07_anErrorTakesNothingAway(t *testing.T) {
 		var failing atomic.Bool
 		failing.Store(true)
 		f.answerWith(func(w http.ResponseWriter, r *http.Request, n int) bool {
-			if failing.Load() {
-				http.Error(w, "rpc error: No cluster leader", http.StatusInternalServerError)
+			if !failing.Load() {
+				return false
 			}
-			return failing.Load()
+			http.Error(w, "rpc error: No cluster leader", http.StatusInternalServerError)
+			return true
 		})
 		f.mu.Lock()
 		f.bump(1)

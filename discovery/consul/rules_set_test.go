@@ -190,10 +190,11 @@ func TestRule14_oneWatchForAllAndNoPoisonedOnes(t *testing.T) {
 		var failing atomic.Bool
 		failing.Store(true)
 		f.answerWith(func(w http.ResponseWriter, r *http.Request, n int) bool {
-			if failing.Load() {
-				http.Error(w, "not now", http.StatusServiceUnavailable)
+			if !failing.Load() {
+				return false
 			}
-			return failing.Load()
+			http.Error(w, "not now", http.StatusServiceUnavailable)
+			return true
 		})
 		f.set("web", instance("10.0.0.1:80"))
 		r := open(t, f.config())

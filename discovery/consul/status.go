@@ -72,7 +72,7 @@ func (t *stats) polled(ans *answer, m move) {
 		t.s.BadIndexes++
 	}
 	for reason, n := range ans.rejects {
-		add(&t.s.Rejected, reason, n)
+		t.s.Rejected = add(t.s.Rejected, reason, n)
 	}
 }
 
@@ -91,7 +91,7 @@ func (t *stats) failed(err error) (news bool) {
 	defer t.mu.Unlock()
 	news = t.s.Err == nil || reasonOf(t.s.Err) != reasonOf(err)
 	t.s.Err = err
-	add(&t.s.Failures, reasonOf(err), 1)
+	t.s.Failures = add(t.s.Failures, reasonOf(err), 1)
 	return news
 }
 
@@ -104,9 +104,10 @@ func (t *stats) recovered() bool {
 	return failing
 }
 
-func add(m *map[string]uint64, key string, n int) {
-	if *m == nil {
-		*m = make(map[string]uint64)
+func add(m map[string]uint64, key string, n int) map[string]uint64 {
+	if m == nil {
+		m = make(map[string]uint64)
 	}
-	(*m)[key] += uint64(n)
+	m[key] += uint64(n)
+	return m
 }

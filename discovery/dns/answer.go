@@ -81,7 +81,8 @@ func (q question) parse(id uint16, msg []byte) (answer, error) {
 	if a.truncated {
 		return a, nil
 	}
-	return a, a.read(&p)
+	err = a.read(&p)
+	return a, err
 }
 
 // read takes the three sections that come after the question.

@@ -178,7 +178,8 @@ func (z *zone) Dial(_ context.Context, network, _ string) (net.Conn, error) {
 func (z *zone) converse(network string, conn net.Conn) {
 	buf := make([]byte, 1<<16)
 	for {
-		n, err := 0, error(nil)
+		var n int
+		var err error
 		if network == "tcp" {
 			if _, err = io.ReadFull(conn, buf[:2]); err == nil {
 				n = int(binary.BigEndian.Uint16(buf))
