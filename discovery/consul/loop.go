@@ -98,7 +98,7 @@ func (l *loop) take(ctx context.Context, ans answer) error {
 	l.stats.polled(&ans, moved)
 	l.notice(&ans, moved)
 	if moved == backwards {
-		l.last = unchanged // not to be believed before it is confirmed from the start
+		l.last = blind // not to be believed before it is confirmed from the start
 		l.reg.cfg.event(l.event(BadIndex, nil, fmt.Sprintf("it went from %d back to %d", sent, ans.index)))
 		return nil
 	}
@@ -114,7 +114,7 @@ func (l *loop) take(ctx context.Context, ans answer) error {
 	switch {
 	case news:
 		l.last = changed
-	case moved == useless:
+	case moved == useless, sent == 0: // from the start: nothing blocks yet, and changes go unseen
 		l.last = blind
 	default:
 		l.last = unchanged
