@@ -89,7 +89,8 @@ type Config struct {
 type Pace struct {
 	Burst int           // 0 means 2
 	Every time.Duration // 0 means 5 s
-	// Poll is for a registry whose index is of no use (zero, missing, no number).
+	// Poll is for a registry whose index is of no use (zero, missing, no number), or goes
+	// backwards.
 	Poll time.Duration // 0 means 1.5 s
 }
 

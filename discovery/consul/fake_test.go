@@ -189,15 +189,16 @@ func (f *fake) health(w http.ResponseWriter, r *http.Request, service string) {
 	reply(w, strconv.FormatUint(now, 10), body)
 }
 
-// block waits until the index is beyond the one given.
+// block waits until the index is beyond the one given, or falls, as in the restore of a
+// snapshot, which ends what blocks.
 func (f *fake) block(ctx context.Context, index uint64, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	for {
+	for high := uint64(0); ; {
 		f.mu.Lock()
 		now, changed := f.index, f.changed
 		f.mu.Unlock()
-		if now > index {
+		if high = max(high, now); now > index || now < high {
 			return
 		}
 		select {

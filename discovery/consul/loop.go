@@ -7,18 +7,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
 // loop follows a service in one datacenter: ask, take the answer, ask again. There is
 // one query at a time, so an older answer cannot come after a newer one, and an
-// answer that comes after the loop was ended is dropped.
+// answer that comes after the loop was ended is dropped, as is one that a Lookup has
+// overtaken.
 type loop struct {
 	reg     *Registry
 	watch   *watch
 	place   int // among the datacenters
 	service string
 	dc      string
+
+	overtaken atomic.Pointer[mark] // by the last Lookup
 
 	cursor  cursor
 	remote  string // who gave the index
@@ -29,6 +33,19 @@ type loop struct {
 	hidden  bool
 	rejects string
 	stats   stats
+}
+
+// mark is an index that was known at a time.
+type mark struct {
+	index uint64
+	at    time.Time
+}
+
+// late reports whether the answer says what was true before a Lookup's, and was asked
+// for before that came.
+func (l *loop) late(ans *answer) bool {
+	m := l.overtaken.Load()
+	return m != nil && ans.index > 0 && ans.index < m.index && ans.asked.Before(m.at)
 }
 
 func newLoop(r *Registry, w *watch, place int, service, dc string) *loop {
@@ -98,8 +115,12 @@ func (l *loop) take(ctx context.Context, ans answer) error {
 	l.stats.polled(&ans, moved)
 	l.notice(&ans, moved)
 	if moved == backwards {
-		l.last = unchanged // not to be believed before it is confirmed from the start
+		l.last = blind // not to be believed before it is confirmed from the start
 		l.reg.cfg.event(l.event(BadIndex, nil, fmt.Sprintf("it went from %d back to %d", sent, ans.index)))
+		return nil
+	}
+	if l.late(&ans) {
+		l.last = changed // there is more to hear of
 		return nil
 	}
 	if ans.leaderless {
@@ -114,7 +135,7 @@ func (l *loop) take(ctx context.Context, ans answer) error {
 	switch {
 	case news:
 		l.last = changed
-	case moved == useless:
+	case moved == useless, sent == 0: // from the start: nothing blocks yet, and changes go unseen
 		l.last = blind
 	default:
 		l.last = unchanged

@@ -16,7 +16,7 @@ type result int
 const (
 	changed   result = iota // it brought something new
 	unchanged               // it brought nothing
-	blind                   // its index is of no use: asking again is all there is
+	blind                   // its index is of no use, or counts from the start: until it blocks again, asking is all there is
 )
 
 // pacer holds a token bucket for each result. It belongs to one loop.

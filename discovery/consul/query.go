@@ -26,6 +26,7 @@ type query struct {
 type answer struct {
 	list
 	header
+	asked  time.Time // when the question was put
 	remote string
 	token  bool
 }
@@ -42,7 +43,7 @@ func (r *Registry) ask(ctx context.Context, q query) (answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	var ans answer
+	ans := answer{asked: time.Now()}
 	sel := r.selection()
 	x := &exchange{last: q.last, read: func(body io.Reader) (err error) {
 		ans.list, err = sel.read(body)

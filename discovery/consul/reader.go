@@ -20,6 +20,7 @@ type reader struct {
 	yield   func([]discovery.Endpoint, error) bool
 	set     []discovery.Endpoint // nil before the first
 	text    string               // of the last error, while it lasts
+	failing bool                 // that error was yielded, and not yet that it is over
 	at      time.Time            // of the last error
 }
 
@@ -44,10 +45,12 @@ func (r *reader) run(ctx context.Context, w *watch) {
 	}
 }
 
-// tell yields what is new in s. It reports whether more is wanted, and, where an
-// error has to wait for its turn, how long.
+// tell yields what is new in s: another set, an error, or, by the same set once more, that
+// the error is over. It reports whether more is wanted, and, where an error has to wait
+// for its turn, how long.
 func (r *reader) tell(ctx context.Context, s state) (later time.Duration, more bool) {
-	if s.set != nil && (r.set == nil || !discovery.EqualSets(r.set, s.set)) {
+	said := s.set != nil && (r.set == nil || !discovery.EqualSets(r.set, s.set))
+	if said {
 		unknown := r.set == nil && len(s.set) == 0
 		r.set = s.set
 		if unknown && !r.yield(nil, r.unknown()) || ctx.Err() != nil {
@@ -58,8 +61,9 @@ func (r *reader) tell(ctx context.Context, s state) (later time.Duration, more b
 		}
 	}
 	if s.err == nil {
-		r.text = ""
-		return 0, true
+		over := r.failing
+		r.text, r.failing = "", false
+		return 0, !over || said || s.set == nil || r.yield(s.set, nil)
 	}
 	text := s.err.Error()
 	if text == r.text {
@@ -68,7 +72,7 @@ func (r *reader) tell(ctx context.Context, s state) (later time.Duration, more b
 	if wait := newsEvery - time.Since(r.at); !r.at.IsZero() && wait > 0 {
 		return wait, true
 	}
-	r.text, r.at = text, time.Now()
+	r.text, r.at, r.failing = text, time.Now(), true
 	return 0, r.yield(nil, s.err)
 }
 

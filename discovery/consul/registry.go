@@ -170,8 +170,19 @@ func (r *Registry) Lookup(ctx context.Context, service string) ([]discovery.Endp
 			return nil, named(err, service, dc)
 		}
 		parts[i] = ans.eps
+		r.overtake(service, i, ans.index)
 	}
 	return merge(parts), nil
+}
+
+// overtake notes how far a service was known to be in a datacenter, for its watch if it
+// has one.
+func (r *Registry) overtake(service string, dc int, index uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.watches[service]; w != nil {
+		w.each[dc].overtaken.Store(&mark{index, time.Now()})
+	}
 }
 
 // Close ends all watches and waits for them; watches of then on yield an error. What

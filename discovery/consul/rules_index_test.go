@@ -58,6 +58,34 @@ func TestRule01_anIndexThatGoesBackwardsStartsAnew(t *testing.T) {
 	})
 }
 
+// Indexes that go backwards, as often as they may, do not keep a change from being seen.
+func TestRule01_fallsDoNotBlind(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fake) {
+		f.mu.Lock()
+		f.bump(1_000_000)
+		f.mu.Unlock()
+		f.set("web", instance("10.0.0.1:80"))
+		r := open(t, f.config())
+		defer r.Close()
+		c := collect(r, "web")
+		defer c.stop()
+		after(0)
+		for i := range 8 {
+			f.mu.Lock()
+			f.bump(-1000)
+			f.mu.Unlock()
+			after(2500 * time.Millisecond)
+			addr := fmt.Sprintf("10.0.0.%d:80", 2+i)
+			f.set("web", instance(addr))
+			after(2 * time.Second)
+			c.want(t, addr, 2+i)
+		}
+		if n := len(f.queries()); n > 2+36 {
+			t.Errorf("%d queries in 36 s, want at most one a second", n)
+		}
+	})
+}
+
 func TestRule02_anIndexOfNoUseIsTakenAsOne(t *testing.T) {
 	for _, index := range []string{"", "0", "-1", "abc", "9223372036854775808", "99999999999999999999999"} {
 		t.Run(index, func(t *testing.T) {
@@ -240,6 +268,7 @@ func TestRule07_anErrorTakesNothingAway(t *testing.T) {
 		if told.count(consul.Recovered) != 1 || r.Status()[0].Err != nil {
 			t.Errorf("told %d times of the recovery; status %v", told.count(consul.Recovered), r.Status()[0].Err)
 		}
+		c.want(t, "10.0.0.1:80", 2) // the same once more, which says that the error is over
 	})
 }
 

@@ -130,6 +130,34 @@ func TestWatch_datacentersAreTiers(t *testing.T) {
 	})
 }
 
+// An answer to a watch that is on its way while a Lookup brings what came after it is not
+// taken.
+func TestWatch_dropsWhatALookupHasOvertaken(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fake) {
+		f.set("web", instance("10.0.0.1:80")) // index 11
+		f.answerWith(func(w http.ResponseWriter, r *http.Request, n int) bool {
+			if n == 2 {
+				time.Sleep(5 * time.Second)
+				reply(w, "12", "["+instance("10.0.0.2:80")+"]")
+			}
+			return n == 2
+		})
+		r := open(t, f.config())
+		defer r.Close()
+		c := collect(r, "web")
+		defer c.stop()
+		after(time.Second)
+		f.set("web", instance("10.0.0.2:80"))
+		f.set("web", instance("10.0.0.3:80"))
+		eps, err := r.Lookup(t.Context(), "web")
+		if err != nil || addresses(eps) != "10.0.0.3:80" {
+			t.Errorf("got %v, %v", eps, err)
+		}
+		after(10 * time.Second)
+		c.want(t, "10.0.0.3:80", 2)
+	})
+}
+
 func TestWatch_endsWithTheRegistry(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fake) {
 		f.set("web", instance("10.0.0.1:80"))

@@ -1,0 +1,377 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/discovery/consul"
+	"github.com/enmesh-go/enmesh/enmeshtest"
+	"github.com/enmesh-go/enmesh/internal/ledger"
+	"github.com/enmesh-go/enmesh/mesh"
+	"github.com/enmesh-go/enmesh/meshgrpc"
+	"github.com/enmesh-go/enmesh/meshhttp"
+)
+
+// The one service of a lab, where its endpoints are asked for, and the token that nobody
+// may find in a log.
+const (
+	shop       = "shop"
+	healthPath = "/v1/health/service/" + shop
+	secret     = "5d1c7a90-not-for-logs"
+)
+
+// lab is a registry that does as it is told, over a socket, backends, and a mesh that
+// calls them.
+type lab struct {
+	t        *testing.T
+	registry *enmeshtest.Consul
+	addr     string // of the registry
+	source   *consul.Registry
+	mesh     *mesh.Mesh
+	logs     *journal
+	receipts ledger.Receipts
+	backends []*backend
+}
+
+// newLab makes a lab with so many backends, all of them registered. Nothing is open yet.
+func newLab(t *testing.T, backends int) *lab {
+	t.Helper()
+	ledger.Baseline(t)
+	l := &lab{t: t, registry: enmeshtest.NewConsul(), logs: &journal{}}
+	t.Cleanup(func() { l.logs.check(t) })
+	for i := range backends {
+		l.backends = append(l.backends, l.serve(i))
+	}
+	l.registry.Set(shop, l.instances()...)
+	l.addr = l.registry.Start(t)
+	return l
+}
+
+// open makes the mesh, which has not called anybody yet.
+func (l *lab) open(opts ...mesh.Option) {
+	l.t.Helper()
+	source, err := consul.New(consul.Config{Address: l.addr, Token: secret})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { _ = source.Close() }) // it is always nil
+	l.source = source
+	l.mesh, err = mesh.Open(l.t.Context(), append([]mesh.Option{
+		mesh.WithResolver(source), mesh.WithLogger(slog.New(slog.NewTextHandler(l.logs, nil))),
+	}, opts...)...)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() {
+		if err := l.mesh.Close(); err != nil {
+			l.t.Error(err)
+		}
+	})
+}
+
+// settled opens the mesh and waits until it knows every backend.
+func (l *lab) settled(opts ...mesh.Option) {
+	l.t.Helper()
+	l.open(opts...)
+	l.within(10*time.Second, "the mesh knows its endpoints", func() bool { return len(l.endpoints()) == len(l.backends) })
+}
+
+func (l *lab) cluster() *balance.Cluster {
+	return l.mesh.Cluster(enmesh.Destination{Service: shop}, enmesh.HTTP)
+}
+
+// endpoints are those that calls are balanced over.
+func (l *lab) endpoints() []*balance.Endpoint {
+	set := l.cluster().Set()
+	if set == nil {
+		return nil
+	}
+	return set.Endpoints
+}
+
+// knows reports whether calls may go to an address.
+func (l *lab) knows(addr string) bool {
+	for _, e := range l.endpoints() {
+		if e.Addr() == addr {
+			return true
+		}
+	}
+	return false
+}
+
+// within polls under a deadline, and gives how long it took.
+func (l *lab) within(limit time.Duration, what string, ok func() bool) time.Duration {
+	l.t.Helper()
+	began := time.Now()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Since(began) > limit {
+			l.t.Fatalf("not in %v: %s", limit, what)
+		}
+		<-tick.C
+	}
+	return time.Since(began)
+}
+
+// sleep lets a fault last.
+func (l *lab) sleep(d time.Duration) {
+	l.t.Helper()
+	select {
+	case <-time.After(d):
+	case <-l.t.Context().Done():
+		l.t.Fatal("the test has ended")
+	}
+}
+
+// metric wants a line of the mesh's own metrics about the shop.
+func (l *lab) metric(line string) {
+	l.t.Helper()
+	w := httptest.NewRecorder()
+	l.mesh.Metrics().ServeHTTP(w, httptest.NewRequestWithContext(l.t.Context(), http.MethodGet, "/metrics", http.NoBody))
+	want := "\nenmesh_discovery_" + strings.ReplaceAll(line, "$", `service="shop.default.svc.cluster.local"`) + "\n"
+	if text := w.Body.String(); !strings.Contains(text, want) {
+		l.t.Errorf("the metrics have no line %q", strings.TrimSpace(want))
+	}
+}
+
+// status is that of the watch of the shop at the registry's client.
+func (l *lab) status() consul.WatchStatus {
+	for _, s := range l.source.Status() {
+		if s.Service == shop {
+			return s
+		}
+	}
+	return consul.WatchStatus{}
+}
+
+// load calls the shop over HTTP/1.1, HTTP/2 and gRPC in turn, until it is stopped.
+func (l *lab) load(rate int) *ledger.Ledger {
+	l.t.Helper()
+	stop := ledger.Start(l.t.Context(), ledger.Config{Call: l.callers(), Rate: rate})
+	l.t.Cleanup(stop.Stop)
+	return stop
+}
+
+// callers is a call over each protocol in turn. Those over HTTP/1.1 go one after the other,
+// so that one connection to each backend is enough.
+func (l *lab) callers() ledger.Call {
+	l.t.Helper()
+	each := []ledger.Call{inTurn(l.web(false)), l.web(true), l.rpc()}
+	var n atomic.Uint64
+	return func(ctx context.Context, id string) (string, error) {
+		return each[n.Add(1)%uint64(len(each))](ctx, id)
+	}
+}
+
+// web calls over HTTP.
+func (l *lab) web(two bool) ledger.Call {
+	l.t.Helper()
+	base := &http.Transport{Protocols: new(http.Protocols), MaxIdleConnsPerHost: 100, IdleConnTimeout: time.Minute}
+	base.Protocols.SetHTTP1(!two)
+	base.Protocols.SetUnencryptedHTTP2(two)
+	transport := meshhttp.NewTransport(base, l.mesh.Outbound(), l.mesh)
+	l.t.Cleanup(func() { _ = transport.Close() })
+	return ledger.HTTP(&http.Client{Transport: transport}, http.MethodGet, "http://"+shop+"/")
+}
+
+// inTurn makes one call at a time.
+func inTurn(call ledger.Call) ledger.Call {
+	turn := make(chan struct{}, 1)
+	return func(ctx context.Context, id string) (string, error) {
+		select {
+		case turn <- struct{}{}:
+			defer func() { <-turn }()
+			return call(ctx, id)
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+}
+
+// rpc calls over gRPC.
+func (l *lab) rpc() ledger.Call {
+	l.t.Helper()
+	cc, err := grpc.NewClient("enmesh:///"+shop, meshgrpc.NewClient(l.mesh.Outbound(), l.mesh).DialOptions()...)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { _ = cc.Close() })
+	stub := grpc_health_v1.NewHealthClient(cc)
+	return func(ctx context.Context, id string) (string, error) {
+		var head metadata.MD
+		ctx = metadata.AppendToOutgoingContext(ctx, ledger.IDKey, id)
+		_, err := stub.Check(ctx, &grpc_health_v1.HealthCheckRequest{}, grpc.Header(&head))
+		return strings.Join(head.Get(ledger.ServerKey), ","), err
+	}
+}
+
+// none wants a load of which nothing was lost or sent twice.
+func (l *lab) none(load *ledger.Ledger) ledger.Report {
+	l.t.Helper()
+	load.Stop()
+	r := load.Wait().With(&l.receipts)
+	l.t.Log(r)
+	if r.Sent == 0 || r.Lost != 0 || r.Duplicated != 0 || r.Unserved != 0 || r.Unended != 0 {
+		l.t.Errorf("of %d calls %d lost, %d duplicated, %d unserved, %d unended; want none", r.Sent, r.Lost, r.Duplicated, r.Unserved, r.Unended)
+	}
+	return r
+}
+
+// backend is one instance: a socket that speaks HTTP/1.1, HTTP/2 and gRPC.
+type backend struct {
+	name string
+	addr string
+	port int
+	conn atomic.Int64 // accepted so far
+	stop func()
+}
+
+func (l *lab) serve(n int) *backend {
+	l.t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	b := &backend{name: fmt.Sprintf("s%d", n), addr: listener.Addr().String()}
+	b.port = listener.Addr().(*net.TCPAddr).Port
+	rpc := grpc.NewServer(grpc.UnaryInterceptor(l.receipt(b.name)))
+	grpc_health_v1.RegisterHealthServer(rpc, health.NewServer())
+	web := l.receipts.Handler(b.name, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") }))
+	server := &http.Server{
+		Protocols: new(http.Protocols), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(l.logs, "", 0),
+		ConnState: func(_ net.Conn, s http.ConnState) {
+			if s == http.StateNew {
+				b.conn.Add(1)
+			}
+		},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+				rpc.ServeHTTP(w, r)
+				return
+			}
+			web.ServeHTTP(w, r)
+		}),
+	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(listener) }()
+	b.stop = sync.OnceFunc(func() {
+		_ = server.Close() // connections and all, as when a process is killed
+		rpc.Stop()
+		<-done
+	})
+	l.t.Cleanup(b.stop)
+	return b
+}
+
+// receipt writes receipts of gRPC calls.
+func (l *lab) receipt(server string) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		if ids := metadata.ValueFromIncomingContext(ctx, ledger.IDKey); len(ids) == 1 {
+			defer l.receipts.Begin(ids[0], server)()
+		}
+		if err := grpc.SetHeader(ctx, metadata.Pairs(ledger.ServerKey, server)); err != nil {
+			return nil, err
+		}
+		return next(ctx, req)
+	}
+}
+
+// instance is how the registry knows a backend.
+func (b *backend) instance() enmeshtest.ConsulInstance {
+	return enmeshtest.ConsulInstance{ID: b.name, Address: "127.0.0.1", Port: b.port}
+}
+
+func (l *lab) instances() []enmeshtest.ConsulInstance {
+	var all []enmeshtest.ConsulInstance
+	for _, b := range l.backends {
+		all = append(all, b.instance())
+	}
+	return all
+}
+
+// updates are the sets that a cluster has published.
+type updates struct {
+	mu  sync.Mutex
+	all []update
+}
+
+type update struct {
+	at                   time.Time
+	size, added, removed int
+}
+
+// updates begins to record. The set that is there already does not count.
+func (l *lab) updates() *updates {
+	u := &updates{}
+	first := true
+	cancel := l.cluster().Subscribe(func(s *balance.Set) {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if !first {
+			u.all = append(u.all, update{time.Now(), len(s.Endpoints), len(s.Added), len(s.Removed)})
+		}
+		first = false
+	})
+	l.t.Cleanup(cancel)
+	return u
+}
+
+func (u *updates) list() []update {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.all[:len(u.all):len(u.all)]
+}
+
+// journal keeps what is logged.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) lines() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Split(strings.TrimSpace(j.text.String()), "\n")
+}
+
+// check wants no panic and no secret in the log.
+func (j *journal) check(t *testing.T) {
+	t.Helper()
+	for _, line := range j.lines() {
+		if strings.Contains(line, "panic") || strings.Contains(line, secret) {
+			t.Errorf("logged: %s", line)
+		}
+	}
+}
