@@ -56,6 +56,11 @@ type Config struct {
 	// through an election and lags by some 50 ms.
 	Consistent bool
 
+	// Streaming lets the agent answer from its streaming backend, where it has one. That
+	// spares the servers where thousands of watches wait, but a watch then does not see how
+	// far the agent lags, and sees a restored snapshot only after Wait.
+	Streaming bool
+
 	// Wait is how long a query may block at the agent. 0 means 60 s; at most 10 min.
 	Wait time.Duration
 	// Timeout bounds a query that does not block. 0 means 10 s.

@@ -123,8 +123,10 @@ func (l *loop) take(ctx context.Context, ans answer) error {
 		l.last = changed // there is more to hear of
 		return nil
 	}
-	if ans.leaderless {
-		l.cursor.reset() // the next answer may be another server's
+	if ans.leaderless || ans.early {
+		// The next answer may be another server's, or this one's after a snapshot was
+		// restored: that wakes those who wait, once, with what was before.
+		l.cursor.reset()
 	}
 	if err := l.reg.credible(ctx, ans, true); err != nil {
 		l.cursor.reset() // what is wrong may be put right without moving the index
@@ -135,7 +137,7 @@ func (l *loop) take(ctx context.Context, ans answer) error {
 	switch {
 	case news:
 		l.last = changed
-	case moved == useless, sent == 0: // from the start: nothing blocks yet, and changes go unseen
+	case moved == useless, ans.early, sent == 0: // from the start: nothing blocks yet, and changes go unseen
 		l.last = blind
 	default:
 		l.last = unchanged

@@ -29,6 +29,7 @@ type answer struct {
 	asked  time.Time // when the question was put
 	remote string
 	token  bool
+	early  bool // it brought no other index, long before it had to come
 }
 
 // slack is how much longer than the server a query may take: Consul adds up to a
@@ -54,8 +55,12 @@ func (r *Registry) ask(ctx context.Context, q query) (answer, error) {
 	opts := (&api.QueryOptions{
 		Datacenter: q.dc, WaitIndex: q.index, AllowStale: !r.cfg.Consistent && !q.fresh,
 	}).WithContext(ctx)
+	asked := time.Now()
 	if q.index > 0 {
 		opts.WaitTime = q.wait
+		if !r.cfg.Streaming {
+			opts.Near = "_agent" // any value keeps the agent from answering out of its stream
+		}
 	}
 	_, _, err := r.client.Health().ServiceMultipleTags(q.service, r.cfg.Tags, false, opts)
 	ans.remote, ans.token = x.remote, x.token
@@ -68,6 +73,7 @@ func (r *Registry) ask(ctx context.Context, q query) (answer, error) {
 		return ans, &Error{Reason: Garbage, Err: errors.New("the answer has no body")}
 	}
 	ans.header = readHeader(x.header)
+	ans.early = q.index > 0 && ans.index == q.index && time.Since(asked) < q.wait-q.wait/10
 	return ans, nil
 }
 

@@ -58,6 +58,36 @@ func TestRule01_anIndexThatGoesBackwardsStartsAnew(t *testing.T) {
 	})
 }
 
+// The restore of a snapshot wakes a query at once with what was before, and the index that
+// was sent; with that index the next one would wait in vain.
+func TestRule01_anAnswerThatComesForNothingStartsAnew(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fake) {
+		f.set("web", instance("10.0.0.1:80")) // index 11
+		r := open(t, f.config())
+		defer r.Close()
+		c := collect(r, "web")
+		defer c.stop()
+		after(0)
+		f.answerWith(func(w http.ResponseWriter, r *http.Request, n int) bool {
+			switch n {
+			case 3:
+				reply(w, "12", "["+instance("10.0.0.1:80")+"]")
+			case 4:
+				reply(w, "5", "["+instance("10.0.0.2:80")+"]")
+			}
+			return n == 3 || n == 4
+		})
+		f.mu.Lock()
+		f.bump(1)
+		f.mu.Unlock()
+		after(2 * time.Second)
+		c.want(t, "10.0.0.2:80", 2)
+		if got := indexes(f.queries()); len(got) < 4 || !slices.Equal(got[:4], []string{"", "11", "12", ""}) {
+			t.Errorf("indexes sent = %q, want one without after the answer that came for nothing", got)
+		}
+	})
+}
+
 // Indexes that go backwards, as often as they may, do not keep a change from being seen.
 func TestRule01_fallsDoNotBlind(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fake) {
