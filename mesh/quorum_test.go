@@ -162,7 +162,7 @@ func TestScenarioD12_quorumLost(t *testing.T) {
 	late, _ := visitor(t, consul.Config{Address: cluster.Client.Addr})
 	consultest.Await(t, 30*time.Second, func() error {
 		if n := reaches(late); n != 2 {
-			return fmt.Errorf("a process that has just started knows %d endpoints: %v", n, late.Status().Services[0].Err)
+			return fmt.Errorf("a process that has just started knows %d endpoints: %w", n, late.Status().Services[0].Err)
 		}
 		return nil
 	})
@@ -286,7 +286,7 @@ func TestScenarioD14_tokenRevokedUnderLoad(t *testing.T) {
 		consultest.Await(t, 30*time.Second, func() error {
 			var e *consul.Error
 			if err := m.Status().Services[0].Discovery.Err; !errors.As(err, &e) || e.Reason != reason {
-				return fmt.Errorf("the last error is %v, want the reason %s", err, reason)
+				return fmt.Errorf("the last error is %w, want the reason %s", err, reason)
 			}
 			return nil
 		})

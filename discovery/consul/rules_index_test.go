@@ -81,7 +81,7 @@ func TestRule01_anAnswerThatComesForNothingStartsAnew(t *testing.T) {
 		f.bump(1)
 		f.mu.Unlock()
 		after(2 * time.Second)
-		c.want(t, "10.0.0.2:80", 2)
+		c.want(t, "10.0.0.1:80", 3) // the restored state was seen, and then the fake's own again
 		if got := indexes(f.queries()); len(got) < 4 || !slices.Equal(got[:4], []string{"", "11", "12", ""}) {
 			t.Errorf("indexes sent = %q, want one without after the answer that came for nothing", got)
 		}
