@@ -123,7 +123,7 @@ func (c *Cluster) furnish(h *host) {
 func (c *Cluster) publish(d difference) {
 	refusal := c.refusal
 	if refusal == nil {
-		refusal = ErrNoEndpoint
+		refusal = errNobody
 	}
 	s := &state{Set: Set{
 		Endpoints: d.all, Added: d.added, Removed: d.removed,

@@ -5,6 +5,7 @@ package balance_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -262,8 +263,8 @@ func TestCluster_knowsWhyItIsEmpty(t *testing.T) {
 		t.Errorf("refused: %v, version %d; want %v, 1", err, c.Set().Version, balance.ErrNoCluster)
 	}
 	c.Apply(nil)
-	if err := pick(); err != balance.ErrNoEndpoint {
-		t.Errorf("known to be empty: %v, want %v", err, balance.ErrNoEndpoint)
+	if err := pick(); !errors.Is(err, balance.ErrNoEndpoint) || enmesh.ErrorOf(err).RetryAfter >= 0 || err.Error() != balance.ErrNoEndpoint.Error() {
+		t.Errorf("known to be empty: %v, want %v, and no attempt more", err, balance.ErrNoEndpoint)
 	}
 	c.Apply(told(2, nil))
 	if err := pick(); err != nil {

@@ -16,6 +16,13 @@ var ErrNoEndpoint = &enmesh.Error{
 	Flag: enmesh.FlagNoHealthy, Policy: "balance", Err: errors.New("no endpoint is ready"),
 }
 
+// errNobody is ErrNoEndpoint where the set is empty. No attempt is made again: whoever
+// comes is not here within a retry's wait, and the caller can be told at once.
+var errNobody = &enmesh.Error{
+	Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Status: 503,
+	Flag: enmesh.FlagNoHealthy, Policy: "balance", RetryAfter: -1, Err: ErrNoEndpoint,
+}
+
 // ErrNoCluster says that the service, or its subset, is not known: 503, flag NC.
 // It counts against the service, and nothing was sent.
 var ErrNoCluster = &enmesh.Error{

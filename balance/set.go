@@ -20,7 +20,8 @@ type Set struct {
 	Added, Removed []*Endpoint
 	// Algorithm builds the picker over as many of the endpoints as are connected.
 	Algorithm Algorithm
-	// Refusal is why calls fail while Endpoints is empty; never nil then.
+	// Refusal is why calls fail while Endpoints is empty; never nil then. It wraps
+	// [ErrNoEndpoint] unless the cluster was told another ([Cluster.Refuse]).
 	Refusal *enmesh.Error
 	// Version counts the sets of a cluster, from 1.
 	Version uint64
