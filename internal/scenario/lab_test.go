@@ -47,7 +47,8 @@ const (
 type lab struct {
 	t        *testing.T
 	registry *enmeshtest.Consul
-	addr     string // of the registry
+	addr     string      // of the registry
+	pace     consul.Pace // of questions to it
 	source   *consul.Registry
 	mesh     *mesh.Mesh
 	logs     *journal
@@ -72,7 +73,7 @@ func newLab(t *testing.T, backends int) *lab {
 // open makes the mesh, which has not called anybody yet.
 func (l *lab) open(opts ...mesh.Option) {
 	l.t.Helper()
-	source, err := consul.New(consul.Config{Address: l.addr, Token: secret})
+	source, err := consul.New(consul.Config{Address: l.addr, Token: secret, Pace: l.pace})
 	if err != nil {
 		l.t.Fatal(err)
 	}
