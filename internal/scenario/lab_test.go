@@ -112,16 +112,6 @@ func (l *lab) endpoints() []*balance.Endpoint {
 	return set.Endpoints
 }
 
-// knows reports whether calls may go to an address.
-func (l *lab) knows(addr string) bool {
-	for _, e := range l.endpoints() {
-		if e.Addr() == addr {
-			return true
-		}
-	}
-	return false
-}
-
 // within polls under a deadline, and gives how long it took.
 func (l *lab) within(limit time.Duration, what string, ok func() bool) time.Duration {
 	l.t.Helper()
@@ -293,7 +283,8 @@ func (l *lab) serve(n int) *backend {
 func (l *lab) receipt(server string) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		if ids := metadata.ValueFromIncomingContext(ctx, ledger.IDKey); len(ids) == 1 {
-			defer l.receipts.Begin(ids[0], server)()
+			end := l.receipts.Begin(ids[0], server)
+			defer end()
 		}
 		if err := grpc.SetHeader(ctx, metadata.Pairs(ledger.ServerKey, server)); err != nil {
 			return nil, err
