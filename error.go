@@ -60,7 +60,7 @@ type Error struct {
 }
 
 // Error is "package: cause", and the flags in brackets when there are any. What the
-// cause is flagged with is not said twice.
+// cause says of its package and flags is not said twice.
 func (e *Error) Error() string {
 	if e.Flag == "" {
 		return e.text()
@@ -76,7 +76,7 @@ func (e *Error) text() string {
 	} else if e.Err != nil {
 		text = e.Err.Error()
 	}
-	if e.Policy != "" {
+	if e.Policy != "" && !strings.HasPrefix(text, e.Policy+": ") {
 		text = e.Policy + ": " + text
 	}
 	return text

@@ -3,7 +3,11 @@
 
 package balance
 
-import "github.com/enmesh-go/enmesh"
+import (
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+)
 
 // Eject takes the endpoint, and all its views, out of picking until an instant.
 // A later call replaces the instant; one that has passed ends the ejection.
@@ -14,8 +18,13 @@ func (e *Endpoint) Eject(until enmesh.Instant) {
 
 // Rest takes the endpoint, and all its views, out of picking until an instant, as
 // Eject does, but never shortens an ejection that lasts longer. It is for adapters
-// that could not connect.
+// that could not connect. One that is unconfirmed besides (see [discovery.Endpoint]) is
+// most likely gone: it rests for 30 s at least, or until the registry names it again.
 func (e *Endpoint) Rest(until enmesh.Instant) {
+	if e.unconfirmed() {
+		const doubted = 30 * time.Second
+		until = max(until, enmesh.Now().Add(doubted))
+	}
 	for {
 		now := e.host.until.Load()
 		if now >= int64(until) || e.host.until.CompareAndSwap(now, int64(until)) {

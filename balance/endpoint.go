@@ -66,7 +66,9 @@ func newHost(c *Cluster, id identity, addrs []string, info *discovery.Endpoint) 
 func (h *host) tell(info *discovery.Endpoint) {
 	told := *info
 	told.Version = info.EffectiveVersion() // asked for with every call
-	h.info.Store(&told)
+	if was := h.info.Swap(&told); was != nil && was.Unconfirmed && !told.Unconfirmed {
+		h.until.Store(0) // what it was resting for was not so
+	}
 	if told.Draining {
 		h.barred.Or(draining)
 	} else {
@@ -97,6 +99,9 @@ func (e *Endpoint) Info() discovery.Endpoint { return *e.host.info.Load() }
 
 // Weight is the endpoint's share among its peers, at least 1.
 func (e *Endpoint) Weight() uint32 { return max(e.host.info.Load().Weight, 1) }
+
+// unconfirmed reports whether the endpoint may be gone, for all the registry says.
+func (e *Endpoint) unconfirmed() bool { return e.host.info.Load().Unconfirmed }
 
 // Cluster is the cluster that the endpoint belongs, or belonged, to.
 func (e *Endpoint) Cluster() *Cluster { return e.host.cluster }

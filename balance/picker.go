@@ -8,7 +8,8 @@ import "github.com/enmesh-go/enmesh"
 // A Picker chooses among an immutable list of endpoints. It never blocks and never
 // allocates, and may be used by any number of goroutines. It passes over endpoints
 // that are not Ready at that moment, prefers those the call has not tried, and takes
-// a tried one over none. When nothing is ready it picks among the endpoints that are
+// a tried one over none; a call that has tried one goes to those that the registry
+// does not name any more (see [discovery.Endpoint], Unconfirmed) after all others. When nothing is ready it picks among the endpoints that are
 // about to end ([Endpoint.Drain]), then among those that are only ejected (the panic
 // that Envoy knows: a guess that may be wrong is better than a refusal that is
 // certain). Otherwise it returns [ErrNoEndpoint].
@@ -43,19 +44,19 @@ func ByName(name string) (Algorithm, bool) {
 	return nil, false
 }
 
-// usable reports whether e is the first choice: ready and not tried by the call.
-// retried says that the call has tried some.
+// usable reports whether e is the first choice: ready and, where the call has tried
+// some, which retried says, neither one of these nor unconfirmed.
 func usable(e *Endpoint, c *enmesh.Call, retried bool) bool {
-	return e.Ready() && !(retried && c.Tried(e))
+	return e.Ready() && !(retried && (e.unconfirmed() || c.Tried(e)))
 }
 
 func hasTried(c *enmesh.Call) bool { return c != nil && c.HasTried() }
 
-// scan looks at every endpoint once, from start on: an untried ready one, else a
-// tried ready one, else one that is about to end, else one that is only ejected.
-// Pickers come here when a few draws found nothing.
+// scan looks at every endpoint once, from start on: an untried ready one, else an
+// untried one that is not confirmed, else a tried ready one, else one that is about to
+// end, else one that is only ejected. Pickers come here when a few draws found nothing.
 func scan(eps []*Endpoint, c *enmesh.Call, start int) (*Endpoint, error) {
-	var second, third *Endpoint
+	var doubtful, second, third *Endpoint
 	resort := 0
 	retried := hasTried(c)
 	for i := range eps {
@@ -65,10 +66,12 @@ func scan(eps []*Endpoint, c *enmesh.Call, start int) (*Endpoint, error) {
 		}
 		switch e := eps[at]; {
 		case e.Ready():
-			if !retried || !c.Tried(e) {
+			switch {
+			case usable(e, c, retried):
 				return e, nil
-			}
-			if second == nil {
+			case doubtful == nil && !c.Tried(e):
+				doubtful = e
+			case second == nil:
 				second = e
 			}
 		case second == nil && resort < 2:
@@ -78,6 +81,8 @@ func scan(eps []*Endpoint, c *enmesh.Call, start int) (*Endpoint, error) {
 		}
 	}
 	switch {
+	case doubtful != nil:
+		return doubtful, nil
 	case second != nil:
 		return second, nil
 	case third != nil:

@@ -93,6 +93,57 @@ func TestPickers_preferWhatWasNotTried(t *testing.T) {
 	})
 }
 
+// A call that has failed goes to those that the registry confirms, then to the others, and
+// to one it has tried after all of them. A call that has not failed goes anywhere.
+func TestPickers_retryWhereTheRegistryConfirms(t *testing.T) {
+	forEach(t, func(t *testing.T, a balance.Algorithm, weight func(int) uint32) {
+		list := told(10, weight)
+		for i := range list[:8] {
+			list[i].Unconfirmed = true
+		}
+		c := balance.NewCluster(balance.ClusterConfig{})
+		c.Apply(list)
+		eps := c.Set().Endpoints
+		p := a(eps)
+		first := map[*balance.Endpoint]bool{}
+		for range 1000 {
+			first[mustPick(t, p, nil)] = true
+		}
+		for range 100 {
+			if got := mustPick(t, p, callThatTried(eps[0])); got != eps[8] && got != eps[9] {
+				t.Fatalf("sent again to %s, which is not confirmed", got.Addr())
+			}
+			if got := mustPick(t, p, callThatTried(eps[8], eps[9], eps[0])); !got.Info().Unconfirmed || got == eps[0] {
+				t.Fatalf("sent again to %s, which was tried", got.Addr())
+			}
+		}
+		if len(first) != len(eps) {
+			t.Errorf("first attempts go to %d endpoints of %d", len(first), len(eps))
+		}
+	})
+}
+
+// One that cannot be connected to and is not confirmed rests until it is.
+func TestEndpoint_restsUntilConfirmed(t *testing.T) {
+	list := told(2, nil)
+	c := balance.NewCluster(balance.ClusterConfig{})
+	list[0].Unconfirmed = true
+	c.Apply(list)
+	for _, e := range c.Set().Endpoints {
+		e.Rest(enmesh.Now().Add(time.Second))
+	}
+	later := enmesh.Now().Add(20 * time.Second)
+	e := c.Set().Endpoints
+	if !e[0].Ejected(later) || e[1].Ejected(later) {
+		t.Errorf("rest after 20 s: %t and %t, want the first alone", e[0].Ejected(later), e[1].Ejected(later))
+	}
+	list[0].Unconfirmed = false
+	c.Apply(list)
+	if !e[0].Ready() || e[1].Ready() {
+		t.Errorf("ready once both are confirmed: %t and %t, want the first alone", e[0].Ready(), e[1].Ready())
+	}
+}
+
 func TestPickers_panicWhenAllAreEjected(t *testing.T) {
 	forEach(t, func(t *testing.T, a balance.Algorithm, weight func(int) uint32) {
 		eps := endpoints(10, weight)

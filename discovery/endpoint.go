@@ -30,7 +30,10 @@ type Endpoint struct {
 	// spiffe://<trust domain>/ns/<Namespace>/sa/<ServiceAccount>. "" is unknown.
 	ServiceAccount, Namespace string
 	Draining                  bool // finishes what it has and takes no new calls
-	Metadata                  map[string]string
+	// Unconfirmed is set by a [Cache]: the registry names others and not this one any
+	// more, and is not believed yet. A call that has failed elsewhere goes to it last.
+	Unconfirmed bool
+	Metadata    map[string]string
 }
 
 // Address gives the addresses to dial for a service port and a protocol ("http",
@@ -86,6 +89,7 @@ func (e Endpoint) Equal(o Endpoint) bool {
 		e.ServiceAccount == o.ServiceAccount &&
 		e.Namespace == o.Namespace &&
 		e.Draining == o.Draining &&
+		e.Unconfirmed == o.Unconfirmed &&
 		maps.Equal(e.Labels, o.Labels) &&
 		maps.Equal(e.Metadata, o.Metadata)
 }

@@ -108,6 +108,7 @@ func TestEndpoint_Equal(t *testing.T) {
 		"account":       func(e *discovery.Endpoint) { e.ServiceAccount = "sa" },
 		"namespace":     func(e *discovery.Endpoint) { e.Namespace = "ns" },
 		"draining":      func(e *discovery.Endpoint) { e.Draining = true },
+		"confirmation":  func(e *discovery.Endpoint) { e.Unconfirmed = true },
 		"metadata":      func(e *discovery.Endpoint) { e.Metadata["k"] = "w" },
 	}
 	for name, edit := range differ {

@@ -17,7 +17,8 @@ import (
 //
 // Meanwhile new endpoints in the doubted set are taken at once, and those missing from
 // it are kept: they may be gone, and the calls that try them count on retries and
-// outlier detection.
+// outlier detection. Where the set has others that serve, those kept are marked as
+// Unconfirmed, so that a call that failed at one of them is not sent to the next.
 //
 // Second answers come from [Looker], which is asked every Confirm, or else from what
 // the watch yields. Where a Looker is asked and does not answer, Most does not apply:
@@ -111,7 +112,19 @@ func (j *judge) distrust(set []Endpoint, now time.Time) {
 	}
 	j.suppressed++
 	j.changes++
-	j.doubt = &doubt{since: since, set: set, heard: now, shown: overlay(set, j.good)}
+	j.doubt = &doubt{since: since, set: set, heard: now, shown: withKept(set, j.good)}
+}
+
+// withKept is the set, and what is missing from it, which is marked where it is not all
+// there is.
+func withKept(set, good []Endpoint) []Endpoint {
+	all := overlay(set, good)
+	if serving(set) > 0 && serving(good) > 0 { // and so all is no slice of somebody else's
+		for i := range all[len(set):] {
+			all[len(set)+i].Unconfirmed = true
+		}
+	}
+	return all
 }
 
 // believe takes a set as the truth. One with the same content keeps the slice.

@@ -137,8 +137,17 @@ func TestGuard_massLossTakesTheNewAndKeepsTheMissing(t *testing.T) {
 		heavy[0].Weight = 7
 		s.say(heavy[0], heavy[1], at("new:1"))
 		w.wantAt(t, time.Second, 101, 98, 1)
-		if last := w.last(t); last[0].Weight != 7 || !slices.ContainsFunc(last, at("new:1").Equal) {
+		last := w.last(t)
+		if last[0].Weight != 7 || !slices.ContainsFunc(last, at("new:1").Equal) {
 			t.Errorf("the doubted set's own endpoints are not in force: %v", last)
+		}
+		for _, ep := range last[:3] {
+			if ep.Unconfirmed {
+				t.Errorf("%v is not confirmed, and the registry names it", ep.Addrs)
+			}
+		}
+		if i := slices.IndexFunc(last[3:], func(ep discovery.Endpoint) bool { return !ep.Unconfirmed }); i >= 0 {
+			t.Errorf("%v is confirmed, and the registry does not name it", last[3+i].Addrs)
 		}
 		w.wantAt(t, 9*time.Second+almost, 101, 98, 1)
 		w.wantAt(t, 10*time.Second, 3, 0, 1)

@@ -68,12 +68,17 @@ type fakeSub struct {
 	addr   string
 	listen func(balancer.SubConnState)
 
-	mu    sync.Mutex
-	state connectivity.State
-	down  bool
+	mu       sync.Mutex
+	state    connectivity.State
+	down     bool
+	connects int
 }
 
-func (s *fakeSub) Connect() {}
+func (s *fakeSub) Connect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connects++
+}
 
 func (s *fakeSub) Shutdown() {
 	s.mu.Lock()
@@ -90,6 +95,13 @@ func (s *fakeSub) become(to connectivity.State) {
 	s.state = to
 	s.mu.Unlock()
 	s.listen(balancer.SubConnState{ConnectivityState: to})
+}
+
+// touched is how often it was asked to connect, and whether it was shut down.
+func (s *fakeSub) touched() (connects int, down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connects, s.down
 }
 
 func (s *fakeSub) ready() bool {

@@ -70,10 +70,50 @@ func TestBalancer_staysLinear(t *testing.T) {
 	}
 }
 
+// When 1 % of the endpoints give way to others, those alone are shut down and dialled.
+func TestBalancer_churnTouchesNobodyElse(t *testing.T) {
+	const n, churn = 10_000, 100
+	src, addrs := &clusters{}, many(n+churn)
+	src.apply("big", addrs[:n]...)
+	b, f := start(meshgrpc.NewClient(enmesh.Fixed(false), src), "big")
+	defer b.Close()
+	eventually(t, "all SubConns exist", func() bool { return len(f.all()) == n })
+	for _, s := range f.all() {
+		s.become(connectivity.Ready)
+	}
+	before := map[string]int{}
+	for _, s := range f.all() {
+		before[s.addr], _ = s.touched()
+	}
+	src.apply("big", addrs[churn:]...)
+	gone := 0
+	eventually(t, "the new ones are there and the old ones gone", func() bool {
+		gone = 0
+		for _, s := range f.all() {
+			if _, down := s.touched(); down {
+				gone++
+			}
+		}
+		return len(f.all()) == n+churn && gone == churn
+	})
+	leaves := map[string]bool{}
+	for _, addr := range addrs[:churn] {
+		leaves[addr] = true
+	}
+	for _, s := range f.all()[:n] {
+		connects, down := s.touched()
+		if down != leaves[s.addr] || connects != before[s.addr] {
+			t.Fatalf("%s was asked to connect %d times more, shut down: %t", s.addr, connects-before[s.addr], down)
+		}
+	}
+	t.Logf("%d SubConns made, %d shut down, %d left alone", len(f.all())-n, gone, n-gone)
+}
+
 func BenchmarkBalancer_allReady(b *testing.B) {
 	for _, n := range []int{100, 1_000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			var published int
+			b.ReportAllocs()
 			for b.Loop() {
 				_, published = allReady(b, n)
 			}

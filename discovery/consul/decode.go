@@ -46,7 +46,8 @@ type list struct {
 // is wrong in one instance costs that instance; where that is over half of them, the
 // list is not to be believed.
 func (s *selection) read(r io.Reader) (list, error) {
-	dec := json.NewDecoder(r)
+	part := &portion{r: r}
+	dec := json.NewDecoder(part)
 	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
 		return list{}, garbage(err, "it is no list of instances")
 	}
@@ -54,6 +55,7 @@ func (s *selection) read(r io.Reader) (list, error) {
 	var found []candidate
 	for dec.More() {
 		var raw json.RawMessage
+		part.next(dec.InputOffset())
 		if err := dec.Decode(&raw); err != nil {
 			return list{}, garbage(err, "")
 		}
@@ -73,6 +75,31 @@ func (s *selection) read(r io.Reader) (list, error) {
 	}
 	out.eps = s.choose(found)
 	return out, nil
+}
+
+// maxInstance is how many bytes one instance may have: far more than a catalog takes, and
+// what its reading may hold in memory at once, some three times over.
+const maxInstance = 1 << 20
+
+// portion is a stream that is read up to the end of the next instance and not much
+// further, so that a body of one endless instance is never held.
+type portion struct {
+	r     io.Reader
+	read  int64
+	limit int64 // of read; 0 before the first instance
+}
+
+// next says that an instance begins at an offset.
+func (p *portion) next(offset int64) { p.limit = offset + maxInstance }
+
+func (p *portion) Read(b []byte) (int, error) {
+	left := max(p.limit, maxInstance) - p.read
+	if left <= 0 {
+		return 0, &Error{Reason: TooLarge, Err: fmt.Errorf("one instance is longer than %d bytes", maxInstance)}
+	}
+	n, err := p.r.Read(b[:min(int64(len(b)), left)])
+	p.read += int64(n)
+	return n, err
 }
 
 // garbage is the error for a body that is not what it should be; an error of the

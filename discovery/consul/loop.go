@@ -28,6 +28,7 @@ type loop struct {
 	remote  string // who gave the index
 	pace    *pacer
 	last    result
+	paused  bool // before the query under way: see glance
 	trouble trouble
 	lagging bool
 	hidden  bool
@@ -80,11 +81,17 @@ func (l *loop) run(ctx context.Context) {
 			continue
 		}
 		l.recovered()
-		if !l.pace.wait(ctx, l.last) {
+		paused, ok := l.pace.wait(ctx, l.last)
+		if !ok {
 			return
 		}
+		l.paused = paused
 	}
 }
+
+// glance is how long the first query after a pause blocks. Were a snapshot restored in the
+// pause, the index might be beyond Consul's own, and such a query blocks to its end.
+const glance = time.Second
 
 // ask puts one query, in one of the slots that bound how many block at the agent.
 func (l *loop) ask(ctx context.Context) (answer, error) {
@@ -101,6 +108,9 @@ func (l *loop) ask(ctx context.Context) (answer, error) {
 	if len(slots) == cap(slots) {
 		q.wait = min(q.wait, turn) // others may be waiting for a slot
 	}
+	if l.paused {
+		q.wait = min(q.wait, glance)
+	}
 	if l.trouble.on {
 		q.wait = min(q.wait, short) // to hear soon that all is well again
 	}
@@ -111,7 +121,8 @@ func (l *loop) ask(ctx context.Context) (answer, error) {
 func (l *loop) take(ctx context.Context, ans answer) error {
 	sent := l.cursor.index
 	l.remote = ans.remote
-	moved := l.cursor.advance(ans.index)
+	moved, paused := l.cursor.advance(ans.index), l.paused
+	l.paused = false
 	l.stats.polled(&ans, moved)
 	l.notice(&ans, moved)
 	if moved == backwards {
@@ -139,6 +150,8 @@ func (l *loop) take(ctx context.Context, ans answer) error {
 		l.last = changed
 	case moved == useless, ans.early, sent == 0: // from the start: nothing blocks yet, and changes go unseen
 		l.last = blind
+	case paused && ans.index == sent:
+		l.last = settled
 	default:
 		l.last = unchanged
 	}

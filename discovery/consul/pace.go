@@ -17,6 +17,7 @@ const (
 	changed   result = iota // it brought something new
 	unchanged               // it brought nothing
 	blind                   // its index is of no use, or counts from the start: until it blocks again, asking is all there is
+	settled                 // it came of a glance, and nothing has moved: on with a query that blocks
 )
 
 // pacer holds a token bucket for each result. It belongs to one loop.
@@ -32,7 +33,13 @@ func newPacer(p Pace) *pacer {
 }
 
 // wait spends a token for the last result and waits until there is one. It reports
-// false when ctx has ended.
-func (p *pacer) wait(ctx context.Context, last result) bool {
-	return p[last].Wait(ctx) == nil
+// whether that was a pause, in which nothing was asked, and false when ctx has ended.
+func (p *pacer) wait(ctx context.Context, last result) (paused, ok bool) {
+	if last == settled {
+		return false, ctx.Err() == nil
+	}
+	const pause = 10 * time.Millisecond
+	began := time.Now()
+	err := p[last].Wait(ctx)
+	return time.Since(began) >= pause, err == nil
 }

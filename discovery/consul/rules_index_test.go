@@ -116,6 +116,38 @@ func TestRule01_fallsDoNotBlind(t *testing.T) {
 	})
 }
 
+// A query that is put after the fall, with an index from before it, would block to its end.
+func TestRule01_aFallBetweenQueriesIsSeen(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fake) {
+		f.mu.Lock()
+		f.bump(1_000_000)
+		f.mu.Unlock()
+		f.set("web", instance("10.0.0.1:80"))
+		r := open(t, f.config())
+		defer r.Close()
+		c := collect(r, "web")
+		defer c.stop()
+		after(0)
+		for range 5 { // until the loop pauses
+			f.mu.Lock()
+			f.bump(1)
+			f.mu.Unlock()
+			after(10 * time.Millisecond)
+		}
+		f.mu.Lock()
+		f.bump(-1000)
+		f.mu.Unlock()
+		f.set("web", instance("10.0.0.2:80"))
+		asked := len(f.queries())
+		after(7 * time.Second)
+		c.want(t, "10.0.0.2:80", 2)
+		after(53 * time.Second)
+		if n := len(f.queries()) - asked; n > 5 {
+			t.Errorf("%d queries in a minute, want that the last one blocks", n)
+		}
+	})
+}
+
 func TestRule02_anIndexOfNoUseIsTakenAsOne(t *testing.T) {
 	for _, index := range []string{"", "0", "-1", "abc", "9223372036854775808", "99999999999999999999999"} {
 		t.Run(index, func(t *testing.T) {

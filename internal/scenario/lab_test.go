@@ -47,7 +47,8 @@ const (
 type lab struct {
 	t        *testing.T
 	registry *enmeshtest.Consul
-	addr     string // of the registry
+	addr     string      // of the registry
+	pace     consul.Pace // of questions to it
 	source   *consul.Registry
 	mesh     *mesh.Mesh
 	logs     *journal
@@ -72,7 +73,7 @@ func newLab(t *testing.T, backends int) *lab {
 // open makes the mesh, which has not called anybody yet.
 func (l *lab) open(opts ...mesh.Option) {
 	l.t.Helper()
-	source, err := consul.New(consul.Config{Address: l.addr, Token: secret})
+	source, err := consul.New(consul.Config{Address: l.addr, Token: secret, Pace: l.pace})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -109,16 +110,6 @@ func (l *lab) endpoints() []*balance.Endpoint {
 		return nil
 	}
 	return set.Endpoints
-}
-
-// knows reports whether calls may go to an address.
-func (l *lab) knows(addr string) bool {
-	for _, e := range l.endpoints() {
-		if e.Addr() == addr {
-			return true
-		}
-	}
-	return false
 }
 
 // within polls under a deadline, and gives how long it took.
@@ -292,7 +283,8 @@ func (l *lab) serve(n int) *backend {
 func (l *lab) receipt(server string) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		if ids := metadata.ValueFromIncomingContext(ctx, ledger.IDKey); len(ids) == 1 {
-			defer l.receipts.Begin(ids[0], server)()
+			end := l.receipts.Begin(ids[0], server)
+			defer end()
 		}
 		if err := grpc.SetHeader(ctx, metadata.Pairs(ledger.ServerKey, server)); err != nil {
 			return nil, err
