@@ -49,7 +49,7 @@ func NewServer(r enmesh.Router, opts ...ServerOption) *Server {
 const workersPerProc = 16
 
 func defaultWorkers() uint32 {
-	return uint32(workersPerProc * runtime.GOMAXPROCS(0)) //nolint:gosec // far below 2^32
+	return uint32(workersPerProc * runtime.GOMAXPROCS(0))
 }
 
 // Options is all that grpc.NewServer needs: both interceptors, credentials if
