@@ -67,7 +67,7 @@ var stacks = []Stack{
 }
 
 // streamWorkers is as many as meshgrpc's servers have.
-func streamWorkers() uint32 { return uint32(16 * runtime.GOMAXPROCS(0)) } //nolint:gosec // far below 2^32
+func streamWorkers() uint32 { return uint32(16 * runtime.GOMAXPROCS(0)) }
 
 // stackNamed finds a stack.
 func stackNamed(name string) (*Stack, error) {
