@@ -43,6 +43,10 @@ test: bin/consul ## all tests, race detector on, order shuffled
 allocs: ## what a call through an adapter may allocate, which the race detector hides
 	go test -count=1 -run _allocations ./meshhttp ./meshgrpc
 
+.PHONY: consul
+consul: bin/consul ## run the example on a Consul that it builds and starts
+	go run ./examples/consul -consul bin/consul
+
 .PHONY: build
 build: ## compile everything and write nothing
 	$(call each,go build -mod=readonly -o /dev/null ./...,$(CODE))
@@ -84,10 +88,11 @@ cross: ## compile for the other platforms, without cgo
 	CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -o /dev/null ./...; done
 
 .PHONY: smoke
-smoke: ## run the bookinfo example for DURATION (5s) and check what it counted
+smoke: bin/consul ## run the examples, bookinfo for DURATION (5s), and check what they counted
 	@mkdir -p .cache
 	go run ./examples/bookinfo -duration $(DURATION) -json >.cache/smoke.json
 	go run ./internal/rules/smoke <.cache/smoke.json
+	go run ./examples/consul -consul bin/consul
 
 ##@ Long
 

@@ -76,7 +76,11 @@ func (r *runner) withdraw(ctx context.Context) error {
 			err = fmt.Errorf("mesh: the registration of %q: %w", a.instance.ID, err)
 		}
 	case <-ctx.Done():
-		err = fmt.Errorf("mesh: the registration of %q was not withdrawn within %v", a.instance.ID, r.cfg.timing.Propagation)
+		late := fmt.Sprintf("within %v", r.cfg.timing.Propagation)
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			late = "before the end was forced"
+		}
+		err = fmt.Errorf("mesh: the registration of %q was not withdrawn %s", a.instance.ID, late)
 	}
 	r.step(StepDeregister, err)
 	select {

@@ -18,6 +18,15 @@ const least = 10 * time.Second
 
 var nobody = enmeshtest.ConsulReply{Body: []byte("[]")}
 
+// knowsNobody has the registry's watch say once, with an index of its own, that there is
+// nobody. Later questions are answered honestly.
+func (l *lab) knowsNobody() {
+	once := nobody
+	once.Block = true
+	l.registry.Script(healthPath, once)
+	l.registry.Touch(shop)
+}
+
 // TestScenarioD4_registryKnowsNobody: the registry answers 200 with an empty list for a
 // service that had ten instances, and all of them are well.
 func TestScenarioD4_registryKnowsNobody(t *testing.T) {
@@ -33,7 +42,7 @@ func TestScenarioD4_registryKnowsNobody(t *testing.T) {
 			l.registry.Honest()
 		}},
 		{"and then nothing at all", func(l *lab) {
-			l.registry.Script(healthPath, nobody)
+			l.knowsNobody()
 			l.within(5*time.Second, "the empty list came", func() bool { return l.status().Answers > 0 && l.registry.Scripted(healthPath) == 0 })
 			l.sleep(100 * time.Millisecond)
 			l.registry.Down()

@@ -39,7 +39,7 @@ func TestScenarioD10_answerIsLate(t *testing.T) {
 			l.within(10*time.Second, "the mesh knows its endpoints", func() bool { return len(l.endpoints()) == 4 })
 			load := l.load(100)
 			told := l.updates()
-			l.registry.Script(healthPath, nobody) // from here on it is doubted, and asked after 5 s
+			l.knowsNobody() // from here on it is doubted, and asked after 5 s
 			l.within(5*time.Second, "it is doubted", func() bool { return l.mesh.Status().Services[0].Discovery.Suppressed == 1 })
 			l.sleep(4 * time.Second)
 			tt.tell(l)
