@@ -95,3 +95,15 @@ func (h answerHeader) Values(key string) []string { return http.Header(h).Values
 func (h answerHeader) Set(key, value string)      { http.Header(h).Set(key, value) }
 func (h answerHeader) Add(key, value string)      { http.Header(h).Add(key, value) }
 func (h answerHeader) Del(key string)             { http.Header(h).Del(key) }
+
+// writtenHeader is the header of an answer that a server writes. It is asked for when it
+// is needed: net/http copies the header of whoever asks once the head is written.
+type writtenHeader writer
+
+var _ enmesh.Header = (*writtenHeader)(nil)
+
+func (h *writtenHeader) Get(key string) string      { return h.ResponseWriter.Header().Get(key) }
+func (h *writtenHeader) Values(key string) []string { return h.ResponseWriter.Header().Values(key) }
+func (h *writtenHeader) Set(key, value string)      { h.ResponseWriter.Header().Set(key, value) }
+func (h *writtenHeader) Add(key, value string)      { h.ResponseWriter.Header().Add(key, value) }
+func (h *writtenHeader) Del(key string)             { h.ResponseWriter.Header().Del(key) }

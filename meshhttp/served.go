@@ -86,8 +86,7 @@ func (x *served) outcome(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 		}
 		status = http.StatusOK // net/http writes it when the handler has returned
 	}
-	header := x.w.Header()
-	c.Answer = enmesh.Answer{Status: status, Header: answerHeader(header)}
+	c.Answer = enmesh.Answer{Status: status, Header: (*writtenHeader)(&x.w)}
 	if x.w.status == 0 {
 		x.k.Answered(enmesh.Now()) // else it was noted as it was written
 	}
@@ -96,7 +95,10 @@ func (x *served) outcome(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 			return e // it gave up because the caller had, or the time was over
 		}
 	}
-	return statusError(status, header)
+	if status < 400 {
+		return nil
+	}
+	return statusError(status, x.w.Header())
 }
 
 // Replayable is false: the handler has read the body.
