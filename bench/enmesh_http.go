@@ -31,6 +31,6 @@ func dialMeshHTTP(open func(context.Context, Env, string) (*node, error)) func(c
 		}
 		t := meshhttp.NewTransport(transport(nil), n.router, n.source)
 		release := func() error { return errors.Join(t.Close(), n.release()) }
-		return &httpClient{&http.Client{Transport: t}, "http://" + service + "/echo", 0, release}, nil
+		return &httpClient{client: &http.Client{Transport: t}, url: "http://" + service + "/echo", release: release}, nil
 	}
 }

@@ -70,6 +70,7 @@ type httpClient struct {
 	client   *http.Client
 	url      string
 	deadline time.Duration // 0: none
+	traced   bool          // the context's trace is handed on
 	release  func() error
 }
 
@@ -90,6 +91,9 @@ func (c *httpClient) post(ctx context.Context, buf []byte) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(payload))
 	if err != nil {
 		return err
+	}
+	if c.traced {
+		req.Header.Set("Traceparent", parentOf(ctx))
 	}
 	resp, err := c.client.Do(req)
 	if err != nil {
@@ -127,6 +131,7 @@ func dialHTTP(deadline time.Duration) func(context.Context, Env, string) (Client
 		if err != nil {
 			return nil, err
 		}
-		return &httpClient{&http.Client{Transport: transport(cfg)}, "https://" + addr + "/echo", deadline, release}, nil
+		client := &http.Client{Transport: transport(cfg)}
+		return &httpClient{client: client, url: "https://" + addr + "/echo", deadline: deadline, release: release}, nil
 	}
 }

@@ -60,6 +60,7 @@ var stacks = []Stack{
 	{Name: "http", Title: "net/http", Serve: serveHTTP, Dial: dialHTTP(0)},
 	{Name: "http-again", Title: "net/http again (control)", Baseline: "http", Serve: serveHTTP, Dial: dialHTTP(0)},
 	{Name: "http-deadline", Title: "net/http, a deadline", Baseline: "http", Serve: serveHTTP, Dial: dialHTTP(deadline)},
+	{Name: "http-trace", Title: "net/http, a trace context", Baseline: "http", Serve: serveHTTP, Dial: dialTracedHTTP},
 	{Name: "http-core", Title: "net/http + enmesh, no policy", Baseline: "http", Serve: serveMeshHTTP(coreServer), Dial: dialMeshHTTP(coreClient)},
 	{Name: "http-enmesh", Title: "net/http + enmesh, whole chain", Baseline: "http", Serve: serveMeshHTTP(openServer), Dial: dialMeshHTTP(openClient("chain"))},
 	{Name: "http-enmesh-attempt", Title: "… with an attempt timeout", Baseline: "http", Serve: serveMeshHTTP(openServer), Dial: dialMeshHTTP(openClient("attempt"))},

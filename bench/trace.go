@@ -48,8 +48,22 @@ type traced struct{ Client }
 func (t traced) Worker() Call {
 	call := t.Client.Worker()
 	return func(ctx context.Context) error {
-		s := trace.SpanContextFromContext(ctx)
-		parent := "00-" + s.TraceID().String() + "-" + s.SpanID().String() + "-00"
-		return call(metadata.AppendToOutgoingContext(ctx, "traceparent", parent))
+		return call(metadata.AppendToOutgoingContext(ctx, "traceparent", parentOf(ctx)))
 	}
+}
+
+// parentOf is the context's trace, as a header says it.
+func parentOf(ctx context.Context) string {
+	s := trace.SpanContextFromContext(ctx)
+	return "00-" + s.TraceID().String() + "-" + s.SpanID().String() + "-00"
+}
+
+// dialTracedHTTP is net/http alone, with a trace context in every request's header.
+func dialTracedHTTP(ctx context.Context, env Env, addr string) (Client, error) {
+	c, err := dialHTTP(0)(ctx, env, addr)
+	if err != nil {
+		return nil, err
+	}
+	c.(*httpClient).traced = true //nolint:errcheck,forcetypeassert // it is one
+	return c, nil
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -46,7 +47,15 @@ type instance struct {
 // announced.
 func (o *town) shop(work *works, opts ...mesh.RunOption) *instance {
 	o.t.Helper()
-	return o.start("shop", work, "127.0.0.1:0", "127.0.0.1:0", mesh.StepRegister, append([]mesh.RunOption{mesh.WithRegistrar(o.registry)}, opts...)...)
+	n := o.start("shop", work, "127.0.0.1:0", "127.0.0.1:0", mesh.StepRegister, append([]mesh.RunOption{mesh.WithRegistrar(o.registry)}, opts...)...)
+	until(o.t, "it is in the registry", func() bool { // which the step has only asked for
+		known, _ := o.registry.Lookup(o.t.Context(), "shop") // nobody, if this fails
+		return slices.ContainsFunc(known, func(e discovery.Endpoint) bool {
+			addrs, _ := e.Address(9080, "http")
+			return slices.Contains(addrs, n.web)
+		})
+	})
+	return n
 }
 
 // fixedShop starts an instance at addresses, and announces nothing.

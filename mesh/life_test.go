@@ -6,12 +6,14 @@ package mesh_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/internal/consultest"
 	"github.com/enmesh-go/enmesh/mesh"
 )
 
@@ -118,7 +120,12 @@ func (o *town) hang(n *instance, calls int) (wait func()) {
 	for range calls {
 		load.calls.Go(load.call)
 	}
-	until(o.t, "all calls are in flight", func() bool { return n.mesh.InFlight() == int64(calls) })
+	consultest.Await(o.t, 10*time.Second, func() error {
+		if in := n.mesh.InFlight(); in != int64(calls) {
+			return fmt.Errorf("%d calls of %d are in flight; lost: %v", in, calls, load.failures())
+		}
+		return nil
+	})
 	return load.calls.Wait
 }
 

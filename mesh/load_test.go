@@ -191,6 +191,13 @@ func (l *load) call() {
 	}
 }
 
+// failures are the calls that were lost so far, by kind.
+func (l *load) failures() map[string][]error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.lost)
+}
+
 // begin runs the load beside the test; end stops it.
 func (l *load) begin(t *testing.T, rps int) (end func()) {
 	t.Helper()
