@@ -49,6 +49,7 @@ type Cluster struct {
 	subs    []*subscription
 
 	current atomic.Pointer[state]
+	health  atomic.Uint64 // see HealthVersion
 	first   chan struct{} // closed by the first set
 }
 

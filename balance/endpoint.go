@@ -42,12 +42,13 @@ type host struct {
 
 // The bits of host.barred.
 const (
-	draining uint32 = 1 << iota // the registry says that it takes no new calls
-	gone                        // it has left the set
-	ejected                     // outlier detection took it out, until host.until
-	closing                     // its process is about to end, until host.closes
+	draining  uint32 = 1 << iota // the registry says that it takes no new calls
+	gone                         // it has left the set
+	ejected                      // outlier detection took it out, until host.until
+	closing                      // its process is about to end, until host.closes
+	unhealthy                    // active checks found it so
 
-	passing = ejected | closing // what passes with time
+	passing = ejected | closing | unhealthy // what passes without a new set
 )
 
 // identity tells endpoints apart. One that comes back at the same address under
@@ -74,6 +75,7 @@ func (h *host) tell(info *discovery.Endpoint) {
 	} else {
 		h.barred.And(^draining)
 	}
+	h.cluster.health.Add(1)
 }
 
 // Addr is the address that is dialled first, "host:port".
@@ -117,7 +119,8 @@ func (e *Endpoint) Latency() time.Duration {
 }
 
 // Ready reports whether a pick may go there now: its connections are ready (see
-// [Endpoint.SetReady]), and it is neither draining, gone from the set, nor ejected.
+// [Endpoint.SetReady]), and it is neither draining, gone from the set, ejected, nor
+// found unhealthy.
 // What the registry says and what [Endpoint.Drain] was told count alike.
 // A picker asks at pick time: its snapshot may be a few milliseconds old.
 func (e *Endpoint) Ready() bool {
