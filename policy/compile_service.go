@@ -113,26 +113,17 @@ func (b *builder) rule(c cursor, r *networking.HTTPRoute, i int) *Rule {
 		PerTry:   r.GetRetries().GetPerTryTimeout().AsDuration(),
 		Retry:    retryOf(c.field("retries"), r.GetRetries()),
 		Fault:    faultOf(c.field("fault"), r.GetFault()),
-		Refused:  refusalOf(r),
+		Rewrite:  b.rewrite(c.field("rewrite"), matches, r.GetRewrite()),
+		Redirect: redirectOf(r.GetRedirect()),
+		Direct:   directOf(r.GetDirectResponse()),
+		Split:    b.split(c.field("route"), r.GetRoute()),
 	}
-	if rule.Refused == "" {
-		rule.Split = b.split(c.field("route"), r.GetRoute())
+	if r.GetDelegate() != nil {
+		rule.Refused = "delegate is not enforced yet"
 	}
+	b.checkActions(c, rule)
+	noteBody(c, rule.Direct)
 	return rule
-}
-
-// refusalOf is why the calls of a rule are refused. A rule whose action enmesh
-// cannot do must not let them through to the next.
-func refusalOf(r *networking.HTTPRoute) string {
-	switch {
-	case r.GetDelegate() != nil:
-		return "delegate is not enforced yet"
-	case r.GetRedirect() != nil:
-		return "redirect is not enforced yet"
-	case r.GetDirectResponse() != nil:
-		return "directResponse is not enforced yet"
-	}
-	return ""
 }
 
 // split compiles the targets of a rule. The weight of a single one does not matter;
