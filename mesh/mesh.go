@@ -17,6 +17,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/balance/route"
 	"github.com/enmesh-go/enmesh/security/mtls"
 	"github.com/enmesh-go/enmesh/telemetry/prom"
 	"github.com/enmesh-go/enmesh/telemetry/tracing"
@@ -37,6 +38,7 @@ type Mesh struct {
 	metrics  http.Handler
 	health   *Health
 	serving  inflight
+	mirror   *route.Mirror
 	cancel   context.CancelFunc
 	wait     sync.WaitGroup
 }
@@ -80,6 +82,10 @@ func compose(cfg config) (*Mesh, error) {
 		health: newHealth(),
 	}
 	principal, err := m.principal()
+	if err != nil {
+		return nil, err
+	}
+	m.mirror, err = route.NewMirror(cfg.mirror)
 	if err != nil {
 		return nil, err
 	}
@@ -164,13 +170,18 @@ func (m *Mesh) ServerTLS() *tls.Config {
 // address or behind authorization.
 func (m *Mesh) Metrics() http.Handler { return m.metrics }
 
+// Mirrored counts the calls that VirtualServices mirror; [Mesh.Metrics] has the counts
+// as enmesh_mirror_calls_total.
+func (m *Mesh) Mirrored() route.MirrorStats { return m.mirror.Stats() }
+
 // Close ends what Open started and waits for it: the watches of policy and
-// registry. Calls in flight are not cut; calls made afterwards see the last state. The
+// registry, and mirrored calls. Calls in flight are not cut; calls made afterwards see the last state. The
 // error says that a snapshot could not be written (see [WithSnapshotDir]).
 func (m *Mesh) Close() error {
 	m.cancel()
 	m.wait.Wait()
+	mirrored := m.mirror.Close()
 	m.source.close()
 	m.cfg.registry.Unregister((*selfMetrics)(m))
-	return m.cache.close()
+	return errors.Join(mirrored, m.cache.close())
 }

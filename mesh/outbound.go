@@ -71,7 +71,7 @@ func editsPath(r *policy.Rule) bool {
 // rule makes a rule of the Table for the calls that matches takes, as m does.
 func (p *policies) rule(s *policy.Snapshot, r *policy.Rule, m *route.Match, matches func(*enmesh.Call) bool) Rule {
 	made := Rule{
-		Name: r.RouteName(m), Match: matches, Resends: sends(r) && r.Retry.MaxAttempts != 1, AttemptTimeout: r.PerTry,
+		Name: r.RouteName(m), Match: matches, Resends: sends(r) && (r.Retry.MaxAttempts != 1 || len(r.Mirrors) > 0), AttemptTimeout: r.PerTry,
 		Build: func(st *Store, to Target) ([]enmesh.Middleware, error) { return p.chain(st, s, r, m, to) },
 	}
 	for _, t := range r.Split {
@@ -97,6 +97,10 @@ func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, m *route
 	if err != nil {
 		return nil, err
 	}
+	mirror, err := p.mirror(st, s, r)
+	if err != nil {
+		return nil, err
+	}
 	again, err := p.retry(st, s, r, d)
 	if err != nil {
 		return nil, err
@@ -105,12 +109,32 @@ func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, m *route
 	if err != nil {
 		return nil, err
 	}
-	inner := []enmesh.Middleware{route.EditHeaders(to.Headers, r.Headers), rewrite, timeout.Overall(r.Timeout)}
+	inner := []enmesh.Middleware{route.EditHeaders(to.Headers, r.Headers), rewrite, mirror, timeout.Overall(r.Timeout)}
 	if r.Fault != (fault.Config{}) {
 		inner = append([]enmesh.Middleware{faults}, inner...)
 	}
 	inner = append(inner, again...)
 	return append(slices.Concat(outer, inner), limit, timeout.Attempt(r.PerTry), p.side.attempts), nil
+}
+
+// mirror sends copies of a rule's calls to its mirrors; nil for none. A copy has no
+// span, is not retried, and meets the limits of the destination it goes to.
+func (p *policies) mirror(st *Store, s *policy.Snapshot, r *policy.Rule) (enmesh.Middleware, error) {
+	var shadows []route.Shadow
+	for _, to := range r.Mirrors {
+		limit, err := p.limit(st, s, to.Destination)
+		if err != nil {
+			return nil, err
+		}
+		chain := append(p.side.copies(), limit, p.side.attempts)
+		if refusal := refusalOf(s, r, to.Destination); refusal != nil {
+			chain = append(p.side.copies(), refuseWith(refusal))
+		}
+		shadows = append(shadows, route.Shadow{Share: to.Share, Route: &enmesh.Route{
+			Name: r.Name + ".mirror", Destination: to.Destination, Next: enmesh.Chain(chain...)(enmesh.Send),
+		}})
+	}
+	return p.mesh.mirror.Middleware(shadows...), nil
 }
 
 // answerOf is what a rule answers by itself; nil: it sends calls on.

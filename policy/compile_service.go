@@ -117,6 +117,7 @@ func (b *builder) rule(c cursor, r *networking.HTTPRoute, i int) *Rule {
 		Redirect: redirectOf(r.GetRedirect()),
 		Direct:   directOf(r.GetDirectResponse()),
 		Split:    b.split(c.field("route"), r.GetRoute()),
+		Mirrors:  b.mirrors(c, r),
 	}
 	if r.GetDelegate() != nil {
 		rule.Refused = "delegate is not enforced yet"
@@ -136,18 +137,22 @@ func (b *builder) split(c cursor, targets []*networking.HTTPRouteDestination) []
 		if len(targets) == 1 {
 			weight = 1
 		}
-		to := enmesh.Destination{
-			Service: b.key(at.doc, t.GetDestination().GetHost()),
-			Port:    uint16(t.GetDestination().GetPort().GetNumber()),
-			Subset:  t.GetDestination().GetSubset(),
-		}
-		b.checkSubset(at.field("destination").field("subset"), to, t.GetDestination().GetHost())
+		to := b.destination(at.field("destination"), t.GetDestination())
 		headers := headersOf(t.GetHeaders())
 		if weight > 0 {
 			out = append(out, Target{to, weight, headers})
 		}
 	}
 	return out
+}
+
+// destination compiles the name of a place, and sees whether its subset is there.
+func (b *builder) destination(c cursor, d *networking.Destination) enmesh.Destination {
+	to := enmesh.Destination{
+		Service: b.key(c.doc, d.GetHost()), Port: uint16(d.GetPort().GetNumber()), Subset: d.GetSubset(),
+	}
+	b.checkSubset(c.field("subset"), to, d.GetHost())
+	return to
 }
 
 // checkSubset holds that a rule names a subset that there is. Istio answers such

@@ -31,6 +31,7 @@ type Rule struct {
 	Direct   *route.Direct   // instead of Split: what calls are answered with
 	Headers  route.Headers   // edits for whatever target is chosen
 	Rewrite  route.Rewrite   // of the path; an authority is among Headers
+	Mirrors  []Mirror        // where copies go beside; shares of 0 are left out
 	Timeout  time.Duration   // of the call, with its retries and backoffs; 0: none
 	PerTry   time.Duration   // of one attempt; 0: none
 	Retry    retry.Config    // MaxAttempts 1: never
@@ -44,6 +45,12 @@ type Target struct {
 	enmesh.Destination               // Service is a key
 	Weight             uint32        // share; never 0
 	Headers            route.Headers // edits for this target, after the rule's
+}
+
+// Mirror is a place that copies of a rule's calls go to.
+type Mirror struct {
+	enmesh.Destination        // Service is a key
+	Share              uint32 // of the calls, in parts per million
 }
 
 // Matches reports whether a call is for the rule: it has no matches, or one of them
