@@ -20,9 +20,6 @@ import (
 // addService takes in one VirtualService, in the order they go before one another.
 func (b *builder) addService(d *document, vs *networking.VirtualService) {
 	switch {
-	case len(vs.GetHosts()) == 0:
-		d.withoutEffect("spec", "a delegate, and delegation is not enforced yet: the document has no effect")
-		return
 	case !appliesToMesh(vs.GetGateways()):
 		d.withoutEffect("spec.gateways", "for gateways only, not for calls between services: the document has no effect")
 		return
@@ -34,24 +31,47 @@ func (b *builder) addService(d *document, vs *networking.VirtualService) {
 		return
 	}
 	svc := &Service{Hosts: hosts, Name: d.name, Namespace: d.namespace, Origin: d.origin()}
-	catchAll := -1
-	for i, r := range vs.GetHttp() {
-		c := cursor{d, "spec.http"}.item(i)
-		if catchAll >= 0 {
-			c.note(Warned, "no call reaches this rule: rule "+strconv.Itoa(catchAll)+" has no match and takes all; put it last")
-		}
-		if rule := b.rule(c, r, i); rule != nil {
-			svc.Rules = append(svc.Rules, rule)
-			if len(rule.Match) == 0 {
-				catchAll = i
-			}
-		}
-	}
+	b.addRules(svc, d, vs.GetHttp())
 	if len(svc.Rules) == 0 { // as in Istio: such calls go as if there were no rules
 		d.withoutEffect("spec.http", "no rule is for calls of this process: the document has no effect")
 		return
 	}
 	b.enter(svc)
+}
+
+// addRules compiles the rules of a document, delegates put in place.
+func (b *builder) addRules(svc *Service, d *document, rules []*networking.HTTPRoute) {
+	taker := ""
+	for i, r := range rules {
+		for _, p := range b.expand(cursor{d, "spec.http"}.item(i), r, i) {
+			if taker != "" {
+				p.at.note(Warned, "no call reaches this rule: "+taker+"; put it last")
+			}
+			rule := b.rule(p)
+			if rule == nil {
+				continue
+			}
+			svc.Rules = append(svc.Rules, rule)
+			if taker == "" {
+				taker = takesAll(d, i, rule)
+			}
+		}
+	}
+}
+
+// takesAll says that a rule of a document takes every call; "": it does not.
+func takesAll(d *document, i int, r *Rule) string {
+	which := "rule " + strconv.Itoa(i)
+	if r.Document != d.path() {
+		which = "the rule at " + r.Origin
+	}
+	switch {
+	case len(r.Match) == 0:
+		return which + " has no match and takes all"
+	case slices.ContainsFunc(r.Match, (*route.Match).All):
+		return which + " has a match that holds for all calls"
+	}
+	return ""
 }
 
 // claim is the keys of a document's hosts that no earlier document has.
@@ -97,15 +117,16 @@ func (b *builder) enter(svc *Service) {
 }
 
 // rule compiles one rule, or returns nil when it is never for this process.
-func (b *builder) rule(c cursor, r *networking.HTTPRoute, i int) *Rule {
+func (b *builder) rule(p part) *Rule {
+	c, r := p.at, p.rule
 	matches, never := b.matches(c.field("match"), r.GetMatch())
 	if never {
 		return nil
 	}
 	d := c.doc
 	rule := &Rule{
-		Name:     cmp.Or(r.GetName(), d.name+"-"+strconv.Itoa(i)),
-		Document: d.kind + " " + d.namespace + "/" + d.name,
+		Name:     cmp.Or(r.GetName(), p.name),
+		Document: d.path(),
 		Origin:   d.file + ":" + strconv.Itoa(d.at(c.path).Line),
 		Match:    matches,
 		Headers:  withAuthority(headersOf(r.GetHeaders()), r.GetRewrite().GetAuthority()),
@@ -118,9 +139,6 @@ func (b *builder) rule(c cursor, r *networking.HTTPRoute, i int) *Rule {
 		Direct:   directOf(r.GetDirectResponse()),
 		Split:    b.split(c.field("route"), r.GetRoute()),
 		Mirrors:  b.mirrors(c, r),
-	}
-	if r.GetDelegate() != nil {
-		rule.Refused = "delegate is not enforced yet"
 	}
 	b.checkActions(c, rule)
 	noteBody(c, rule.Direct)
