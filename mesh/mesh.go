@@ -149,11 +149,14 @@ func (m *Mesh) Cluster(d enmesh.Destination, p enmesh.Protocol) *balance.Cluster
 	return m.source.Cluster(d, p)
 }
 
-// ClientTLS is how an endpoint is dialled; nil is plaintext. An endpoint that must
+// ClientTLS is how an endpoint is dialled; nil is plaintext, or the caller's own TLS. An endpoint that must
 // be dialled with mutual TLS and whose identity is not known has a configuration
 // that refuses.
 func (m *Mesh) ClientTLS(e *balance.Endpoint) *tls.Config {
 	cfg := e.Cluster().Config()
+	if _, foreign := outside(cfg.Destination); foreign {
+		return nil
+	}
 	return m.dialer.config(e, m.policies.traffic(cfg.Destination).TLS)
 }
 

@@ -60,7 +60,10 @@ func TestMirror_copiesGoBesideTheCall(t *testing.T) {
 		if len(own) != 1 || own[0].who != "reviews v1" || own[0].header.Get("Traceparent") == h.header.Get("Traceparent") {
 			t.Errorf("reviews heard %+v, want v1 once, with the caller's trace", own)
 		}
-		until(t, "the copy ends", func() bool { return m.Mirrored() == route.MirrorStats{Sent: 1} })
+		until(t, "the copy ends", func() bool { return m.Mirrored().InFlight == 0 })
+		if got := m.Mirrored(); got != (route.MirrorStats{Sent: 1}) {
+			t.Errorf("%+v, want one copy, answered", got)
+		}
 	})
 }
 

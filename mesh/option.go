@@ -39,6 +39,7 @@ type config struct {
 	outbound     []enmesh.Middleware
 	inbound      []enmesh.Middleware
 	mirror       route.MirrorConfig
+	outboundMode OutboundMode
 }
 
 // WithWorkload says who this process is. Without it: nobody, in the namespace

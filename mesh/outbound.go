@@ -36,7 +36,8 @@ func (p *policies) hosts(s *policy.Snapshot) []Host {
 func (p *policies) unknown() Rule {
 	r := &policy.Rule{Name: "default", Retry: policy.DefaultRetry()}
 	return Rule{Name: r.Name, Resends: true, Build: func(st *Store, to Target) ([]enmesh.Middleware, error) {
-		return p.chain(st, p.current.Load(), r, nil, to)
+		chain, err := p.chain(st, p.current.Load(), r, nil, to)
+		return append(chain, p.stranger), err
 	}}
 }
 

@@ -164,7 +164,7 @@ type request struct {
 func (s *street) overHTTP(t *testing.T, m *mesh.Mesh, r request) (string, http.Header) {
 	t.Helper()
 	transport := meshhttp.NewTransport(nil, m.Outbound(), m)
-	defer func() { _ = transport.Close() }()
+	t.Cleanup(func() { _ = transport.Close() })
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	host := r.host
 	if host == "" {
@@ -207,7 +207,7 @@ func (s *street) overGRPC(t *testing.T, m *mesh.Mesh, r request) (string, http.H
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = cc.Close() }()
+	t.Cleanup(func() { _ = cc.Close() }) // not at once: copies of the call go by it too
 	var md metadata.MD
 	var out wrapperspb.StringValue
 	ctx := context.Background()

@@ -68,7 +68,7 @@ func takesAll(d *document, i int, r *Rule) string {
 	switch {
 	case len(r.Match) == 0:
 		return which + " has no match and takes all"
-	case slices.ContainsFunc(r.Match, (*route.Match).All):
+	case r.all != nil:
 		return which + " has a match that holds for all calls"
 	}
 	return ""
@@ -119,7 +119,7 @@ func (b *builder) enter(svc *Service) {
 // rule compiles one rule, or returns nil when it is never for this process.
 func (b *builder) rule(p part) *Rule {
 	c, r := p.at, p.rule
-	matches, never := b.matches(c.field("match"), r.GetMatch())
+	matches, all, never := b.matches(c.field("match"), r.GetMatch())
 	if never {
 		return nil
 	}
@@ -129,6 +129,7 @@ func (b *builder) rule(p part) *Rule {
 		Document: d.path(),
 		Origin:   d.file + ":" + strconv.Itoa(d.at(c.path).Line),
 		Match:    matches,
+		all:      all,
 		Headers:  withAuthority(headersOf(r.GetHeaders()), r.GetRewrite().GetAuthority()),
 		Timeout:  r.GetTimeout().AsDuration(),
 		PerTry:   r.GetRetries().GetPerTryTimeout().AsDuration(),

@@ -38,6 +38,8 @@ type Rule struct {
 	Fault    fault.Config    // the zero value: none
 	Refused  string          // why calls that match are refused; "" for all rules that Istio has now
 	Document string          // "VirtualService default/reviews"
+
+	all *route.Match // one that holds for every call; nil: none does
 }
 
 // Target is one of the places that a rule's calls go to.

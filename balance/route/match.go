@@ -134,8 +134,11 @@ func (m *Match) Matches(c *enmesh.Call) bool {
 // client: it has no condition, but perhaps that the path begins with a slash, or on the
 // source.
 func (m *Match) All() bool {
+	if m == nil || m.compiled == nil {
+		return false
+	}
 	k := m.compiled
-	if k == nil || m.Port != 0 || k.method != nil || k.scheme != nil || k.authority != nil ||
+	if m.Port != 0 || k.method != nil || k.scheme != nil || k.authority != nil ||
 		len(k.headers)+len(k.without)+len(k.query) > 0 {
 		return false
 	}
