@@ -49,8 +49,9 @@ type Cluster struct {
 	subs    []*subscription
 
 	current atomic.Pointer[state]
-	health  atomic.Uint64 // see HealthVersion
-	first   chan struct{} // closed by the first set
+	health  atomic.Uint64         // see HealthVersion
+	load    atomic.Pointer[tally] // nil until a picker bounds loads; see counted
+	first   chan struct{}         // closed by the first set
 }
 
 // NewCluster makes a Cluster that knows no endpoints yet: until the first Apply,

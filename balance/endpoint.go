@@ -33,6 +33,8 @@ type host struct {
 	id      identity
 	addrs   []string
 	cluster *Cluster
+	plain   claim                 // for calls that the cluster does not count
+	tallied atomic.Pointer[claim] // for those that it does; nil until the first
 	kept    keeper
 
 	gen  uint64 // guarded by cluster.mu: last merge that saw it
@@ -57,7 +59,7 @@ type identity struct{ addrs, namespace, account string }
 
 func newHost(c *Cluster, id identity, addrs []string, info *discovery.Endpoint) *host {
 	h := &host{id: id, addrs: addrs, cluster: c}
-	h.self.host = h
+	h.self.host, h.plain.host = h, h
 	h.self.ready.Store(true)
 	h.tell(info)
 	return h
