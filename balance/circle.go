@@ -13,23 +13,23 @@ const stroll = 128
 // Maglev have in common. A key has a place; where its owner cannot be used, the owners of
 // the places that follow are asked in turn, so that the keys of an endpoint that is away
 // spread over all others, and return to it when it does.
-type circle struct {
+type circle[P uint32 | uint64] struct {
 	eps    []*Endpoint // by the hash of their addresses
-	owners []uint32    // of each place, an index into eps; empty only if eps is
+	places []P         // the lower 32 bits are the owner's index in eps; empty only if eps is
 	random source
 	bound  *bound // nil: loads do not count
 }
 
-func newCircle(sorted []hashed, owners []uint32, factor uint32, random source) circle {
+func newCircle[P uint32 | uint64](sorted []hashed, places []P, factor uint32, random source) circle[P] {
 	eps := make([]*Endpoint, len(sorted))
 	for i, e := range sorted {
 		eps[i] = e.Endpoint
 	}
-	return circle{eps: eps, owners: owners, random: random, bound: newBound(eps, factor)}
+	return circle[P]{eps: eps, places: places, random: random, bound: newBound(eps, factor)}
 }
 
 // word is the call's key, spread evenly, or a random word if it has none.
-func (p *circle) word(c *enmesh.Call) uint64 {
+func (p *circle[P]) word(c *enmesh.Call) uint64 {
 	if c == nil || c.Key == 0 {
 		return p.random()
 	}
@@ -37,16 +37,16 @@ func (p *circle) word(c *enmesh.Call) uint64 {
 }
 
 // from picks for a key whose place is at. The circle is not empty.
-func (p *circle) from(at int, c *enmesh.Call) (*Endpoint, error) {
-	first := int(p.owners[at])
+func (p *circle[P]) from(at int, c *enmesh.Call) (*Endpoint, error) {
+	first := int(uint32(p.places[at]))
 	retried := hasTried(c)
 	level := p.bound.level(c)
-	for range min(stroll, len(p.owners)) {
-		i := int(p.owners[at])
+	for range min(stroll, len(p.places)) {
+		i := int(uint32(p.places[at]))
 		if e := p.eps[i]; usable(e, c, retried) && p.bound.admits(i, e, level) {
 			return e, nil
 		}
-		if at++; at == len(p.owners) {
+		if at++; at == len(p.places) {
 			at = 0
 		}
 	}

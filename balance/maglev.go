@@ -83,13 +83,13 @@ func maglevFrom(cfg MaglevConfig, random source) Algorithm {
 	}
 }
 
-type maglev struct{ circle }
+type maglev struct{ circle[uint32] }
 
 func (p *maglev) Pick(c *enmesh.Call) (*Endpoint, error) {
-	if len(p.owners) == 0 {
+	if len(p.places) == 0 {
 		return nil, ErrNoEndpoint
 	}
-	return p.from(part(p.word(c), len(p.owners)), c)
+	return p.from(part(p.word(c), len(p.places)), c)
 }
 
 // lane is one endpoint's way through the table.

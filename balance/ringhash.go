@@ -5,16 +5,19 @@ package balance
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 
 	"github.com/enmesh-go/enmesh"
 )
 
-// The defaults of RingHashConfig, and how many points an endpoint has at least on average.
+// The defaults of RingHashConfig; and how many points an endpoint has on average at
+// least, as long as these are no more than so many together.
 const (
 	defaultMinRing = 1024
 	defaultMaxRing = 8 << 20
 	meanPoints     = 64
+	fairRing       = 1 << 17
 )
 
 // RingHashConfig is how [RingHash] lays out its ring. The zero value has the defaults. It
@@ -25,7 +28,7 @@ type RingHashConfig struct {
 	// points each, they differ by 1/√p.
 	MinSize uint32
 	// MaxSize is how many points the ring has at most, though every endpoint has one.
-	// 0 is 8 Mi, as in Envoy; more is taken as that. Points cost at most 16 bytes each.
+	// 0 is 8 Mi, as in Envoy; more is taken as that. A point costs up to 12 bytes.
 	MaxSize uint32
 	// BalanceFactor bounds loads: an endpoint that has this many percent of the mean of
 	// calls in flight is passed over. 125 allows a quarter more than the mean. 0 does not
@@ -65,11 +68,11 @@ func (cfg RingHashConfig) withDefaults() RingHashConfig {
 // was tried by the call, goes to the next other endpoint on the ring, the same for every
 // call with the key. Finding the point takes the same time however many there are.
 //
-// An endpoint has a power of two of points for each unit of weight, or that part of one:
-// 64 points on average, or as many as make MinSize. So the points of those that stay do
-// not depend on how many endpoints there are, except that their number doubles, or
-// halves, where the sum of the weights passes a power of two while MinSize, MaxSize or
-// the least weight decides.
+// The points of an endpoint are its weight times a power of two, the same for all: so
+// that they are at least 64 on average, though no more than 131,072 in all, and at least
+// MinSize in all. Mostly, then, the points of those that stay do not depend on how many
+// endpoints there are. Where the power changes (for equal weights: as their number passes a
+// power of two below MinSize/64, or above 2,048) half of the points come or go.
 //
 // A configuration that Validate refuses is taken as the nearest that it does not.
 func RingHash(cfg RingHashConfig) Algorithm { return ringHashFrom(cfg, global) }
@@ -78,22 +81,20 @@ func ringHashFrom(cfg RingHashConfig, random source) Algorithm {
 	cfg = cfg.withDefaults()
 	return func(eps []*Endpoint) Picker {
 		sorted := byHash(eps)
-		p := &ringHash{}
-		p.lay(sorted, pointsOf(sorted, cfg))
-		p.circle = newCircle(sorted, p.owners, cfg.BalanceFactor, random)
-		return p
+		places, first := layRing(sorted, pointsOf(sorted, cfg))
+		return &ringHash{newCircle(sorted, places, cfg.BalanceFactor, random), first, shiftFor(first)}
 	}
 }
 
+// ringHash has the points in the upper halves of its places, in order.
 type ringHash struct {
-	circle
-	points []uint64 // in order; owners[i] owns points[i]
-	first  []uint32 // the first point at or behind the start of each sector of the ring
-	shift  uint     // what of a point is not the number of its sector
+	circle[uint64]
+	first []uint32 // the first place at or behind the start of each sector of the ring
+	shift uint     // what of a point is not the number of its sector
 }
 
 func (p *ringHash) Pick(c *enmesh.Call) (*Endpoint, error) {
-	if len(p.points) == 0 {
+	if len(p.places) == 0 {
 		return nil, ErrNoEndpoint
 	}
 	return p.from(p.find(p.word(c)), c)
@@ -103,60 +104,52 @@ func (p *ringHash) Pick(c *enmesh.Call) (*Endpoint, error) {
 // points.
 func (p *ringHash) find(word uint64) int {
 	at := int(p.first[word>>p.shift])
-	for at < len(p.points) && p.points[at] < word {
+	for at < len(p.places) && p.places[at]>>32 < word>>32 {
 		at++
 	}
-	if at == len(p.points) {
+	if at == len(p.places) {
 		return 0
 	}
 	return at
 }
 
-// lay draws the points of each endpoint and sorts them: by sector, since they are spread
-// evenly, then within each.
-func (p *ringHash) lay(sorted []hashed, points []uint32) {
+// shiftFor is the shift for as many sectors, a power of two, as first has the starts of.
+func shiftFor(first []uint32) uint { return uint(65 - bits.Len(uint(len(first)-1))) }
+
+// layRing draws the points of each endpoint and sorts them: by sector, since they are
+// spread evenly, then within each. Of equal points that of the first endpoint is first.
+func layRing(sorted []hashed, points []uint32) (places []uint64, first []uint32) {
 	total := 0
 	for _, n := range points {
 		total += int(n)
 	}
-	sectorBits := max(bits.Len(uint(total)), 1) - 1
-	p.shift = uint(64 - sectorBits)
-	p.first = make([]uint32, 1<<sectorBits+1)
-	p.points, p.owners = make([]uint64, total), make([]uint32, total)
+	first = make([]uint32, 1<<max(bits.Len(uint(total))-1, 0)+1)
+	places = make([]uint64, total)
+	shift := shiftFor(first)
 	for i, e := range sorted {
 		for k := range points[i] {
-			p.first[drawn(e.hash, uint64(k))>>p.shift+1]++
+			first[drawn(e.hash, uint64(k))>>shift+1]++
 		}
 	}
-	for i := 1; i < len(p.first); i++ {
-		p.first[i] += p.first[i-1]
+	for i := 1; i < len(first); i++ {
+		first[i] += first[i-1]
 	}
 	for i, e := range sorted {
 		for k := range points[i] {
 			point := drawn(e.hash, uint64(k))
-			sector := point >> p.shift
-			p.put(int(p.first[sector]), point, uint32(i))
-			p.first[sector]++
+			places[first[point>>shift]] = point&^math.MaxUint32 | uint64(i)
+			first[point>>shift]++
 		}
 	}
-	copy(p.first[1:], p.first) // where a sector was filled up to is where the next begins
-	p.first[0] = 0
-	for i := 1; i < total; i++ {
-		p.sink(i)
+	copy(first[1:], first) // where a sector was filled up to is where the next begins
+	first[0] = 0
+	for i, place := range places { // near its place already
+		for ; i > 0 && places[i-1] > place; i-- {
+			places[i] = places[i-1]
+		}
+		places[i] = place
 	}
-}
-
-func (p *ringHash) put(at int, point uint64, owner uint32) { p.points[at], p.owners[at] = point, owner }
-
-// sink moves point i to its place among those before it. Of equal points the endpoint
-// that comes first keeps its place.
-func (p *ringHash) sink(i int) {
-	point, owner := p.points[i], p.owners[i]
-	for i > 0 && (p.points[i-1] > point || p.points[i-1] == point && p.owners[i-1] > owner) {
-		p.put(i, p.points[i-1], p.owners[i-1])
-		i--
-	}
-	p.put(i, point, owner)
+	return places, first
 }
 
 // pointsOf is how many points each endpoint has: its weight times a power of two, at
@@ -174,7 +167,8 @@ func pointsOf(sorted []hashed, cfg RingHashConfig) []uint32 {
 	if sum == 0 {
 		return points
 	}
-	power := powerOver(max(uint64(cfg.MinSize), meanPoints*uint64(len(sorted))), sum)
+	fair := min(meanPoints*uint64(len(sorted)), fairRing)
+	power := powerOver(max(uint64(cfg.MinSize), fair), sum)
 	power = max(power, powerOver(1, least))
 	for scaled(sum, power) > uint64(cfg.MaxSize) {
 		power--
