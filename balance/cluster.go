@@ -19,6 +19,9 @@ type ClusterConfig struct {
 	Protocol    enmesh.Protocol
 	// Subset are labels that endpoints must have; none means all endpoints.
 	Subset map[string]string
+	// Subsetting is which of these endpoints the process has to do with; the zero value
+	// is all. The others are not in the Set, and nobody connects to them.
+	Subsetting SubsetConfig
 	// Algorithm chooses among the endpoints; nil is LeastRequest(2), as in Istio.
 	Algorithm Algorithm
 	// Gates makes the gates of an endpoint, outermost first: once when it appears and

@@ -80,6 +80,13 @@ func (h *host) tell(info *discovery.Endpoint) {
 	h.cluster.health.Add(1)
 }
 
+// knows reports whether the registry says what it said before.
+func (h *host) knows(info *discovery.Endpoint) bool {
+	told := *info
+	told.Version = info.EffectiveVersion()
+	return same(h.info.Load(), &told)
+}
+
 // Addr is the address that is dialled first, "host:port".
 func (e *Endpoint) Addr() string { return e.host.addrs[0] }
 
