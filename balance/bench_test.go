@@ -160,13 +160,15 @@ func reversed(eps []discovery.Endpoint) []discovery.Endpoint {
 
 func BenchmarkBuild(b *testing.B) {
 	for name, a := range production() {
-		eps := endpoints(10_000, unequal)
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				a(eps)
-			}
-		})
+		for _, n := range []int{1000, 10_000} {
+			eps := endpoints(n, unequal)
+			b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					a(eps)
+				}
+			})
+		}
 	}
 }
 

@@ -46,7 +46,8 @@ func (p *circle[P]) from(at int, c *enmesh.Call) (*Endpoint, error) {
 		if e := p.eps[i]; usable(e, c, retried) && p.bound.admits(i, e, level) {
 			return e, nil
 		}
-		if at++; at == len(p.places) {
+		at++
+		if at == len(p.places) {
 			at = 0
 		}
 	}

@@ -23,8 +23,9 @@ type MaglevConfig struct {
 	// their shares differ by a hundredth. An entry costs 4 bytes.
 	TableSize uint32
 	// BalanceFactor bounds loads: an endpoint that has this many percent of the mean of
-	// calls in flight is passed over. 125 allows a quarter more than the mean. 0 does not
-	// bound; 1 to 99 is refused.
+	// calls in flight, rounded up, is passed over. 125 allows a quarter more than the mean;
+	// with fewer calls in flight than endpoints, one each. 0 does not bound; 1 to 99 is
+	// refused.
 	BalanceFactor uint32
 }
 
@@ -60,8 +61,8 @@ func isPrime(n uint32) bool {
 // table that the endpoints fill in turn, each along a permutation of its own (Eisenbud et
 // al., "Maglev: a fast and reliable software network load balancer", NSDI 2016, section
 // 3.4). The shares are far more even than those of a ring, a pick is one look into the
-// table, and a few more keys move when an endpoint goes: of those of the others, about
-// one in a hundred. Weights let an endpoint take its turn as often as its weight is of the
+// table, and a few more keys move when an endpoint goes: with 100 endpoints, 0.6% of those
+// that belong to others. Weights let an endpoint take its turn as often as its weight is of the
 // largest one, at least once; beyond TableSize endpoints, some get no keys.
 //
 // The permutations come from the hash of an endpoint's first address, and the endpoints
@@ -120,7 +121,8 @@ func populate(sorted []hashed, size uint32) []uint32 {
 				at = lanes[i].step(size)
 			}
 			table[at] = uint32(i)
-			if left--; left == 0 {
+			left--
+			if left == 0 {
 				return table
 			}
 		}

@@ -38,7 +38,7 @@ func (c *Cluster) merge(eps []discovery.Endpoint, anew bool) difference {
 	next := 0 // where in the list before the present entry is expected
 	chosen := c.subset(eps)
 	for i := range eps {
-		if chosen != nil && !chosen[i] {
+		if !chosen.has(i) {
 			continue
 		}
 		h := c.find(&eps[i], before, &next, &d)

@@ -31,8 +31,9 @@ type RingHashConfig struct {
 	// 0 is 8 Mi, as in Envoy; more is taken as that. A point costs up to 12 bytes.
 	MaxSize uint32
 	// BalanceFactor bounds loads: an endpoint that has this many percent of the mean of
-	// calls in flight is passed over. 125 allows a quarter more than the mean. 0 does not
-	// bound; 1 to 99 is refused.
+	// calls in flight, rounded up, is passed over. 125 allows a quarter more than the mean;
+	// with fewer calls in flight than endpoints, one each. 0 does not bound; 1 to 99 is
+	// refused.
 	BalanceFactor uint32
 }
 

@@ -55,7 +55,7 @@ func worst(t *testing.T, a balance.Algorithm, eps []discovery.Endpoint, keys int
 }
 
 func TestRingHash_removingOneMovesOnlyItsKeys(t *testing.T) {
-	const keys = 30_000
+	const keys = 10_000
 	for name, weight := range map[string]func(int) uint32{"equal": nil, "unequal": unequal} {
 		a := balance.RingHash(balance.RingHashConfig{MinSize: 10_000})
 		eps := told(100, weight)
@@ -75,9 +75,9 @@ func TestRingHash_removingOneMovesOnlyItsKeys(t *testing.T) {
 
 func TestRingHash_sharesFollowWeights(t *testing.T) {
 	for _, weights := range [][]uint32{{1, 1, 1, 1}, {1, 2, 3, 4, 10}, {1, 1000}, {4_000_000_000, 1_000_000_000, 1_000_000_000}, {100, 100, 150}} {
-		a := balance.RingHash(balance.RingHashConfig{MinSize: 100_000})
+		a := balance.RingHash(balance.RingHashConfig{MinSize: 50_000})
 		eps := told(len(weights), func(i int) uint32 { return weights[i] })
-		checkShares(t, a, eps, weights, func(want float64) float64 { return 5 * math.Sqrt(want/100_000) })
+		checkShares(t, a, eps, weights, func(want float64) float64 { return 5 * math.Sqrt(want/50_000) })
 	}
 }
 
@@ -85,7 +85,7 @@ func TestRingHash_sharesFollowWeights(t *testing.T) {
 // wanted.
 func checkShares(t *testing.T, a balance.Algorithm, eps []discovery.Endpoint, weights []uint32, slack func(want float64) float64) {
 	t.Helper()
-	const keys = 400_000
+	const keys = 100_000
 	seen, sum := map[string]int{}, 0.0
 	for _, addr := range owners(t, over(a, eps), keys) {
 		seen[addr]++

@@ -86,14 +86,18 @@ type candidate struct {
 	at   int // in the list
 }
 
-// subset says which entries of the registry's list the process has to do with; nil: all.
-// mu is held.
-func (c *Cluster) subset(eps []discovery.Endpoint) []bool {
+// choice says which entries of the registry's list the process has to do with; nil: all.
+type choice []bool
+
+func (c choice) has(i int) bool { return c == nil || c[i] }
+
+// subset chooses among the entries; mu is held.
+func (c *Cluster) subset(eps []discovery.Endpoint) choice {
 	size := c.cfg.Subsetting.Size
 	if size <= 0 || size >= len(eps) {
 		return nil
 	}
-	chosen := make([]bool, len(eps))
+	chosen := make(choice, len(eps))
 	ring := make([]candidate, 0, len(eps))
 	for i := range eps {
 		ep := &eps[i]
