@@ -63,7 +63,8 @@ func (cfg RingHashConfig) withDefaults() RingHashConfig {
 // RING_HASH). Each endpoint owns points on a ring, in proportion to its weight; a key
 // belongs to the first point that follows it. When an endpoint goes, only its own keys
 // move, and they spread over all others. Points come from the hash of an endpoint's first
-// address and nothing else, so that all processes agree that know the same endpoints.
+// address and nothing else, so that all processes agree that know the same endpoints. In
+// a gRPC client the ring has those that are connected: keys move while connections come.
 //
 // A call without a Key goes to a random point. A key whose endpoint cannot be used, or
 // was tried by the call, goes to the next other endpoint on the ring, the same for every

@@ -28,8 +28,9 @@ import (
 // which a registry does not do, and is even only where each endpoint has many clients.
 //
 // When an endpoint comes or goes, a client exchanges at most one more of its Size
-// endpoints than the one it concerns, a third of one on average. When a client
-// comes or goes, the others move along the ring by half a client's distance on average.
+// endpoints than the one it concerns, a third of one on average: the price of being even,
+// which a rolling restart of all endpoints pays for each of them. When a client comes or
+// goes, the others move along the ring by half a client's distance on average.
 //
 // All clients of a service must have the same Size and Count, an Index of their own, and
 // know the same endpoints. While they do not, the numbers are less even and nothing
