@@ -156,3 +156,10 @@ func ExampleSubsetConfig() {
 	fmt.Println("connects to", len(cluster.Set().Endpoints), "of", len(eps))
 	// Output: connects to 20 of 100
 }
+
+func ExampleSubsetConfig_Among() {
+	clients := []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"} // as the registry lists this process's own service
+	cfg := balance.SubsetConfig{Size: 20}.Among("10.0.0.2:80", clients)
+	fmt.Println("client", cfg.Index, "of", cfg.Count)
+	// Output: client 1 of 3
+}

@@ -4,6 +4,7 @@
 package balance
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
@@ -44,7 +45,8 @@ type SubsetConfig struct {
 	// Size is how many endpoints the process has. 0, and whatever is at least their
 	// number, is all. Negative is refused.
 	Size int
-	// Index is the number of this client among those of the service, from 0 to Count-1.
+	// Index is the number of this client among those of the service, from 0 to Count-1; see
+	// [SubsetConfig.Among].
 	Index int
 	// Count is how many clients there are. 0: not known; then the place is that of ID.
 	Count int
@@ -63,6 +65,25 @@ func (cfg SubsetConfig) Validate() error {
 		return fmt.Errorf("balance: subset with Index %d of Count %d", cfg.Index, cfg.Count)
 	}
 	return nil
+}
+
+// Among is cfg with the Index of the client own among all clients of the service, such as
+// the addresses that the registry has for them, in whatever order, and their Count. Where
+// own is not among them, or not yet, its ID is own and the Count is 0. When a client comes or
+// goes, the others keep their order, and so move little.
+func (cfg SubsetConfig) Among(own string, clients []string) SubsetConfig {
+	sorted := slices.Clone(clients)
+	slices.SortFunc(sorted, func(a, b string) int {
+		return cmp.Or(cmp.Compare(hashOf(a), hashOf(b)), cmp.Compare(a, b))
+	})
+	sorted = slices.Compact(sorted)
+	at := slices.Index(sorted, own)
+	if at < 0 {
+		cfg.ID, cfg.Index, cfg.Count = own, 0, 0
+		return cfg
+	}
+	cfg.ID, cfg.Index, cfg.Count = "", at, len(sorted)
+	return cfg
 }
 
 // start is the first of n endpoints, in the order of the ring.

@@ -161,6 +161,50 @@ func subsetOf(name string) *balance.Cluster {
 	return c
 }
 
+// Clients that the registry numbers are as even as those that are numbered by hand, and
+// move little when one of them goes.
+func TestSubsetConfig_among(t *testing.T) {
+	const clients, size, n = 40, 20, 100
+	names := make([]string, clients)
+	for i := range names {
+		names[i] = fmt.Sprintf("10.9.0.%d:80", i)
+	}
+	numbered := func(names []string) map[string]*balance.Cluster {
+		m := map[string]*balance.Cluster{}
+		for _, own := range names {
+			cfg := balance.SubsetConfig{Size: size}.Among(own, append(slices.Clone(names), names[0]))
+			m[own] = balance.NewCluster(balance.ClusterConfig{Subsetting: cfg})
+			m[own].Apply(told(n, nil))
+		}
+		return m
+	}
+	before := numbered(names)
+	var all fleet
+	for _, c := range before {
+		all = append(all, c)
+	}
+	for addr, got := range all.connections() {
+		if got != clients*size/n {
+			t.Fatalf("%s has %d clients, want %d", addr, got, clients*size/n)
+		}
+	}
+	exchanged := 0
+	for gone := range names {
+		for own, c := range numbered(slices.Delete(slices.Clone(names), gone, gone+1)) {
+			exchanged += lost(members(before[own]), members(c))
+		}
+	}
+	share := float64(exchanged) / (clients * clients * size)
+	t.Logf("%.1f%% of the connections are made anew when a client goes", 100*share)
+	if share > 0.05 {
+		t.Errorf("%.1f%% of the connections are made anew when a client goes, want at most 5%%", 100*share)
+	}
+	unknown := balance.SubsetConfig{Size: size, Index: 3, Count: 7}.Among("stranger", names)
+	if want := (balance.SubsetConfig{Size: size, ID: "stranger"}); unknown != want {
+		t.Errorf("one that is not listed is %+v, want %+v", unknown, want)
+	}
+}
+
 func TestSubset_orderAndRepetitionsDoNotMatter(t *testing.T) {
 	eps := told(50, nil)
 	f := newFleet(5, 10, eps)

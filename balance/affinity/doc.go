@@ -30,7 +30,7 @@
 //
 // # Where it stands
 //
-// Anywhere above the pick, once per call; outside a retry, so that all attempts have one
+// In a client's chain, anywhere above the pick, once per call; outside a retry, so that all attempts have one
 // key. A retry goes to the next endpoint in the key's order, not to one that failed.
 //
 // # Limits
