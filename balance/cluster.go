@@ -19,6 +19,9 @@ type ClusterConfig struct {
 	Protocol    enmesh.Protocol
 	// Subset are labels that endpoints must have; none means all endpoints.
 	Subset map[string]string
+	// Subsetting is which of these endpoints the process has to do with; the zero value
+	// is all. The others are not in the Set, and nobody connects to them.
+	Subsetting SubsetConfig
 	// Algorithm chooses among the endpoints; nil is LeastRequest(2), as in Istio.
 	Algorithm Algorithm
 	// Gates makes the gates of an endpoint, outermost first: once when it appears and
@@ -49,8 +52,9 @@ type Cluster struct {
 	subs    []*subscription
 
 	current atomic.Pointer[state]
-	health  atomic.Uint64 // see HealthVersion
-	first   chan struct{} // closed by the first set
+	health  atomic.Uint64         // see HealthVersion
+	load    atomic.Pointer[tally] // nil until a picker bounds loads; see counted
+	first   chan struct{}         // closed by the first set
 }
 
 // NewCluster makes a Cluster that knows no endpoints yet: until the first Apply,

@@ -33,6 +33,8 @@ type host struct {
 	id      identity
 	addrs   []string
 	cluster *Cluster
+	plain   claim                 // for calls that the cluster does not count
+	tallied atomic.Pointer[claim] // for those that it does; nil until the first
 	kept    keeper
 
 	gen  uint64 // guarded by cluster.mu: last merge that saw it
@@ -57,7 +59,7 @@ type identity struct{ addrs, namespace, account string }
 
 func newHost(c *Cluster, id identity, addrs []string, info *discovery.Endpoint) *host {
 	h := &host{id: id, addrs: addrs, cluster: c}
-	h.self.host = h
+	h.self.host, h.plain.host = h, h
 	h.self.ready.Store(true)
 	h.tell(info)
 	return h
@@ -76,6 +78,13 @@ func (h *host) tell(info *discovery.Endpoint) {
 		h.barred.And(^draining)
 	}
 	h.cluster.health.Add(1)
+}
+
+// knows reports whether the registry says what it said before.
+func (h *host) knows(info *discovery.Endpoint) bool {
+	told := *info
+	told.Version = info.EffectiveVersion()
+	return same(h.info.Load(), &told)
 }
 
 // Addr is the address that is dialled first, "host:port".

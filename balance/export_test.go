@@ -8,4 +8,12 @@ var (
 	PowerOfTwoFrom   = powerOfTwoFrom
 	LeastRequestFrom = leastRequestFrom
 	RandomFrom       = randomFrom
+	RingHashFrom     = ringHashFrom
+	MaglevFrom       = maglevFrom
 )
+
+// RingSize is how many points the ring of a picker has.
+func RingSize(p Picker) int { return len(p.(*ringHash).places) }
+
+// LeftOver is what the count of a cluster's calls in flight says.
+func LeftOver(c *Cluster) int64 { return c.counted().n.Load() }

@@ -36,7 +36,11 @@ func (c *Cluster) merge(eps []discovery.Endpoint, anew bool) difference {
 	hosts := slices.Grow(c.spare[:0], len(eps))[:len(eps)]
 	clear(hosts)
 	next := 0 // where in the list before the present entry is expected
+	chosen := c.subset(eps)
 	for i := range eps {
+		if !chosen.has(i) {
+			continue
+		}
 		h := c.find(&eps[i], before, &next, &d)
 		if h == nil {
 			continue
@@ -92,10 +96,7 @@ func (c *Cluster) repeats(eps []discovery.Endpoint) bool {
 // place finds the endpoint of an entry, or makes it. It returns nil for one that the
 // cluster has no use for, and for the second of two that cannot be told apart.
 func (c *Cluster) place(ep *discovery.Endpoint, d *difference) *host {
-	if !c.selects(ep) {
-		return nil
-	}
-	addrs, ok := ep.Address(c.cfg.Destination.Port, c.cfg.Protocol.String())
+	addrs, ok := c.reaches(ep)
 	if !ok {
 		return nil
 	}
@@ -109,11 +110,19 @@ func (c *Cluster) place(ep *discovery.Endpoint, d *difference) *host {
 		d.added = append(d.added, &h.self)
 	case h.gen == c.gen:
 		return nil
-	case !same(h.info.Load(), ep):
+	case !h.knows(ep):
 		h.tell(ep)
 		d.altered = true
 	}
 	return h
+}
+
+// reaches is the addresses of an entry, and whether the cluster has a use for it.
+func (c *Cluster) reaches(ep *discovery.Endpoint) ([]string, bool) {
+	if !c.selects(ep) {
+		return nil, false
+	}
+	return ep.Address(c.cfg.Destination.Port, c.cfg.Protocol.String())
 }
 
 // selects reports whether the endpoint has the subset's labels.
