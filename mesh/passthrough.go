@@ -42,7 +42,7 @@ var ErrUnknownHost = errors.New("no rule and no registry knows the host")
 
 // errUnknownHost answers such a call.
 var errUnknownHost = &enmesh.Error{
-	Code: enmesh.NotFound, Outcome: enmesh.Neutral, Unsent: true, Status: 404,
+	Code: enmesh.GRPCCodeOfStatus(404), Outcome: enmesh.Neutral, Unsent: true, Status: 404,
 	Flag: enmesh.FlagNoRoute, Policy: "mesh", Err: ErrUnknownHost,
 }
 

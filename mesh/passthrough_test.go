@@ -23,8 +23,8 @@ func TestOutboundMode_registryOnly(t *testing.T) {
 	s := newStreet(t, "reviews")
 	documents := subsets + "\n---\n" + forReviews("{match: [{uri: {prefix: /a}}], "+toReviews+"}, {match: [{uri: {prefix: /b}}], route: [{destination: {host: nowhere}}]}")
 	for _, tt := range []struct{ host, target, web, rpc string }{
-		{"nobody", "/a/b", "NotFound", "NotFound mesh: no rule and no registry knows the host [NR]"},
-		{"reviews", "/c/d", "NotFound", "NotFound mesh: no route matches the call [NR]"},
+		{"nobody", "/a/b", "NotFound", "Unimplemented mesh: no rule and no registry knows the host [NR]"},
+		{"reviews", "/c/d", "NotFound", "Unimplemented mesh: no route matches the call [NR]"},
 		{"reviews", "/b/c", "Unavailable", "Unavailable balance: the service or subset is not known [NC]"},
 	} {
 		if got, _ := s.overGRPC(t, s.open(t, s.rpc, documents), request{host: tt.host, target: tt.target}); got != tt.rpc {

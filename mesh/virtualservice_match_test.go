@@ -191,7 +191,7 @@ func TestVirtualService_routes(t *testing.T) {
 		{"authority by a destination's header", "{route: [{destination: {host: reviews, subset: v1}, headers: {request: {set: {':authority': other}}}}]}", "",
 			request{target: "/a/b"}, "200 reviews v1 /a/b other", "OK reviews v1 /a/b other"},
 		{"fault before rewrite and mirror", "{fault: {abort: {httpStatus: 418, percentage: {value: 100}}}, mirror: {host: ratings}, rewrite: {uri: /x/}, " + toReviews + "}", "",
-			request{target: "/a/b"}, "418 fault: injected abort\n", "InvalidArgument fault: injected abort [FI]"},
+			request{target: "/a/b"}, "418 fault: injected abort\n", "Unknown fault: injected abort [FI]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			documents := subsets + "\n---\n" + strings.ReplaceAll(subsets, "reviews", "ratings") + "\n---\n" + forReviews(tt.rules) + tt.more

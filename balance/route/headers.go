@@ -27,8 +27,8 @@ func (h Headers) Middleware() enmesh.Middleware { return EditHeaders(h) }
 
 // EditHeaders makes the edits of several levels, the most specific first, as Envoy
 // does: where two levels set one header, the later has the last word, on requests and
-// on answers alike; the authority is that of the first level that sets one. It is nil,
-// which enmesh.Chain leaves out, if there is nothing to do.
+// on answers alike, the authority too: Istio has the rule's win over the destination's. It
+// is nil, which enmesh.Chain leaves out, if there is nothing to do.
 //
 // It stands above a retry, so that it edits once. The answer's header is edited
 // whatever its status; where none came there is nothing to edit.
@@ -42,8 +42,8 @@ func EditHeaders(levels ...Headers) enmesh.Middleware {
 		if e := newEdits(h.Response); e != nil {
 			response = append(response, e)
 		}
-		if !rewrites {
-			authority, rewrites = h.Request.authority()
+		if a, ok := h.Request.authority(); ok {
+			authority, rewrites = a, true
 		}
 	}
 	if len(request)+len(response) == 0 && !rewrites {

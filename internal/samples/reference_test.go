@@ -57,7 +57,7 @@ var reference = []sample{
 		{to: prodReviews + "/reviews/0", times: 5, served: "reviews.prod v1"},
 	}},
 	{file: "ref-vs-reviews-delay-sourcelabels.yaml", own: v1OfReviews, from: mesh.Workload{Labels: map[string]string{"env": "test"}}, calls: []call{
-		{to: prodReviews + "/reviews/0", status: 404, code: codes.Unimplemented},
+		{to: prodReviews + "/reviews/0", times: 20, shares: map[string]float64{"reviews.prod": 1}}, // no rule is for this caller: as if there were none
 	}},
 	{file: "ref-vs-ratings-enduser-ignorecase.yaml", calls: []call{
 		{to: prodRatings + "/ratings/v2/", header: jason},
