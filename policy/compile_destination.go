@@ -240,6 +240,7 @@ func trafficOf(s settings) Traffic {
 	}
 	if s.outlier != nil {
 		t.DetectOutliers, t.Outlier = true, outlierOf(s.outlier)
+		t.MinHealthPercent = uint32(s.outlier.GetMinHealthPercent())
 	}
 	if s.tls != nil {
 		t.TLS = tlsOf(s.tls)
@@ -276,7 +277,6 @@ func outlierOf(o *networking.OutlierDetection) outlier.Config {
 		Consecutive5xx: 5, ConsecutiveGateway: o.GetConsecutiveGatewayErrors().GetValue(),
 		Interval: 10 * time.Second, BaseEjection: 30 * time.Second, MaxEjection: 300 * time.Second,
 		MaxEjectionPercent: 10,
-		MinHealthPercent:   uint32(o.GetMinHealthPercent()),
 	}
 	if n := o.GetConsecutive_5XxErrors(); n != nil {
 		cfg.Consecutive5xx = n.GetValue()
