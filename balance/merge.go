@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/discovery"
 )
 
@@ -103,7 +104,7 @@ func (c *Cluster) place(ep *discovery.Endpoint, d *difference) *host {
 	h := c.index[id]
 	switch {
 	case h == nil:
-		h = newHost(c, id, addrs, ep)
+		h = c.admit(id, addrs, ep)
 		c.furnish(h)
 		c.index[id] = h
 		d.added = append(d.added, &h.self)
@@ -112,6 +113,19 @@ func (c *Cluster) place(ep *discovery.Endpoint, d *difference) *host {
 	case !same(h.info.Load(), ep):
 		h.tell(ep)
 		d.altered = true
+	}
+	return h
+}
+
+// admit makes the endpoint of an entry that is new. It is cold if others are there
+// already.
+func (c *Cluster) admit(id identity, addrs []string, ep *discovery.Endpoint) *host {
+	h := newHost(c, id, addrs, ep)
+	if c.cfg.AwaitCheck {
+		h.barred.Or(unhealthy)
+	}
+	if s := c.current.Load(); s != nil && len(s.Endpoints) > 0 {
+		h.chill(enmesh.Now())
 	}
 	return h
 }
