@@ -120,7 +120,7 @@ func TestCheckers_overTLS(t *testing.T) {
 		s.EnableHTTP2 = h2
 		s.Config.ErrorLog = nil
 		s.StartTLS()
-		trusted := health.Secure(secure{s.Client().Transport.(*http.Transport).TLSClientConfig}) //nolint:errcheck // httptest's client has one
+		trusted := health.Secure(secure{s.Client().Transport.(*http.Transport).TLSClientConfig})
 		e := endpoint(s.Listener.Addr().String())
 		h, err := health.NewHTTP(health.HTTPConfig{}, nil, trusted)
 		if err != nil {
