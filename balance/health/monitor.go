@@ -32,14 +32,14 @@ type Monitor struct {
 	tell    func(Verdict)
 	random  func() uint64
 	wake    chan struct{} // has room for one: something has changed
-	checks  sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows, and every entry
 	running bool
 	entries map[*balance.Endpoint]*entry
-	queue   queue // those of entries that are not being checked
-	active  int   // checks that run and have not timed out
-	used    bool  // the cluster has had calls
+	queue   queue           // those of entries that are not being checked
+	active  int             // checks that run and have not timed out
+	checks  *sync.WaitGroup // of this run: one that hangs may outlast it
+	used    bool            // the cluster has had calls
 }
 
 // Option is a choice for [New] beside the Config.
@@ -78,12 +78,13 @@ func (m *Monitor) Run(ctx context.Context) error {
 		m.mu.Unlock()
 		return ErrRuns
 	}
-	m.running = true
+	checks := new(sync.WaitGroup)
+	m.running, m.checks = true, checks
 	m.mu.Unlock()
 	cancel := m.cluster.Subscribe(func(s *balance.Set) { m.follow(s) })
 	m.loop(ctx)
 	cancel()
-	m.wait()
+	m.wait(checks)
 	m.release()
 	return nil
 }
@@ -170,10 +171,10 @@ func (m *Monitor) start(ctx context.Context, now enmesh.Instant) time.Duration {
 }
 
 // wait waits for checks that run, a while.
-func (m *Monitor) wait() {
+func (m *Monitor) wait(checks *sync.WaitGroup) {
 	done := make(chan struct{})
 	go func() {
-		m.checks.Wait()
+		checks.Wait()
 		close(done)
 	}()
 	timer := time.NewTimer(m.cfg.Timeout)
