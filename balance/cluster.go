@@ -28,6 +28,10 @@ type ClusterConfig struct {
 	// again on each Configure (see [Endpoint.Keep]). nil: none. It runs under the
 	// Cluster's lock and must not change the Cluster.
 	Gates func(*Endpoint) []enmesh.Gate
+	// AwaitCheck makes endpoints that appear unhealthy until [Endpoint.SetHealthy] says
+	// otherwise: for active checks that must pass before the first call. Those that are
+	// there when it is set stay as they are.
+	AwaitCheck bool
 }
 
 func (cfg *ClusterConfig) algorithm() Algorithm {
@@ -54,6 +58,7 @@ type Cluster struct {
 	current atomic.Pointer[state]
 	health  atomic.Uint64         // see HealthVersion
 	load    atomic.Pointer[tally] // nil until a picker bounds loads; see counted
+	newest  atomic.Int64          // an Instant: the latest host.since; see SlowStart
 	first   chan struct{}         // closed by the first set
 }
 

@@ -17,6 +17,7 @@ import (
 type Endpoint struct {
 	host       *host
 	ready      atomic.Bool
+	pace       pace
 	attachment any
 }
 
@@ -27,6 +28,7 @@ type host struct {
 	barred   atomic.Uint32 // why no pick may go here; see the bits below
 	until    atomic.Int64  // an Instant: when the ejection ends
 	closes   atomic.Int64  // an Instant: when a drain ends
+	since    atomic.Int64  // an Instant: when it came cold; 0: it was there from the start
 	gates    atomic.Pointer[[]enmesh.Gate]
 	info     atomic.Pointer[discovery.Endpoint]
 

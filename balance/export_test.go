@@ -10,6 +10,7 @@ var (
 	RandomFrom       = randomFrom
 	RingHashFrom     = ringHashFrom
 	MaglevFrom       = maglevFrom
+	SlowStartFrom    = slowStartFrom
 )
 
 // RingSize is how many points the ring of a picker has.

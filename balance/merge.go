@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/discovery"
 )
 
@@ -104,7 +105,7 @@ func (c *Cluster) place(ep *discovery.Endpoint, d *difference) *host {
 	h := c.index[id]
 	switch {
 	case h == nil:
-		h = newHost(c, id, addrs, ep)
+		h = c.admit(id, addrs, ep)
 		c.furnish(h)
 		c.index[id] = h
 		d.added = append(d.added, &h.self)
@@ -123,6 +124,19 @@ func (c *Cluster) reaches(ep *discovery.Endpoint) ([]string, bool) {
 		return nil, false
 	}
 	return ep.Address(c.cfg.Destination.Port, c.cfg.Protocol.String())
+}
+
+// admit makes the endpoint of an entry that is new. It is cold if others are there
+// already.
+func (c *Cluster) admit(id identity, addrs []string, ep *discovery.Endpoint) *host {
+	h := newHost(c, id, addrs, ep)
+	if c.cfg.AwaitCheck {
+		h.barred.Or(unhealthy)
+	}
+	if s := c.current.Load(); s != nil && len(s.Endpoints) > 0 {
+		h.chill(enmesh.Now())
+	}
+	return h
 }
 
 // selects reports whether the endpoint has the subset's labels.

@@ -253,6 +253,7 @@ func (m *merged) trafficOf(s settings) Traffic {
 	}
 	if s.outlier != nil {
 		t.DetectOutliers, t.Outlier = true, outlierOf(s.outlier)
+		t.MinHealthPercent = uint32(s.outlier.GetMinHealthPercent())
 	}
 	if s.tls != nil {
 		t.TLS = tlsOf(s.tls)
@@ -289,7 +290,6 @@ func outlierOf(o *networking.OutlierDetection) outlier.Config {
 		Consecutive5xx: 5, ConsecutiveGateway: o.GetConsecutiveGatewayErrors().GetValue(),
 		Interval: 10 * time.Second, BaseEjection: 30 * time.Second, MaxEjection: 300 * time.Second,
 		MaxEjectionPercent: 10,
-		MinHealthPercent:   uint32(o.GetMinHealthPercent()),
 	}
 	if n := o.GetConsecutive_5XxErrors(); n != nil {
 		cfg.Consecutive5xx = n.GetValue()

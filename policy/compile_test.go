@@ -252,8 +252,9 @@ func TestDestination_Traffic(t *testing.T) {
 	own := host
 	own.Algorithm = "PASSTHROUGH"
 	own.Outlier = outlier.Config{
-		Interval: time.Second, BaseEjection: 30 * time.Second, MaxEjection: 300 * time.Second, MaxEjectionPercent: 100, MinHealthPercent: 40,
+		Interval: time.Second, BaseEjection: 30 * time.Second, MaxEjection: 300 * time.Second, MaxEjectionPercent: 100,
 	}
+	own.MinHealthPercent = 40
 	disabled := policy.DefaultTraffic()
 	disabled.TLS.Mode = policy.TLSDisable
 	randomOwn := own
