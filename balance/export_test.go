@@ -9,3 +9,12 @@ var (
 	LeastRequestFrom = leastRequestFrom
 	RandomFrom       = randomFrom
 )
+
+// LocalityFrom is Locality with a random source of the test's choice.
+var LocalityFrom = localityFrom
+
+// Spread is the load of tiers of some health.
+var Spread = spread
+
+// ZoneShares is the load of zones.
+var ZoneShares = zoneShares

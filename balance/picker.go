@@ -47,7 +47,7 @@ func ByName(name string) (Algorithm, bool) {
 // usable reports whether e is the first choice: ready and, where the call has tried
 // some, which retried says, neither one of these nor unconfirmed.
 func usable(e *Endpoint, c *enmesh.Call, retried bool) bool {
-	return e.Ready() && !(retried && (e.unconfirmed() || c.Tried(e)))
+	return e.Ready() && !(retried && (e.unconfirmed() || c.Tried(e.itself())))
 }
 
 func hasTried(c *enmesh.Call) bool { return c != nil && c.HasTried() }
@@ -69,7 +69,7 @@ func scan(eps []*Endpoint, c *enmesh.Call, start int) (*Endpoint, error) {
 			switch {
 			case usable(e, c, retried):
 				return e, nil
-			case doubtful == nil && !c.Tried(e):
+			case doubtful == nil && !c.Tried(e.itself()):
 				doubtful = e
 			case second == nil:
 				second = e
