@@ -3,6 +3,8 @@
 
 package balance
 
+import "github.com/enmesh-go/enmesh"
+
 // The algorithms with a random source of the test's choice.
 var (
 	PowerOfTwoFrom   = powerOfTwoFrom
@@ -18,3 +20,11 @@ var Spread = spread
 
 // ZoneShares is the load of zones.
 var ZoneShares = zoneShares
+
+// SumOf sums up the health of what Locality built.
+func SumOf(p Picker) func() {
+	return func() {
+		l, _ := p.(*levels)
+		l.sum(enmesh.Now())
+	}
+}
