@@ -71,12 +71,14 @@ func scan(eps []*Endpoint, c *enmesh.Call, start int) (*Endpoint, error) {
 		switch {
 		case e.Ready():
 			switch {
-			case usable(e, c, retried):
+			case !retried:
 				return e, nil
-			case doubtful == nil && !c.Tried(e.itself()):
-				doubtful = e
-			case second == nil:
-				second = e
+			case c.Tried(e.itself()):
+				second = first(second, e)
+			case e.unconfirmed():
+				doubtful = first(doubtful, e)
+			default:
+				return e, nil
 			}
 		case second == nil && resort < 2:
 			if r := e.resort(); r > resort {
@@ -84,15 +86,18 @@ func scan(eps []*Endpoint, c *enmesh.Call, start int) (*Endpoint, error) {
 			}
 		}
 	}
-	switch {
-	case doubtful != nil:
-		return doubtful, nil
-	case second != nil:
-		return second, nil
-	case third != nil:
-		return third, nil
+	if best := first(doubtful, first(second, third)); best != nil {
+		return best, nil
 	}
 	return nil, ErrNoEndpoint
+}
+
+// first is a, or b where there is none.
+func first(a, b *Endpoint) *Endpoint {
+	if a != nil {
+		return a
+	}
+	return b
 }
 
 // stride is a step that comes by all of n places, near the golden section of n, so that
