@@ -41,7 +41,8 @@ const (
 //
 // Whatever the shares say, a pick that finds nothing usable in its tier looks at the
 // others: an endpoint that is ready and untried wherever it stands is taken before one
-// that was tried, and that before one that drains or is ejected.
+// that was tried, and that before one that drains or is ejected. When all are ejected,
+// each tier gets calls by how many endpoints it has.
 //
 // Distribute and ZoneAware weigh the localities within a tier: by weight times health for
 // the one (Envoy, "Locality weighted load balancing"), by the numbers of endpoints and of

@@ -31,19 +31,26 @@ func oneTier(eps []*Endpoint) []tier {
 }
 
 // inPanic says which tiers pick from all of their endpoints, the bad ones too: none while
-// all tiers together can take the load.
+// all tiers together can take the load, and whatever the threshold all when nothing is
+// left in any of them but bad ones. While some are about to end it is for pickers to find
+// those first.
 func inPanic(tallies []tally, threshold uint32) []bool {
 	panics := make([]bool, len(tallies))
-	var sum float64
+	var health float64
+	var together tally
 	for i := range tallies {
-		sum += tallies[i].health()
+		health += tallies[i].health()
+		together.add(tallies[i])
 	}
-	if sum >= 1-negligible {
+	if health >= 1-negligible {
 		return panics
+	}
+	if together.healthy+together.ending == 0 {
+		threshold = 100
 	}
 	for i := range tallies {
 		t := &tallies[i]
-		panics[i] = threshold > 0 && (t.total == 0 || float64(t.healthy)/float64(t.total)*100 < float64(threshold))
+		panics[i] = threshold > 0 && (t.total == 0 || t.healthy*100 < int(threshold)*t.total)
 	}
 	return panics
 }

@@ -6,6 +6,7 @@ package balance_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -318,6 +319,29 @@ func TestLocality_healthChangesWhilePicking(t *testing.T) {
 	wg.Wait()
 	close(stop)
 	changing.Wait()
+}
+
+// Whatever the health: all of the load is given, in order, and none to the dead.
+func TestSpread_givesAllOfTheLoad(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for range 10_000 {
+		health := make([]float64, 1+rnd.IntN(6))
+		var together float64
+		for i := range health {
+			health[i] = min(1, 1.4*float64(rnd.IntN(11))/10)
+			together += health[i]
+		}
+		var given float64
+		for i, load := range balance.Spread(health) {
+			if most := health[i] / min(1, together); load < 0 || load > most+1e-9 || load < min(most, 1-given)-1e-9 {
+				t.Fatalf("health %v: tier %d gets %v", health, i, load)
+			}
+			given += load
+		}
+		if together > 0 && math.Abs(given-1) > 1e-9 {
+			t.Fatalf("health %v: %v of the load given, want all", health, given)
+		}
+	}
 }
 
 func TestLocality_nothingToPick(t *testing.T) {

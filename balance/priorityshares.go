@@ -75,7 +75,8 @@ func scatter(key uint64) uint64 {
 type tally struct {
 	healthy int            // and connected
 	total   int            // that the cluster has, but for those that drain
-	open    int            // connected, whatever their health
+	open    int            // connected and taking calls, whatever their health
+	ending  int            // of these, about to end
 	until   enmesh.Instant // when the soonest of them changes by itself; 0: none does
 }
 
@@ -83,6 +84,7 @@ func (t *tally) add(o tally) {
 	t.healthy += o.healthy
 	t.total += o.total
 	t.open += o.open
+	t.ending += o.ending
 	t.until = sooner(t.until, o.until)
 }
 
@@ -109,8 +111,11 @@ func (g *group) tally(now enmesh.Instant) tally {
 		t.until = sooner(t.until, until)
 		if e.host.barred.Load()&^passing == 0 && e.ready.Load() {
 			t.open++
-			if healthy {
+			switch {
+			case healthy:
 				t.healthy++
+			case !counts:
+				t.ending++
 			}
 		}
 		if counts {
