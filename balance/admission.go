@@ -28,7 +28,7 @@ type Admission struct {
 // each, so that an Admission, which every call has, knows both by one word.
 type claim struct {
 	host *host
-	load *tally // nil: not counted
+	load *loadCount // nil: not counted
 }
 
 // Admit passes the endpoint's gates in order and counts the call in flight; now is

@@ -38,14 +38,14 @@ func validateFactor(percent uint32) error {
 // bound, it is drawn over those that can be used, for about 0.1 s at a time.
 type bound struct {
 	factor  float64
-	load    *tally
+	load    *loadCount
 	weights []float64 // of each endpoint; nil when they are equal, which is 1 each
 	sum     float64   // of the weights
 	present atomic.Uint64
 }
 
-// tally counts the calls in flight of a cluster, on a cache line of its own.
-type tally struct {
+// loadCount counts the calls in flight of a cluster, on a cache line of its own.
+type loadCount struct {
 	n atomic.Int64
 	_ [56]byte
 }
@@ -136,9 +136,9 @@ func (b *bound) search(eps []*Endpoint, start int, level float64, c *enmesh.Call
 }
 
 // counted is the count of the cluster's calls in flight, which begins with its first use.
-func (c *Cluster) counted() *tally {
+func (c *Cluster) counted() *loadCount {
 	if c.load.Load() == nil {
-		c.load.CompareAndSwap(nil, new(tally))
+		c.load.CompareAndSwap(nil, new(loadCount))
 	}
 	return c.load.Load()
 }

@@ -24,6 +24,13 @@ type ClusterConfig struct {
 	Subsetting SubsetConfig
 	// Algorithm chooses among the endpoints; nil is LeastRequest(2), as in Istio.
 	Algorithm Algorithm
+	// Panic is the percentage of healthy endpoints below which health is left aside: picks
+	// go over all that are connected and take calls, the ejected and unhealthy ones too,
+	// since the few that are left would not bear the load (Envoy's healthy panic
+	// threshold, 50 there). With [Locality] it holds in each tier by itself, and only while
+	// all tiers together are too weak for the load. 0 knows no such threshold, as in Istio
+	// with outlier detection; more than 100 is 100.
+	Panic uint32
 	// Gates makes the gates of an endpoint, outermost first: once when it appears and
 	// again on each Configure (see [Endpoint.Keep]). nil: none. It runs under the
 	// Cluster's lock and must not change the Cluster.
@@ -35,10 +42,14 @@ type ClusterConfig struct {
 }
 
 func (cfg *ClusterConfig) algorithm() Algorithm {
-	if cfg.Algorithm == nil {
-		return LeastRequest(2)
+	a := cfg.Algorithm
+	if a == nil {
+		a = LeastRequest(2)
 	}
-	return cfg.Algorithm
+	if cfg.Panic > 0 {
+		a = guard(cfg.Panic, a)
+	}
+	return a
 }
 
 // Cluster is one destination for one protocol: its endpoints, their statistics, and
@@ -57,7 +68,7 @@ type Cluster struct {
 
 	current atomic.Pointer[state]
 	health  atomic.Uint64         // see HealthVersion
-	load    atomic.Pointer[tally] // nil until a picker bounds loads; see counted
+	load    atomic.Pointer[loadCount] // nil until a picker bounds loads; see counted
 	newest  atomic.Int64          // an Instant: the latest host.since; see SlowStart
 	first   chan struct{}         // closed by the first set
 }

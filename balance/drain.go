@@ -37,7 +37,7 @@ func (h *host) heldBack(barred uint32, now enmesh.Instant) bool {
 // nothing is better, 2 before those.
 func (e *Endpoint) resort() int {
 	switch {
-	case !e.ready.Load() || e.host.barred.Load()&^passing != 0:
+	case !e.itself().ready.Load() || e.host.barred.Load()&^passing != 0:
 		return 0
 	case e.host.barred.Load()&unhealthy != 0 || e.Ejected(enmesh.Now()):
 		return 1

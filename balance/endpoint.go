@@ -19,6 +19,7 @@ type Endpoint struct {
 	ready      atomic.Bool
 	pace       pace
 	attachment any
+	origin     *Endpoint // in panic: what this stands for, whatever its health; nil otherwise
 }
 
 // host is what all views of an endpoint share.
@@ -136,7 +137,7 @@ func (e *Endpoint) Latency() time.Duration {
 // A picker asks at pick time: its snapshot may be a few milliseconds old.
 func (e *Endpoint) Ready() bool {
 	if !e.ready.Load() {
-		return false
+		return e.origin != nil && e.origin.answers()
 	}
 	barred := e.host.barred.Load()
 	return barred == 0 || barred&^passing == 0 && !e.host.heldBack(barred, enmesh.Now())

@@ -27,8 +27,8 @@ func scatter(key uint64) uint64 {
 // drawn is word number i of the sequence that SplitMix64 draws from a seed.
 func drawn(seed, i uint64) uint64 { return scatter(seed + (i+1)*0x9e3779b97f4a7c15) }
 
-// part maps a word to [0,n) in proportion to its size.
-func part(word uint64, n int) int {
+// portion maps a word to [0,n) in proportion to its size.
+func portion(word uint64, n int) int {
 	hi, _ := bits.Mul64(word, uint64(n))
 	return int(hi)
 }

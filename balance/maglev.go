@@ -90,7 +90,7 @@ func (p *maglev) Pick(c *enmesh.Call) (*Endpoint, error) {
 	if len(p.places) == 0 {
 		return nil, ErrNoEndpoint
 	}
-	return p.from(part(p.word(c), len(p.places)), c)
+	return p.from(portion(p.word(c), len(p.places)), c)
 }
 
 // lane is one endpoint's way through the table.
@@ -138,8 +138,8 @@ func lanesOf(sorted []hashed, size uint32) (lanes []lane, largest uint32) {
 	for i, e := range sorted {
 		w := e.Weight()
 		lanes[i] = lane{
-			next:   uint32(part(drawn(e.hash, 0), int(size))),
-			skip:   uint32(part(drawn(e.hash, 1), int(size-1))) + 1,
+			next:   uint32(portion(drawn(e.hash, 0), int(size))),
+			skip:   uint32(portion(drawn(e.hash, 1), int(size-1))) + 1,
 			credit: largest - w, // so that all have a turn in the first round
 			weight: w,
 		}

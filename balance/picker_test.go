@@ -306,3 +306,26 @@ func TestByName(t *testing.T) {
 		t.Error(`ByName("round_robin") is known, want Istio's spelling only`)
 	}
 }
+
+// Half of the list is ejected, in a row: the rest gets all of it in equal parts.
+func TestPickers_spreadWhatARowOfBadOnesWouldGet(t *testing.T) {
+	const n, picks = 200, 100_000
+	for name, a := range algorithms() {
+		eps := endpoints(n, nil)
+		for _, e := range eps[50:150] {
+			e.Eject(enmesh.Now().Add(time.Hour))
+		}
+		p, seen := a(eps), map[*balance.Endpoint]int{}
+		for range picks {
+			seen[mustPick(t, p, nil)]++
+		}
+		for e, got := range seen {
+			if got > 3*picks/n || got < picks/n {
+				t.Errorf("%s: %s got %d of %d picks, want about %d", name, e.Addr(), got, picks, 2*picks/n)
+			}
+		}
+		if len(seen) != n/2 {
+			t.Errorf("%s: %d endpoints picked, want %d", name, len(seen), n/2)
+		}
+	}
+}

@@ -94,9 +94,9 @@ func (cfg SubsetConfig) start(n int) int {
 		quo, _ := bits.Div64(hi, lo, uint64(cfg.Count))
 		return int(quo)
 	case cfg.ID != "":
-		return part(hashOf(cfg.ID), n)
+		return portion(hashOf(cfg.ID), n)
 	}
-	return part(nobody(), n)
+	return portion(nobody(), n)
 }
 
 // nobody is the place of a process that has no number and no name.
