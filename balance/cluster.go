@@ -25,6 +25,8 @@ type ClusterConfig struct {
 	// again on each Configure (see [Endpoint.Keep]). nil: none. It runs under the
 	// Cluster's lock and must not change the Cluster.
 	Gates func(*Endpoint) []enmesh.Gate
+	// Connection says how endpoints are connected to, and how many calls each may have.
+	Connection ConnectionConfig
 }
 
 func (cfg *ClusterConfig) algorithm() Algorithm {
@@ -112,6 +114,9 @@ func (c *Cluster) furnish(h *host) {
 		if c.cfg.Gates != nil {
 			gates = c.cfg.Gates(&h.self)
 		}
+		if most := c.cfg.Connection.MaxRequests; most > 0 {
+			gates = append([]enmesh.Gate{requestsOf(&h.self, most)}, gates...)
+		}
 	})
 	if len(gates) == 0 {
 		h.gates.Store(nil)
@@ -128,7 +133,7 @@ func (c *Cluster) publish(d difference) {
 	}
 	s := &state{Set: Set{
 		Endpoints: d.all, Added: d.added, Removed: d.removed,
-		Algorithm: c.cfg.algorithm(), Refusal: refusal, Version: 1,
+		Algorithm: c.cfg.algorithm(), Connection: c.cfg.Connection, Refusal: refusal, Version: 1,
 	}}
 	before := c.current.Load()
 	if before != nil {
