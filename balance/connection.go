@@ -141,6 +141,35 @@ func (c ConnectionConfig) Validate() error {
 	return nil
 }
 
+// Or fills the fields of c that are zero from d.
+func (c ConnectionConfig) Or(d ConnectionConfig) ConnectionConfig {
+	return ConnectionConfig{
+		MaxConnections:           cmp.Or(c.MaxConnections, d.MaxConnections),
+		MaxPending:               cmp.Or(c.MaxPending, d.MaxPending),
+		MaxRequests:              cmp.Or(c.MaxRequests, d.MaxRequests),
+		MaxRequestsPerConnection: cmp.Or(c.MaxRequestsPerConnection, d.MaxRequestsPerConnection),
+		MaxStreams:               cmp.Or(c.MaxStreams, d.MaxStreams),
+		Protocol:                 cmp.Or(c.Protocol, d.Protocol),
+		ConnectTimeout:           cmp.Or(c.ConnectTimeout, d.ConnectTimeout),
+		IdleTimeout:              cmp.Or(c.IdleTimeout, d.IdleTimeout),
+		MaxAge:                   cmp.Or(c.MaxAge, d.MaxAge),
+		AgeJitter:                cmp.Or(c.AgeJitter, d.AgeJitter),
+		PingInterval:             cmp.Or(c.PingInterval, d.PingInterval),
+		PingTimeout:              cmp.Or(c.PingTimeout, d.PingTimeout),
+		ProbeIdle:                cmp.Or(c.ProbeIdle, d.ProbeIdle),
+		ProbeInterval:            cmp.Or(c.ProbeInterval, d.ProbeInterval),
+		Probes:                   cmp.Or(c.Probes, d.Probes),
+		Prewarm:                  cmp.Or(c.Prewarm, d.Prewarm),
+	}
+}
+
+// DefaultConnection is what an adapter does where nobody says anything.
+var DefaultConnection = ConnectionConfig{
+	ConnectTimeout: DefaultConnectTimeout, IdleTimeout: DefaultIdleTimeout, AgeJitter: DefaultAgeJitter,
+	PingInterval: DefaultPingInterval, PingTimeout: DefaultPingTimeout,
+	ProbeIdle: DefaultProbeIdle, ProbeInterval: DefaultProbeInterval, Probes: DefaultProbes,
+}
+
 // Lifetime is how long a new connection is used, for a random number in [0, 1); 0 means
 // as long as it lasts.
 func (c ConnectionConfig) Lifetime(random float64) time.Duration {
