@@ -156,7 +156,13 @@ func TestConnection_requestsAreBounded(t *testing.T) {
 	src := &clusters{connection: balance.ConnectionConfig{MaxRequests: 1}}
 	src.apply("svc", serve(t, slow), serve(t, slow))
 	route, _, attempt := witness()
-	_, c := dial(t, "enmesh:///svc", route(true, retry(8)), src)
+	patient := func(next enmesh.Next) enmesh.Next { // the second endpoint may still be connecting
+		return func(ctx context.Context, c *enmesh.Call) error {
+			defer pause(5 * time.Millisecond)
+			return next(ctx, c)
+		}
+	}
+	_, c := dial(t, "enmesh:///svc", route(true, retry(50), patient), src)
 	ctx := testContext(t)
 	var all sync.WaitGroup
 	for range 2 {
