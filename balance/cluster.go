@@ -39,6 +39,8 @@ type ClusterConfig struct {
 	// otherwise: for active checks that must pass before the first call. Those that are
 	// there when it is set stay as they are.
 	AwaitCheck bool
+	// Connection says how endpoints are connected to, and how many calls each may have.
+	Connection ConnectionConfig
 }
 
 func (cfg *ClusterConfig) algorithm() Algorithm {
@@ -67,10 +69,10 @@ type Cluster struct {
 	subs    []*subscription
 
 	current atomic.Pointer[state]
-	health  atomic.Uint64         // see HealthVersion
+	health  atomic.Uint64             // see HealthVersion
 	load    atomic.Pointer[loadCount] // nil until a picker bounds loads; see counted
-	newest  atomic.Int64          // an Instant: the latest host.since; see SlowStart
-	first   chan struct{}         // closed by the first set
+	newest  atomic.Int64              // an Instant: the latest host.since; see SlowStart
+	first   chan struct{}             // closed by the first set
 }
 
 // NewCluster makes a Cluster that knows no endpoints yet: until the first Apply,
@@ -132,6 +134,9 @@ func (c *Cluster) furnish(h *host) {
 		if c.cfg.Gates != nil {
 			gates = c.cfg.Gates(&h.self)
 		}
+		if most := c.cfg.Connection.MaxRequests; most > 0 {
+			gates = append([]enmesh.Gate{requestsOf(&h.self, most)}, gates...)
+		}
 	})
 	if len(gates) == 0 {
 		h.gates.Store(nil)
@@ -148,7 +153,7 @@ func (c *Cluster) publish(d difference) {
 	}
 	s := &state{Set: Set{
 		Endpoints: d.all, Added: d.added, Removed: d.removed,
-		Algorithm: c.cfg.algorithm(), Refusal: refusal, Version: 1,
+		Algorithm: c.cfg.algorithm(), Connection: c.cfg.Connection, Refusal: refusal, Version: 1,
 	}}
 	before := c.current.Load()
 	if before != nil {
