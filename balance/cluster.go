@@ -25,6 +25,10 @@ type ClusterConfig struct {
 	// again on each Configure (see [Endpoint.Keep]). nil: none. It runs under the
 	// Cluster's lock and must not change the Cluster.
 	Gates func(*Endpoint) []enmesh.Gate
+	// Random gives the pickers their uniform random words, so that a simulation repeats
+	// itself; nil, for everything else, is math/rand/v2's. As many goroutines call it
+	// as pick. It stays as NewCluster was given it: Configure leaves it alone.
+	Random func() uint64
 }
 
 func (cfg *ClusterConfig) algorithm() Algorithm {
@@ -51,12 +55,17 @@ type Cluster struct {
 	current atomic.Pointer[state]
 	health  atomic.Uint64 // see HealthVersion
 	first   chan struct{} // closed by the first set
+	random  source        // of the configuration that it was made with
 }
 
 // NewCluster makes a Cluster that knows no endpoints yet: until the first Apply,
 // Set is nil and Wait waits.
 func NewCluster(cfg ClusterConfig) *Cluster {
-	return &Cluster{cfg: cfg, index: map[identity]*host{}, first: make(chan struct{})}
+	c := &Cluster{cfg: cfg, index: map[identity]*host{}, first: make(chan struct{}), random: global}
+	if cfg.Random != nil {
+		c.random = cfg.Random
+	}
+	return c
 }
 
 // Apply takes the full list as discovery knows it; the list may be reused, the slices

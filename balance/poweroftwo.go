@@ -20,7 +20,7 @@ import "github.com/enmesh-go/enmesh"
 //   - An endpoint nobody has heard from is priced like the one it is compared with:
 //     it gets its fair share until its calls pend.
 //   - Where weights differ, draws are by weight and weights divide the calls in flight.
-func PowerOfTwo() Algorithm { return powerOfTwoFrom(global) }
+func PowerOfTwo() Algorithm { return powerOfTwoFrom(nil) }
 
 func powerOfTwoFrom(random source) Algorithm {
 	return func(eps []*Endpoint) Picker { return &powerOfTwo{newUrn(eps, random)} }
