@@ -52,16 +52,23 @@ var errFailed = &enmesh.Error{
 	Err: errors.New("the server fails"),
 }
 
+// era is what a simulation's start is a multiple of, so that whoever counts in whole
+// seconds, or in units of 2^20 ns as the estimate of latency does, counts alike in
+// every run: the least common multiple, 2,048 s.
+const era = enmesh.Instant(2048 * time.Second)
+
 // newEngine expects a complete configuration.
 func newEngine(cfg Config, wait func(time.Duration)) *engine {
 	e := &engine{
-		cfg: cfg, wait: wait, start: enmesh.Now(), of: map[*balance.Endpoint]*server{},
+		cfg: cfg, wait: wait, of: map[*balance.Endpoint]*server{},
 		arrivals: rand.New(rand.NewPCG(cfg.Seed, 1)),
 		services: rand.New(rand.NewPCG(cfg.Seed, 2)),
 		failures: rand.New(rand.NewPCG(cfg.Seed, 4)),
 		records:  make([]record, 0, cfg.Calls),
 	}
-	e.now = e.start
+	e.now = enmesh.Now()
+	e.goTo(e.now - e.now%era + era)
+	e.start = e.now
 	for i, s := range cfg.Servers {
 		e.servers = append(e.servers, &server{Server: s, index: i, since: e.now})
 	}

@@ -4,6 +4,7 @@
 package sim
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -41,7 +42,7 @@ func (r *Result) Calls() int { return len(r.records) }
 func (r *Result) Between(from, to time.Duration) *Result {
 	at := func(t time.Duration) int {
 		i, _ := slices.BinarySearchFunc(r.records, t, func(rec record, t time.Duration) int {
-			return int(min(max(rec.began-t, -1), 1))
+			return cmp.Compare(rec.began, t)
 		})
 		return i
 	}

@@ -12,7 +12,7 @@ import (
 // Run simulates in a testing/synctest bubble, whose clock follows: whatever reads the
 // clock by itself, such as ejection, gates, or a goroutine that an [Event] starts, sees the
 // simulation's time. A configuration that makes no sense fails the test. It takes
-// about twice as long as Simulate. t must not be in a bubble yet.
+// several times as long as Simulate. t must not be in a bubble yet.
 func Run(t *testing.T, cfg Config) *Result {
 	t.Helper()
 	cfg, err := cfg.complete()
@@ -20,7 +20,7 @@ func Run(t *testing.T, cfg Config) *Result {
 		t.Fatal(err)
 	}
 	var r *Result
-	synctest.Test(t, func(*testing.T) { r = simulate(cfg, time.Sleep) })
+	synctest.Test(t, func(*testing.T) { r = simulate(cfg, time.Sleep) }) //nolint:forbidigo // in a bubble, where it takes no time
 	return r
 }
 

@@ -5,7 +5,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/enmesh-go/enmesh/balance"
@@ -38,11 +37,10 @@ func (w *World) alter(i int, change func(*Server)) {
 	}
 }
 
-// Tell changes what the registry says of server i.
+// Tell changes what the registry says of server i, but for its address. Maps in it are
+// not to be written: change puts others in their place.
 func (w *World) Tell(i int, change func(*discovery.Endpoint)) {
-	info := &w.e.servers[i].Info
-	change(info)
-	info.Addrs = slices.Clip(info.Addrs)
+	change(&w.e.servers[i].Info)
 	w.e.apply()
 }
 
