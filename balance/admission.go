@@ -108,7 +108,7 @@ func (a *Admission) Release(r enmesh.Result) {
 	if load != nil {
 		load.n.Add(-1)
 	}
-	h.learn(r, a.at)
+	h.learn(&r, a.at)
 	if a.gates != nil {
 		a.giveBack(*a.gates, r)
 	}
@@ -116,7 +116,7 @@ func (a *Admission) Release(r enmesh.Result) {
 
 // learn takes the latency to the answer's head. An answer whose head came longer
 // than the decay ago, before a long body, is old news and is left out.
-func (h *host) learn(r enmesh.Result, picked enmesh.Instant) {
+func (h *host) learn(r *enmesh.Result, picked enmesh.Instant) {
 	latency := r.Latency(picked)
 	if latency < 0 {
 		return

@@ -41,6 +41,10 @@ type ClusterConfig struct {
 	AwaitCheck bool
 	// Connection says how endpoints are connected to, and how many calls each may have.
 	Connection ConnectionConfig
+	// Random gives the pickers their uniform random words, so that a simulation repeats
+	// itself; nil, for everything else, is math/rand/v2's. As many goroutines call it
+	// as pick. It stays as NewCluster was given it: Configure leaves it alone.
+	Random func() uint64
 }
 
 func (cfg *ClusterConfig) algorithm() Algorithm {
@@ -73,12 +77,17 @@ type Cluster struct {
 	load    atomic.Pointer[loadCount] // nil until a picker bounds loads; see counted
 	newest  atomic.Int64              // an Instant: the latest host.since; see SlowStart
 	first   chan struct{}             // closed by the first set
+	random  source                    // of the configuration that it was made with
 }
 
 // NewCluster makes a Cluster that knows no endpoints yet: until the first Apply,
 // Set is nil and Wait waits.
 func NewCluster(cfg ClusterConfig) *Cluster {
-	return &Cluster{cfg: cfg, index: map[identity]*host{}, first: make(chan struct{})}
+	c := &Cluster{cfg: cfg, index: map[identity]*host{}, first: make(chan struct{}), random: global}
+	if cfg.Random != nil {
+		c.random = cfg.Random
+	}
+	return c
 }
 
 // Apply takes the full list as discovery knows it; the list may be reused, the slices

@@ -22,27 +22,31 @@ type Endpoint struct {
 	origin     *Endpoint // in panic: what this stands for, whatever its health; nil otherwise
 }
 
-// host is what all views of an endpoint share.
+// host is what all views of an endpoint share. What a pick, an admission and a release
+// touch comes first and fills one cache line of 64 bytes; hosts begin at such a line
+// because their size is one that the allocator aligns (a test holds both).
 type host struct {
 	inflight atomic.Int64
 	price    price
 	barred   atomic.Uint32 // why no pick may go here; see the bits below
-	until    atomic.Int64  // an Instant: when the ejection ends
-	closes   atomic.Int64  // an Instant: when a drain ends
-	since    atomic.Int64  // an Instant: when it came cold; 0: it was there from the start
 	gates    atomic.Pointer[[]enmesh.Gate]
-	info     atomic.Pointer[discovery.Endpoint]
+	plain    claim    // for calls that the cluster does not count
+	self     Endpoint // as far as its ready
+
+	until  atomic.Int64 // an Instant: when the ejection ends
+	closes atomic.Int64 // an Instant: when a drain ends
+	since  atomic.Int64 // an Instant: when it came cold; 0: it was there from the start
+	info   atomic.Pointer[discovery.Endpoint]
 
 	id      identity
 	addrs   []string
 	cluster *Cluster
-	plain   claim                 // for calls that the cluster does not count
 	tallied atomic.Pointer[claim] // for those that it does; nil until the first
 	kept    keeper
 
-	gen  uint64 // guarded by cluster.mu: last merge that saw it
-	at   int    // guarded by cluster.mu: where in the registry's list it was
-	self Endpoint
+	gen uint64 // guarded by cluster.mu: last merge that saw it
+	at  int    // guarded by cluster.mu: where in the registry's list it was
+	_   [56]byte
 }
 
 // The bits of host.barred.
