@@ -46,7 +46,11 @@
 // [LeastRequest] is the default, as in Istio. [PowerOfTwo] looks at latency too and
 // is better where instances differ. [RoundRobin] and [WeightedRoundRobin] are for
 // calls that cost the same everywhere, [Random] for many clients that each call
-// seldom.
+// seldom. [SlowStart] goes around any of them and gives new endpoints their share step
+// by step.
+//
+// Endpoints that are ejected (package balance/outlier) or found unhealthy (package
+// balance/health) are picked only where nothing better is left.
 //
 // # Limits
 //
