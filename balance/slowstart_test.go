@@ -234,8 +234,13 @@ func TestSlowStart_survivesRaces(t *testing.T) {
 					return
 				default:
 				}
+				e, err := c.Picker().Pick(nil)
+				if err != nil {
+					t.Errorf("Pick: %v", err)
+					return
+				}
 				var a balance.Admission
-				if err := mustPick(t, c.Picker(), nil).Admit(context.Background(), nil, enmesh.Now(), &a); err == nil {
+				if err := e.Admit(context.Background(), nil, enmesh.Now(), &a); err == nil {
 					a.Release(enmesh.Result{Ended: enmesh.Now()})
 				}
 			}
