@@ -32,9 +32,10 @@ type crowd struct {
 	t      *testing.T
 	rnd    *rand.Rand
 	now    enmesh.Instant
-	gap    time.Duration // mean, between calls
-	mean   time.Duration // that a call takes
-	serial bool          // an endpoint serves one call at a time
+	gap    time.Duration     // mean, between calls
+	mean   time.Duration     // that a call takes
+	serial bool              // an endpoint serves one call at a time
+	slow   *balance.Endpoint // takes ten times as long; may be nil
 	free   map[*balance.Endpoint]enmesh.Instant
 	flight flights
 }
@@ -76,6 +77,9 @@ func (s *crowd) run(p balance.Picker, until enmesh.Instant, seen map[*balance.En
 		from, takes := s.now, 0.98+0.04*s.rnd.Float64() // with more, peak-EWMA alone would move shares
 		if s.serial {
 			from, takes = max(from, s.free[e]), s.rnd.ExpFloat64()
+		}
+		if e == s.slow {
+			takes *= 10
 		}
 		end := from.Add(time.Duration(takes * float64(s.mean)))
 		s.free[e] = end
@@ -164,6 +168,23 @@ func (s *crowd) share(c *balance.Cluster, e *balance.Endpoint, d time.Duration) 
 	others := float64(total-seen[e]) / float64(len(c.Set().Endpoints)-1)
 	share = float64(seen[e]) / others
 	return share, math.Sqrt(max(share, 0.01) / others)
+}
+
+// A new endpoint that is slow gets less than the ramp from those who look at load: the
+// ramp is a bound, not a promise.
+func TestSlowStart_theSlowGetLess(t *testing.T) {
+	const window = 100 * time.Second
+	for name, most := range map[string]float64{"round robin": 0.8, "least request": 0.5, "power of two": 0.3} {
+		rnd := rand.New(rand.NewPCG(9, 9))
+		c := grown(balance.SlowStartFrom(balance.SlowStartConfig{Window: window}, algorithms()[name], rnd.Uint64), 9, 1, nil)
+		fresh := c.Set().Endpoints[9]
+		s := &crowd{t: t, rnd: rnd, now: fresh.Since(), gap: 4 * ms, mean: 80 * ms, slow: fresh, free: map[*balance.Endpoint]enmesh.Instant{}}
+		s.share(c, fresh, window*6/10)
+		got, _ := s.share(c, fresh, window*3/10)
+		if got > most || got == 0 {
+			t.Errorf("%s: an endpoint that is 10 times slower has %.3f of a fair share where the ramp is 0.75, want at most %v", name, got, most)
+		}
+	}
 }
 
 // All of them new: the oldest are the measure, and nobody is held back for nothing.
