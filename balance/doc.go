@@ -51,7 +51,11 @@
 // come and go.
 //
 // Where many clients face many endpoints, [SubsetConfig] bounds how many of them each
-// connects to.
+// connects to. [SlowStart] goes around any that does not hash, and gives new endpoints
+// their share step by step.
+//
+// Endpoints that are ejected (package balance/outlier) or found unhealthy (package
+// balance/health) are picked only where nothing better is left.
 //
 // # Limits
 //

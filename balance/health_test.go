@@ -40,6 +40,21 @@ func TestEndpoint_unhealthyIsPickedOnlyWhenNothingBetterIsLeft(t *testing.T) {
 	})
 }
 
+func TestClusterConfig_AwaitCheck(t *testing.T) {
+	c := balance.NewCluster(balance.ClusterConfig{})
+	c.Apply(at("a"))
+	c.Configure(balance.ClusterConfig{AwaitCheck: true})
+	c.Apply(at("a", "b"))
+	a, b := c.Set().Endpoints[0], c.Set().Endpoints[1]
+	if !a.Ready() || b.Ready() {
+		t.Errorf("ready: %t and %t; want the one that was there, not the new one", a.Ready(), b.Ready())
+	}
+	b.SetHealthy(true)
+	if !b.Ready() {
+		t.Error("a new endpoint that was found healthy is not ready")
+	}
+}
+
 func TestEndpoint_healthEndsAnEjection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := balance.NewCluster(balance.ClusterConfig{})

@@ -109,11 +109,17 @@ func newSlowStart(cfg SlowStartConfig, inner Picker, eps []*Endpoint, random sou
 		cfg: cfg, inner: inner, eps: eps, cluster: eps[0].host.cluster, random: random, rounds: newRounds(),
 	}
 	_, p.flat = inner.(*roundRobin)
-	if p.cluster.newest.Load() != 0 {
-		now := enmesh.Now()
-		p.survey(now)
-		p.settle(now)
+	newest := p.cluster.newest.Load()
+	if newest == 0 {
+		return p
 	}
+	now := enmesh.Now()
+	if now.Sub(enmesh.Instant(newest)) >= cfg.Window {
+		p.settled.Store(newest)
+		return p
+	}
+	p.survey(now)
+	p.settle(now)
 	return p
 }
 

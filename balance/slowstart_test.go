@@ -5,9 +5,11 @@ package balance_test
 
 import (
 	"container/heap"
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,9 +32,10 @@ type crowd struct {
 	t      *testing.T
 	rnd    *rand.Rand
 	now    enmesh.Instant
-	gap    time.Duration // mean, between calls
-	mean   time.Duration // that a call takes
-	serial bool          // an endpoint serves one call at a time
+	gap    time.Duration     // mean, between calls
+	mean   time.Duration     // that a call takes
+	serial bool              // an endpoint serves one call at a time
+	slow   *balance.Endpoint // takes ten times as long; may be nil
 	free   map[*balance.Endpoint]enmesh.Instant
 	flight flights
 }
@@ -75,6 +78,9 @@ func (s *crowd) run(p balance.Picker, until enmesh.Instant, seen map[*balance.En
 		if s.serial {
 			from, takes = max(from, s.free[e]), s.rnd.ExpFloat64()
 		}
+		if e == s.slow {
+			takes *= 10
+		}
 		end := from.Add(time.Duration(takes * float64(s.mean)))
 		s.free[e] = end
 		heap.Push(&s.flight, flight{a, end})
@@ -103,6 +109,9 @@ func TestSlowStart_shareFollowsTheRamp(t *testing.T) {
 		for _, load := range loads {
 			if load.serial && name != "least request" && name != "power of two" {
 				continue // queues diverge where load is not looked at
+			}
+			if name == "weighted round robin" || name == "least request of 5" && load.name != "fifty each" {
+				continue // with even weights the former is round robin
 			}
 			for _, cfg := range []balance.SlowStartConfig{{Window: window}, {Window: window, Aggression: 2, MinPercent: 20}} {
 				if cfg.Aggression != 0 && load.name != "two each" {
@@ -161,6 +170,23 @@ func (s *crowd) share(c *balance.Cluster, e *balance.Endpoint, d time.Duration) 
 	return share, math.Sqrt(max(share, 0.01) / others)
 }
 
+// A new endpoint that is slow gets less than the ramp from those who look at load: the
+// ramp is a bound, not a promise.
+func TestSlowStart_theSlowGetLess(t *testing.T) {
+	const window = 100 * time.Second
+	for name, most := range map[string]float64{"round robin": 0.8, "least request": 0.5, "power of two": 0.3} {
+		rnd := rand.New(rand.NewPCG(9, 9))
+		c := grown(balance.SlowStartFrom(balance.SlowStartConfig{Window: window}, algorithms()[name], rnd.Uint64), 9, 1, nil)
+		fresh := c.Set().Endpoints[9]
+		s := &crowd{t: t, rnd: rnd, now: fresh.Since(), gap: 4 * ms, mean: 80 * ms, slow: fresh, free: map[*balance.Endpoint]enmesh.Instant{}}
+		s.share(c, fresh, window*6/10)
+		got, _ := s.share(c, fresh, window*3/10)
+		if got > most || got == 0 {
+			t.Errorf("%s: an endpoint that is 10 times slower has %.3f of a fair share where the ramp is 0.75, want at most %v", name, got, most)
+		}
+	}
+}
+
 // All of them new: the oldest are the measure, and nobody is held back for nothing.
 func TestSlowStart_allNew(t *testing.T) {
 	const window = 100 * time.Second
@@ -214,6 +240,42 @@ func TestSlowStart_survivesChanges(t *testing.T) {
 			t.Errorf("%s: the new one had %v picks, want %.0f ± 20%%", name, got, want)
 		}
 	}
+}
+
+// Picks from many goroutines, while endpoints come, go, fall ill and get well.
+func TestSlowStart_survivesRaces(t *testing.T) {
+	c := grown(balance.SlowStart(balance.SlowStartConfig{Window: 20 * ms}, balance.PowerOfTwo()), 9, 1, nil)
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				e, err := c.Picker().Pick(nil)
+				if err != nil {
+					t.Errorf("Pick: %v", err)
+					return
+				}
+				var a balance.Admission
+				if err := e.Admit(context.Background(), nil, enmesh.Now(), &a); err == nil {
+					a.Release(enmesh.Result{Ended: enmesh.Now()})
+				}
+			}
+		})
+	}
+	for i := range 100 {
+		c.Apply(told(10+i%5, nil))
+		e := c.Set().Endpoints[i%10]
+		e.SetHealthy(false)
+		time.Sleep(ms)
+		e.SetHealthy(true)
+	}
+	close(stop)
+	wg.Wait()
 }
 
 func TestSlowStart_weights(t *testing.T) {

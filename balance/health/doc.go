@@ -24,7 +24,7 @@
 //	go monitor.Run(ctx)
 //
 // [NewHTTP] and [NewTCP] make checkers; package meshgrpc has one for grpc.health.v1, and
-// anything with a method Check is one.
+// anything with a method Check, or a [CheckerFunc], is one.
 //
 // # What decides
 //

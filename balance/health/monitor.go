@@ -21,6 +21,12 @@ type Checker interface {
 	Check(ctx context.Context, e *balance.Endpoint) error
 }
 
+// CheckerFunc is a function as a [Checker].
+type CheckerFunc func(ctx context.Context, e *balance.Endpoint) error
+
+// Check calls f.
+func (f CheckerFunc) Check(ctx context.Context, e *balance.Endpoint) error { return f(ctx, e) }
+
 // ErrNow is a failure, by itself or wrapped, that counts at once, whatever the thresholds.
 var ErrNow = errors.New("health: the endpoint says that it takes no calls")
 
@@ -70,8 +76,8 @@ var ErrRuns = errors.New("health: the monitor runs already")
 
 // Run checks until ctx ends, and returns nil; or [ErrRuns] at once. When it returns, no
 // check runs any more, unless a [Checker] has not heeded its context for longer than
-// Timeout; and endpoints that the Monitor found unhealthy are healthy again, since
-// nobody looks after them.
+// Timeout; and endpoints that the Monitor found unhealthy, or had not asked yet, are
+// healthy again, since nobody looks after them.
 func (m *Monitor) Run(ctx context.Context) error {
 	m.mu.Lock()
 	if m.running {
@@ -191,7 +197,7 @@ func (m *Monitor) release() {
 	var held []*balance.Endpoint
 	for e, n := range m.entries {
 		n.gone = true
-		if !n.healthy {
+		if !n.healthy || n.checks == 0 {
 			held = append(held, e)
 		}
 	}

@@ -316,6 +316,24 @@ func TestMonitor_intervals(t *testing.T) {
 	})
 }
 
+// Who has waited for a first check that never came is not held back for ever.
+func TestMonitor_releasesTheUnchecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := balance.NewCluster(balance.ClusterConfig{AwaitCheck: true})
+		c.Apply(list(1))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		asked := 0
+		m := health.New(c, health.Config{Interval: time.Hour, FirstWithin: time.Hour}, health.CheckerFunc(func(context.Context, *balance.Endpoint) error {
+			asked++
+			return nil
+		}))
+		if err := m.Run(ctx); err != nil || asked != 0 || !healthy(c.Set().Endpoints[0]) {
+			t.Errorf("run = %v, asked %d times, healthy %t; want nil, never, true", err, asked, healthy(c.Set().Endpoints[0]))
+		}
+	})
+}
+
 func TestMonitor_stopsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := balance.NewCluster(balance.ClusterConfig{})

@@ -328,6 +328,31 @@ func TestDetector_reports(t *testing.T) {
 	})
 }
 
+// Whoever is slow to hear of an ejection holds up one call, and no other.
+func TestDetector_slowListenersHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		d := outlier.New(everything(), outlier.OnEvent(func(outlier.Event) { <-release }))
+		c := balance.NewCluster(watchedBy(d))
+		c.Apply(list(50))
+		eps := c.Set().Endpoints
+		var wg sync.WaitGroup
+		wg.Go(func() { end(t, eps[0], 5, err503) })
+		interval(t, eps[1:], 100, func(i int) int { return 50 * (i / 48) }, err500)
+		time.Sleep(10 * time.Second)
+		wg.Go(func() { end(t, eps[1], 1, nil) }) // the interval's end ejects another
+		synctest.Wait()
+		end(t, eps[2], 100, nil)
+		end(t, eps[3], 4, err503)
+		d.Report()
+		if got := ejected(eps); !slices.Equal(got, []int{0, 49}) {
+			t.Errorf("ejected %v, want 0 for its row, 49 for its rate", got)
+		}
+		close(release)
+		wg.Wait()
+	})
+}
+
 // A check that finds an endpoint well ends its ejection; the next is longer still.
 func TestDetector_checksEndEjections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

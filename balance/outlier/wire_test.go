@@ -76,7 +76,7 @@ func caller(t *testing.T, p enmesh.Protocol, c *balance.Cluster) func() error {
 	t.Cleanup(func() { _ = tr.Close() })
 	client := &http.Client{Transport: tr}
 	return func() error {
-		resp, err := client.Get("http://ratings/") //nolint:noctx // it takes a millisecond
+		resp, err := client.Get("http://ratings/")
 		if err != nil {
 			return err
 		}
