@@ -35,6 +35,7 @@ type Mesh struct {
 	cache    *registry
 	dialer   *dialer
 	policies *policies
+	peers    peers
 	metrics  http.Handler
 	health   *Health
 	serving  inflight
@@ -81,6 +82,7 @@ func compose(cfg config) (*Mesh, error) {
 		dialer: newDialer(cfg.certificates),
 		health: newHealth(),
 	}
+	m.peers.mesh = m
 	principal, err := m.principal()
 	if err != nil {
 		return nil, err

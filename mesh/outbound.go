@@ -102,6 +102,10 @@ func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, m *route
 	if err != nil {
 		return nil, err
 	}
+	key, err := p.affinity(s, d)
+	if err != nil {
+		return nil, err
+	}
 	again, err := p.retry(st, s, r, d)
 	if err != nil {
 		return nil, err
@@ -110,7 +114,7 @@ func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, m *route
 	if err != nil {
 		return nil, err
 	}
-	inner := []enmesh.Middleware{route.EditHeaders(to.Headers, r.Headers), rewrite, mirror, timeout.Overall(r.Timeout)}
+	inner := []enmesh.Middleware{route.EditHeaders(to.Headers, r.Headers), rewrite, mirror, key, timeout.Overall(r.Timeout)}
 	if r.Fault != (fault.Config{}) {
 		inner = append([]enmesh.Middleware{faults}, inner...)
 	}

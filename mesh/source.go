@@ -124,6 +124,18 @@ func (s *source) follow(service string, w *watch) {
 	}
 }
 
+// listen tells f the instances of a service whenever they change, until the source is
+// closed.
+func (s *source) listen(service string, f func([]discovery.Endpoint)) {
+	s.wait.Go(func() {
+		for set, err := range s.resolver.Watch(s.ctx, s.registryName(service)) {
+			if err == nil {
+				f(set)
+			}
+		}
+	})
+}
+
 // registryName is how the registry is asked for a key: by the short name in the
 // mesh's own namespace, by name.namespace in another, by the name itself where it is
 // foreign.

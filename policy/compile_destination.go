@@ -241,16 +241,9 @@ func portOf(p *networking.TrafficPolicy, port uint16) *networking.TrafficPolicy_
 
 func (m *merged) trafficOf(s settings) Traffic {
 	t := DefaultTraffic()
-	if s.lb == nil && m.algorithm != "" {
-		t.Algorithm = m.algorithm
-	}
-	if name := s.lb.GetSimple(); name != networking.LoadBalancerSettings_UNSPECIFIED {
-		t.Algorithm = name.String()
-	}
+	t.balancing(s.lb, m.algorithm)
 	t.MaxRequests = uint32(s.pool.GetHttp().GetHttp2MaxRequests())
-	if d := s.pool.GetTcp().GetConnectTimeout(); d != nil {
-		t.ConnectTimeout = d.AsDuration()
-	}
+	t.Connection = connectionOf(s.pool)
 	if s.outlier != nil {
 		t.DetectOutliers, t.Outlier = true, outlierOf(s.outlier)
 		t.MinHealthPercent = uint32(s.outlier.GetMinHealthPercent())
@@ -290,7 +283,15 @@ func outlierOf(o *networking.OutlierDetection) outlier.Config {
 		Consecutive5xx: 5, ConsecutiveGateway: o.GetConsecutiveGatewayErrors().GetValue(),
 		Interval: 10 * time.Second, BaseEjection: 30 * time.Second, MaxEjection: 300 * time.Second,
 		MaxEjectionPercent: 10,
+		SplitLocalOrigin:   o.GetSplitExternalLocalOriginErrors(),
 	}
+	if cfg.SplitLocalOrigin {
+		cfg.ConsecutiveLocalOrigin = 5
+		if n := o.GetConsecutiveLocalOriginFailures(); n != nil {
+			cfg.ConsecutiveLocalOrigin = n.GetValue()
+		}
+	}
+	cfg.Codes = errorCodes(o)
 	if n := o.GetConsecutive_5XxErrors(); n != nil {
 		cfg.Consecutive5xx = n.GetValue()
 	}
@@ -305,6 +306,22 @@ func outlierOf(o *networking.OutlierDetection) outlier.Config {
 		cfg.MaxEjectionPercent = uint32(p)
 	}
 	return cfg
+}
+
+// errorCodes is the statuses that count as errors; none are the 5xx. One below 400 is no
+// error to anybody, and check says so.
+func errorCodes(o *networking.OutlierDetection) outlier.Codes {
+	var statuses []int
+	for _, code := range o.GetOutlierDetectionHttpErrorCodes() {
+		if code >= 400 && code <= 599 {
+			statuses = append(statuses, int(code))
+		}
+	}
+	codes, err := outlier.CodesOf(statuses...)
+	if err != nil {
+		return outlier.Codes{} // never: all are in the range
+	}
+	return codes
 }
 
 func tlsOf(t *networking.ClientTLSSettings) TLS {

@@ -240,7 +240,7 @@ func TestDestination_Traffic(t *testing.T) {
 	    {name: own, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}, outlierDetection: {consecutive5xxErrors: 0, maxEjectionPercent: 100, interval: 1s, minHealthPercent: 40}}},
 	    {name: port, trafficPolicy: {portLevelSettings: [{port: {number: 82}, tls: {mode: DISABLE}}]}}]`))
 	host := policy.Traffic{
-		Algorithm: "ROUND_ROBIN", MaxRequests: 5, ConnectTimeout: time.Second, DetectOutliers: true,
+		Algorithm: "ROUND_ROBIN", MaxRequests: 5, Connection: balance.ConnectionConfig{ConnectTimeout: time.Second}, DetectOutliers: true,
 		Outlier: outlier.Config{
 			Consecutive5xx: 5, ConsecutiveGateway: 2, Interval: 10 * time.Second, BaseEjection: 10 * time.Minute,
 			MaxEjection: 10 * time.Minute, MaxEjectionPercent: 10,
@@ -258,7 +258,7 @@ func TestDestination_Traffic(t *testing.T) {
 	disabled := policy.DefaultTraffic()
 	disabled.TLS.Mode = policy.TLSDisable
 	randomOwn := own
-	randomOwn.ConnectTimeout, randomOwn.MaxRequests, randomOwn.TLS = policy.DefaultConnectTimeout, 0, policy.TLS{}
+	randomOwn.Connection, randomOwn.MaxRequests, randomOwn.TLS = balance.ConnectionConfig{}, 0, policy.TLS{}
 	for _, tt := range []struct {
 		subset string
 		port   uint16

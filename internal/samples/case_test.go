@@ -58,6 +58,7 @@ type call struct {
 	body   string             // of the answer; "": any
 	took   [2]time.Duration   // at least, and at most; 0: any
 
+	same     bool                         // whichever serves the first serves all
 	gotFrom  map[string]map[string]string // headers of the answer, by who served
 	arrive   [2]int                       // how often it arrives, over HTTP and over gRPC; 0: any
 	mirrored string                       // where a copy of each arrives: "httpbin v2 httpbin-shadow"
@@ -180,6 +181,9 @@ func (c *call) check(t *testing.T, w *world, rpc bool, do func() (answer, error)
 	if rpc {
 		what = "gRPC " + c.to
 	}
+	if c.same && rpc {
+		settle(t, do)
+	}
 	served := map[string]int{}
 	n, copies, arrived := max(c.times, 1), w.arrivals(c.mirrored), w.arrivals("")
 	for range n {
@@ -199,6 +203,9 @@ func (c *call) check(t *testing.T, w *world, rpc bool, do func() (answer, error)
 	if len(c.shares) > 0 {
 		c.checkShares(t, what, served, n)
 	}
+	if c.same && len(served) != 1 {
+		t.Errorf("%s: %v served, want one", what, served)
+	}
 	want := c.arrive[0]
 	if rpc {
 		want = c.arrive[1]
@@ -209,6 +216,26 @@ func (c *call) check(t *testing.T, w *world, rpc bool, do func() (answer, error)
 	if c.mirrored != "" {
 		w.await(c.mirrored, copies+n)
 	}
+}
+
+// settle calls until the same one has served for a while: a gRPC client hashes over those
+// that it is connected to, and has just begun to connect.
+func settle(t *testing.T, do func() (answer, error)) {
+	t.Helper()
+	last, row := "", 0
+	for range 1000 {
+		a, err := do()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if who := a.header.Get(servedBy); who != last {
+			last, row = who, 0
+		}
+		if row++; row == 30 {
+			return
+		}
+	}
+	t.Error("no one served 30 calls in a row of 1000")
 }
 
 func (c *call) checkShares(t *testing.T, what string, served map[string]int, n int) {

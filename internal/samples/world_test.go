@@ -25,8 +25,12 @@ import (
 	"github.com/enmesh-go/enmesh/discovery"
 )
 
-// versions are those that every service has instances of.
+// versions are those that every service has instances of, and where these stand.
 var versions = []string{"v1", "v2", "v3"}
+
+var places = map[string]discovery.Locality{
+	"v1": {Region: "region1", Zone: "zone1"}, "v2": {Region: "region1", Zone: "zone2"}, "v3": {Region: "region3", Zone: "zone4"},
+}
 
 // absent is a service that does not exist.
 const absent = "absent"
@@ -75,7 +79,7 @@ func (w *world) instances(service string) []discovery.Endpoint {
 	var all []discovery.Endpoint
 	for _, v := range versions {
 		all = append(all, discovery.Endpoint{
-			Addrs: []string{w.serve(service, v)}, Labels: map[string]string{"version": v},
+			Addrs: []string{w.serve(service, v)}, Labels: map[string]string{"version": v}, Locality: places[v],
 		})
 	}
 	w.known[service] = all
