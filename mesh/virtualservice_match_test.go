@@ -89,7 +89,8 @@ func TestVirtualService_headers(t *testing.T) {
 	r := request{target: "/a/b", header: []string{"x-gone", "1", "x-add", "own", "x-set", "own"}}
 	tries := 0
 	s.status = func(heard) int {
-		if tries++; tries%2 == 1 {
+		tries++
+		if tries%2 == 1 {
 			return http.StatusServiceUnavailable
 		}
 		return http.StatusOK

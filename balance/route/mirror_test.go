@@ -291,12 +291,12 @@ func TestActions_allocations(t *testing.T) {
 		mw   enmesh.Middleware
 		most float64
 	}{
-		"nothing":              {enmesh.Chain(none, route.EditHeaders(), m.Middleware()), 0},
-		"a prefix":             {rewriting(t, route.Rewrite{URI: "/new"}, uri(route.Prefix("/old"))), 1},
-		"a whole path":         {rewriting(t, route.Rewrite{URI: "/new"}, uri(route.Exact("/old/x"))), 0},
-		"an authority":         {rewriting(t, route.Rewrite{Authority: "b"}, route.Match{}), 0},
-		"a mirror, not drawn":  {m.Middleware(rare), 0},
-		"a direct answer":      {direct(t, route.Direct{Status: 503, Body: "closed"}), 1},
+		"nothing":             {enmesh.Chain(none, route.EditHeaders(), m.Middleware()), 0},
+		"a prefix":            {rewriting(t, route.Rewrite{URI: "/new"}, uri(route.Prefix("/old"))), 1},
+		"a whole path":        {rewriting(t, route.Rewrite{URI: "/new"}, uri(route.Exact("/old/x"))), 0},
+		"an authority":        {rewriting(t, route.Rewrite{Authority: "b"}, route.Match{}), 0},
+		"a mirror, not drawn": {m.Middleware(rare), 0},
+		"a direct answer":     {direct(t, route.Direct{Status: 503, Body: "closed"}), 1},
 	} {
 		next := tt.mw(answered)
 		c := &enmesh.Call{Header: metadata{}}
