@@ -110,7 +110,7 @@ func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, m *route
 	if err != nil {
 		return nil, err
 	}
-	inner := []enmesh.Middleware{route.EditHeaders(to.Headers, r.Headers), rewrite, mirror, timeout.Overall(r.Timeout)}
+	inner := []enmesh.Middleware{route.EditHeaders(r.Headers, to.Headers), rewrite, mirror, timeout.Overall(r.Timeout)}
 	if r.Fault != (fault.Config{}) {
 		inner = append([]enmesh.Middleware{faults}, inner...)
 	}
