@@ -143,6 +143,7 @@ func (b *builder) rule(p part) *Rule {
 	}
 	b.checkActions(c, rule)
 	noteBody(c, rule.Direct)
+	idle(c, r)
 	return rule
 }
 

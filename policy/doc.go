@@ -56,6 +56,10 @@
 //   - A delegate that is missing, is not exported to the rule's namespace, or has a match
 //     that contradicts the rule's is a finding with its place; as in Istio that rule is
 //     left out, and its calls go on to the next.
+//   - Mirrors get no copies of gRPC's streams, of bodies larger than 64 KiB, and of calls
+//     beyond a bound in flight; enmesh_mirror_calls_total counts them.
+//   - Redirects and direct responses are errors to a gRPC call, with the code that gRPC
+//     gives their HTTP status.
 //   - Everything is seen from one process, whose namespace and labels a [Loader] has:
 //     matches on the source are decided when they are compiled.
 //

@@ -147,8 +147,10 @@ func TestParse_withoutEffect(t *testing.T) {
 		{"rewrite of any path", vs("a", "a", "[{rewrite: {uri: /v1}, "+toA+"}]"),
 			"a spec.http[0].rewrite.uri: warned: the match says nothing about the path, and that is the prefix \"/\": /a becomes /v1a, as in Istio; match a uri, or end it in \"/\"\n"},
 		{"rewrite of any path with a slash", vs("a", "a", "[{rewrite: {uri: /v1/}, "+toA+"}]"), ""},
-		{"mirror of nothing", vs("a", "a", "[{mirror: {host: b}, redirect: {uri: /x}}]"),
-			"a spec.http[0].mirror: ignored: the rule sends no calls on, so that there is nothing to mirror\n"},
+		{"what a redirect has no use for", vs("a", "a", "[{mirror: {host: b}, timeout: 1s, headers: {request: {remove: [x]}, response: {remove: [y]}}, redirect: {uri: /x}}]"),
+			"a spec.http[0].mirror: ignored: the rule sends no calls on: there is nothing to do it to\n" +
+				"a spec.http[0].timeout: ignored: the rule sends no calls on: there is nothing to do it to\n" +
+				"a spec.http[0].headers.request: ignored: the rule sends no calls on: there is nothing to do it to\n"},
 		{"mirror to a missing subset", vs("a", "a", "[{mirrors: [{destination: {host: b, subset: v1}}], "+toA+"}]"),
 			"a spec.http[0].mirrors[0].destination.subset: warned: no DestinationRule for host \"b\" is loaded: calls to subset \"v1\" are answered with 503 (NC) until one defines it\n"},
 		{"a large answer", vs("a", "a", "[{directResponse: {status: 200, body: {string: "+strings.Repeat("x", 100<<10+1)+"}}}]"),
