@@ -10,10 +10,12 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/meshgrpc"
 )
 
 // twin copies every call; the copy, or why there is none, is left for the test.
@@ -73,6 +75,24 @@ func TestUnary_copyIsACallOfItsOwn(t *testing.T) {
 		}
 	}
 	settled(t, call, attempt)
+}
+
+// A copy would be sent to the very target of the call, and do everything twice.
+func TestUnary_foreignTargetsAreNotCopied(t *testing.T) {
+	addr := serve(t, &service{})
+	copies, refusals := make(chan *enmesh.Carrier, 1), make(chan error, 1)
+	c := meshgrpc.NewClient(enmesh.Fixed(false, twin(copies, refusals)), nil)
+	cc, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithChainUnaryInterceptor(c.Unary()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cc.Close() })
+	if _, err := testpb.NewTestServiceClient(cc).EmptyCall(testContext(t), &testpb.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-refusals; !errors.Is(err, enmesh.ErrNoCopy) {
+		t.Errorf("copied with %v, want ErrNoCopy", err)
+	}
 }
 
 func TestUnary_whatCannotBeCopied(t *testing.T) {

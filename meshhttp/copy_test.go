@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/meshhttp"
 )
 
 // twin copies every call and leaves the copy for the test to run.
@@ -120,6 +121,18 @@ func TestTransport_copyLeavesItsConnectionForTheNext(t *testing.T) {
 	}
 	if len(conns) != 1 {
 		t.Errorf("%d connections for calls one after the other, want 1", len(conns))
+	}
+}
+
+// A copy would be sent to the very host of the call, and do everything twice.
+func TestTransport_withoutASourceNothingIsCopied(t *testing.T) {
+	w := newWorld(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	copies, refused := make(chan *enmesh.Carrier, 1), new(atomic.Value)
+	tr := meshhttp.NewTransport(nil, enmesh.Fixed(false, twin(copies, refused)), nil)
+	defer tr.CloseIdleConnections()
+	_, _ = get(t, &http.Client{Transport: tr}, w.srv.URL)
+	if err, _ := refused.Load().(error); !errors.Is(err, enmesh.ErrNoCopy) || len(copies) != 0 {
+		t.Errorf("copied with %v, want ErrNoCopy", err)
 	}
 }
 
