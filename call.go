@@ -165,6 +165,16 @@ func (c *Call) Sizes() (request, answer int64) {
 	return -1, -1
 }
 
+// Written is the path that was called, before any policy changed Path, and how the
+// caller wrote it: a "/" in Path may have been "%2F". Both are "" where the adapter does
+// not know; raw is "" where it is the plain way to write the path.
+func (c *Call) Written() (path, raw string) {
+	if p, ok := c.wire.(Pather); ok {
+		return p.Written()
+	}
+	return "", ""
+}
+
 // AnsweredAt is when the head of the answer came; 0 before. Any goroutine may call
 // it: a timer asks before it cuts an answer that runs on.
 func (c *Call) AnsweredAt() Instant { return Instant(c.answered.Load()) }

@@ -114,7 +114,7 @@ func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, m *route
 	if err != nil {
 		return nil, err
 	}
-	inner := []enmesh.Middleware{route.EditHeaders(to.Headers, r.Headers), rewrite, mirror, key, timeout.Overall(r.Timeout)}
+	inner := []enmesh.Middleware{route.EditHeaders(r.Headers, to.Headers), rewrite, mirror, key, timeout.Overall(r.Timeout)}
 	if r.Fault != (fault.Config{}) {
 		inner = append([]enmesh.Middleware{faults}, inner...)
 	}
@@ -156,11 +156,7 @@ func answerOf(r *policy.Rule, m *route.Match) (enmesh.Middleware, error) {
 // refusalOf is why a rule's calls to a destination are refused, or nil.
 func refusalOf(s *policy.Snapshot, r *policy.Rule, d enmesh.Destination) *enmesh.Error {
 	dest := s.Destination(d.Service)
-	why := r.Refused
-	if why == "" {
-		why = dest.Traffic(d.Subset, d.Port).TLS.Unenforced()
-	}
-	if why != "" {
+	if why := dest.Traffic(d.Subset, d.Port).TLS.Unenforced(); why != "" {
 		return &enmesh.Error{
 			Code: enmesh.Unimplemented, Outcome: enmesh.Neutral, Unsent: true, Status: 501, Policy: "mesh",
 			Err: fmt.Errorf("rule %q of %s: %s", r.Name, r.Origin, why),

@@ -47,11 +47,11 @@ type street struct {
 	status func(h heard) int // of an answer over HTTP; nil: 200
 }
 
-// newStreet starts v1 and v2 of each service.
+// newStreet starts three versions of each service.
 func newStreet(t *testing.T, services ...string) *street {
 	s := &street{t: t, web: map[string][]discovery.Endpoint{}, rpc: map[string][]discovery.Endpoint{}}
 	for _, service := range services {
-		for _, version := range []string{"v1", "v2"} {
+		for _, version := range []string{"v1", "v2", "v3"} {
 			who := service + " " + version
 			info := discovery.Endpoint{Labels: map[string]string{"version": version}, Version: version}
 			web, rpc := info, info

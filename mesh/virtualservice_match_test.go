@@ -78,8 +78,8 @@ func TestVirtualService_matches(t *testing.T) {
 	}
 }
 
-// Header edits: what is removed goes before what is set and added, the destination's
-// before the rule's, and each is done once however often a call is tried.
+// Header edits: what is removed goes before what is set and added, the rule's before
+// the destination's, and each is done once however often a call is tried.
 func TestVirtualService_headers(t *testing.T) {
 	s := newStreet(t, "reviews")
 	documents := subsets + "\n---\n" + forReviews(`{
@@ -89,7 +89,8 @@ func TestVirtualService_headers(t *testing.T) {
 	r := request{target: "/a/b", header: []string{"x-gone", "1", "x-add", "own", "x-set", "own"}}
 	tries := 0
 	s.status = func(heard) int {
-		if tries++; tries%2 == 1 {
+		tries++
+		if tries%2 == 1 {
 			return http.StatusServiceUnavailable
 		}
 		return http.StatusOK
@@ -104,13 +105,13 @@ func TestVirtualService_headers(t *testing.T) {
 			t.Errorf("%s: %d attempts, want %d", protocol, len(calls), want)
 		}
 		for _, h := range calls {
-			for name, want := range map[string][]string{"X-Set": {"rule"}, "X-Both": {"rule"}, "X-Add": {"rule"}, "X-Gone": nil, "X-Twice": {"t"}} {
+			for name, want := range map[string][]string{"X-Set": {"rule"}, "X-Both": {"target"}, "X-Add": {"rule"}, "X-Gone": nil, "X-Twice": {"t"}} {
 				if got := h.header[name]; !slices.Equal(got, want) {
 					t.Errorf("%s: the request has %s %q, want %q", protocol, name, got, want)
 				}
 			}
 		}
-		for name, want := range map[string][]string{"X-Origin": {"rule"}, "X-More": {"2", "1"}} {
+		for name, want := range map[string][]string{"X-Origin": {"rule"}, "X-More": {"1", "2"}} {
 			if got := answer[name]; !slices.Equal(got, want) {
 				t.Errorf("%s: the answer has %s %q, want %q", protocol, name, got, want)
 			}
@@ -190,6 +191,8 @@ func TestVirtualService_routes(t *testing.T) {
 			request{target: "/a/b"}, "200 reviews v1 /a/b other", "OK reviews v1 /a/b other"},
 		{"authority by a destination's header", "{route: [{destination: {host: reviews, subset: v1}, headers: {request: {set: {':authority': other}}}}]}", "",
 			request{target: "/a/b"}, "200 reviews v1 /a/b other", "OK reviews v1 /a/b other"},
+		{"authority by rule and destination is the rule's", "{headers: {request: {set: {':authority': of-rule}}}, route: [{destination: {host: reviews, subset: v1}, headers: {request: {set: {Host: of-target}}}}]}", "",
+			request{target: "/a/b"}, "200 reviews v1 /a/b of-rule", "OK reviews v1 /a/b of-rule"},
 		{"fault before rewrite and mirror", "{fault: {abort: {httpStatus: 418, percentage: {value: 100}}}, mirror: {host: ratings}, rewrite: {uri: /x/}, " + toReviews + "}", "",
 			request{target: "/a/b"}, "418 fault: injected abort\n", "Unknown fault: injected abort [FI]"},
 	} {

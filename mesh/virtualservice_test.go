@@ -43,6 +43,10 @@ func TestVirtualService_actions(t *testing.T) {
 		{"rewrite by the match that holds", "match: [{uri: {prefix: /a/}}, {uri: {prefix: /bb/}}], rewrite: {uri: /}, " + toReviews,
 			request{target: "/bb/c/d"}, "200 reviews v1 /c/d reviews", "OK reviews v1 /c/d reviews"},
 
+		{"rewrite keeps what it leaves", "match: [{uri: {prefix: /old/}}], rewrite: {uri: /n w/}, " + toReviews,
+			request{target: "/old/a%2Fb%20c"}, "200 reviews v1 /n%20w/a%2Fb%20c reviews", ""},
+		{"redirect keeps what it leaves", "match: [{uri: {prefix: /old/}}], redirect: {prefixRewrite: /new/}",
+			request{target: "/old/a%2Fb"}, "301 http://reviews/new/a%2Fb", ""},
 		{"redirect of the path", "redirect: {uri: /new}", request{target: "/old/x?q=1"}, "301 http://reviews/new?q=1", "Unknown route: redirect to http://reviews/new, which gRPC does not follow"},
 		{"redirect of the prefix", "match: [{uri: {prefix: /old}}], redirect: {prefixRewrite: /new, redirectCode: 308}",
 			request{target: "/old/x?q=1"}, "308 http://reviews/new/x?q=1", "Unknown route: redirect to http://reviews/new/x, which gRPC does not follow"},

@@ -6,6 +6,7 @@ package meshgrpc
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -19,8 +20,12 @@ var _ enmesh.Copier = (*unaryCall)(nil)
 
 // Copy makes the call a second time, with a message and metadata of its own: the
 // caller may change his when his call is over. A message that is not protobuf, or
-// larger than 64 KiB, is not copied.
+// larger than 64 KiB, is not copied, nor is a call to a target that the mesh does not
+// resolve: its copy could go nowhere but where the call goes.
 func (x *unaryCall) Copy(ctx context.Context, c *enmesh.Call) (*enmesh.Carrier, error) {
+	if target := x.cc.Target(); !strings.HasPrefix(target, Scheme+":") {
+		return nil, fmt.Errorf("%w: the mesh does not resolve %q", enmesh.ErrNoCopy, target)
+	}
 	req, ok := x.req.(proto.Message)
 	if !ok {
 		return nil, fmt.Errorf("%w: its message is a %T", enmesh.ErrNoCopy, x.req)

@@ -20,8 +20,12 @@ const absorbLimit = 64 << 10
 var _ enmesh.Copier = (*exchange)(nil)
 
 // Copy makes the request a second time, with a body of at most the [ReplayLimit] that
-// is kept or can be had again. An upgrade is not copied.
+// is kept or can be had again. An upgrade is not copied, nor anything without a Source:
+// the copy could go nowhere but where the call goes.
 func (x *exchange) Copy(ctx context.Context, c *enmesh.Call) (*enmesh.Carrier, error) {
+	if x.t.source == nil {
+		return nil, fmt.Errorf("%w: the transport has no Source", enmesh.ErrNoCopy)
+	}
 	if x.in.Method == http.MethodConnect || x.header.m["Upgrade"] != nil {
 		return nil, fmt.Errorf("%w: it leaves HTTP", enmesh.ErrNoCopy)
 	}

@@ -31,6 +31,21 @@ func checkRedirect(c cursor, r *networking.HTTPRedirect) {
 	}
 }
 
+// checkPrefixRewrite holds that a redirect of the prefix has one in every match. A match
+// without a uri has the prefix "/".
+func checkPrefixRewrite(c cursor, r *networking.HTTPRoute) {
+	if r.GetRedirect().GetPrefixRewrite() == "" {
+		return
+	}
+	for i, m := range r.GetMatch() {
+		switch m.GetUri().GetMatchType().(type) {
+		case *networking.StringMatch_Exact, *networking.StringMatch_Regex:
+			c.field("redirect").field("prefixRewrite").refuse("match %d has no prefix to rewrite: match a prefix, or use uri", i)
+			return
+		}
+	}
+}
+
 func checkDirectResponse(c cursor, r *networking.HTTPDirectResponse) {
 	if r == nil {
 		return

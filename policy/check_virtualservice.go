@@ -86,6 +86,7 @@ func checkHTTPRoute(c cursor, r *networking.HTTPRoute) {
 	checkRetries(c.field("retries"), r.GetRetries())
 	checkFault(c.field("fault"), r.GetFault())
 	checkRedirect(c.field("redirect"), r.GetRedirect())
+	checkPrefixRewrite(c, r)
 	checkDirectResponse(c.field("directResponse"), r.GetDirectResponse())
 	checkRewrite(c.field("rewrite"), r.GetRewrite())
 	checkMirrors(c, r)

@@ -75,6 +75,18 @@ func directOf(r *networking.HTTPDirectResponse) *route.Direct {
 	return &route.Direct{Status: int(r.GetStatus()), Body: r.GetBody().GetString_() + string(r.GetBody().GetBytes())}
 }
 
+// idle says what a rule that answers by itself has no use for.
+func idle(c cursor, r *networking.HTTPRoute) {
+	if len(r.GetRoute()) > 0 {
+		return
+	}
+	for _, field := range []string{"mirror", "mirrors", "mirrorPercentage", "mirrorPercent", "timeout", "retries", "headers.request"} {
+		if at := (cursor{c.doc, c.path + "." + field}); at.isSet() {
+			at.note(Ignored, "the rule sends no calls on: there is nothing to do it to")
+		}
+	}
+}
+
 // largeBody is from where on Istio warns of a direct response, in bytes.
 const largeBody = 100 << 10
 

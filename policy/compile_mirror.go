@@ -13,11 +13,6 @@ import (
 // all of them; one of 0 is none, as in Istio.
 func (b *builder) mirrors(c cursor, r *networking.HTTPRoute) []Mirror {
 	if len(r.GetRoute()) == 0 {
-		for _, field := range []string{"mirror", "mirrors"} {
-			if at := c.field(field); at.isSet() {
-				at.note(Ignored, "the rule sends no calls on, so that there is nothing to mirror")
-			}
-		}
 		return nil
 	}
 	var out []Mirror

@@ -115,7 +115,7 @@ func (b *builder) settled(d *document, r *networking.HTTPRoute) *networking.HTTP
 }
 
 func copied(r *networking.HTTPRoute) *networking.HTTPRoute {
-	out, _ := proto.Clone(r).(*networking.HTTPRoute) //nolint:errcheck // a clone is of the same type
+	out, _ := proto.Clone(r).(*networking.HTTPRoute) // a clone is of the same type
 	return out
 }
 

@@ -92,7 +92,7 @@ func inside(root, leaf *networking.HTTPMatchRequest) bool {
 		narrower(root.GetMethod(), leaf.GetMethod()) &&
 		narrower(root.GetAuthority(), leaf.GetAuthority()) &&
 		allNarrower(root.GetHeaders(), leaf.GetHeaders()) &&
-		allNarrower(root.GetWithoutHeaders(), leaf.GetWithoutHeaders()) &&
+		allNarrower(leaf.GetWithoutHeaders(), root.GetWithoutHeaders()) && // what is wider takes less
 		allNarrower(root.GetQueryParams(), leaf.GetQueryParams()) &&
 		agree(root.GetPort(), leaf.GetPort()) &&
 		agree(root.GetSourceNamespace(), leaf.GetSourceNamespace()) &&

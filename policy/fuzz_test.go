@@ -99,7 +99,7 @@ func holdsTogether(t *testing.T, data []byte) {
 // ruleHoldsTogether holds that the packages below take what a rule was compiled to.
 func ruleHoldsTogether(t *testing.T, r *policy.Rule) {
 	t.Helper()
-	if r.Refused == "" && r.Redirect == nil && r.Direct == nil && len(r.Split) == 0 {
+	if r.Redirect == nil && r.Direct == nil && len(r.Split) == 0 {
 		t.Fatalf("rule %s has no target", r.Origin)
 	}
 	actionsHoldTogether(t, r)

@@ -26,7 +26,7 @@ type Rule struct {
 	Name     string // the rule's own, else the VirtualService's and the rule's number: "reviews-0"
 	Origin   string // file:line
 	Match    []*route.Match
-	Split    []Target        // at least one, unless Redirect, Direct or Refused is set
+	Split    []Target        // at least one, unless Redirect or Direct is set
 	Redirect *route.Redirect // instead of Split: where callers are sent
 	Direct   *route.Direct   // instead of Split: what calls are answered with
 	Headers  route.Headers   // edits for whatever target is chosen
@@ -36,7 +36,6 @@ type Rule struct {
 	PerTry   time.Duration   // of one attempt; 0: none
 	Retry    retry.Config    // MaxAttempts 1: never
 	Fault    fault.Config    // the zero value: none
-	Refused  string          // why calls that match are refused; "" for all rules that Istio has now
 	Document string          // "VirtualService default/reviews"
 
 	all *route.Match // one that holds for every call; nil: none does

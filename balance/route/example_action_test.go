@@ -70,14 +70,14 @@ func ExampleDirect_Middleware() {
 }
 
 func ExampleEditHeaders() {
-	ofTarget := route.Headers{Request: route.Ops{Set: map[string]string{"x-env": "target", "x-canary": "1"}}}
-	ofRule := route.Headers{Request: route.Ops{Set: map[string]string{"x-env": "rule"}}}
-	next := route.EditHeaders(ofTarget, ofRule)(func(_ context.Context, c *enmesh.Call) error {
+	ofRule := route.Headers{Request: route.Ops{Set: map[string]string{"x-env": "rule", "x-rule": "1"}}}
+	ofTarget := route.Headers{Request: route.Ops{Set: map[string]string{"x-env": "target"}}}
+	next := route.EditHeaders(ofRule, ofTarget)(func(_ context.Context, c *enmesh.Call) error {
 		fmt.Println(c.Header)
 		return nil
 	})
 	_ = next(context.Background(), &enmesh.Call{Header: metadata{}})
-	// Output: map[x-canary:[1] x-env:[rule]]
+	// Output: map[x-env:[target] x-rule:[1]]
 }
 
 func ExampleNewMirror() {

@@ -25,10 +25,11 @@ type Headers struct{ Request, Response Ops }
 // Middleware is [EditHeaders] for h alone.
 func (h Headers) Middleware() enmesh.Middleware { return EditHeaders(h) }
 
-// EditHeaders makes the edits of several levels, the most specific first, as Envoy
-// does: where two levels set one header, the later has the last word, on requests and
-// on answers alike, the authority too: Istio has the rule's win over the destination's. It
-// is nil, which enmesh.Chain leaves out, if there is nothing to do.
+// EditHeaders makes the edits of several levels, one after the other: a rule's, then
+// its destination's, which so has the last word where both set one header, on requests
+// and on answers alike. The authority is that of the first level that sets one, as in
+// Istio, where a rule's goes before its destination's. It is nil, which enmesh.Chain
+// leaves out, if there is nothing to do.
 //
 // It stands above a retry, so that it edits once. The answer's header is edited
 // whatever its status; where none came there is nothing to edit.
@@ -42,8 +43,8 @@ func EditHeaders(levels ...Headers) enmesh.Middleware {
 		if e := newEdits(h.Response); e != nil {
 			response = append(response, e)
 		}
-		if a, ok := h.Request.authority(); ok {
-			authority, rewrites = a, true
+		if !rewrites {
+			authority, rewrites = h.Request.authority()
 		}
 	}
 	if len(request)+len(response) == 0 && !rewrites {

@@ -326,3 +326,16 @@ func direct(t testing.TB, d route.Direct) enmesh.Middleware {
 	}
 	return mw
 }
+
+func TestMirror_conform(t *testing.T) {
+	elsewhere := route.Shadow{Share: route.Million, Route: &enmesh.Route{
+		Name: "shadow", Next: func(context.Context, *enmesh.Call) error { return nil },
+	}}
+	enmeshtest.TestMiddleware(t, func() enmesh.Middleware { // one for each of the kit's bubbles
+		m, err := route.NewMirror(route.MirrorConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Middleware(elsewhere)
+	})
+}

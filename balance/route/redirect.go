@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/rawpath"
 )
 
 // PortRule says what becomes of the port in a redirect that names none.
@@ -96,9 +97,9 @@ func (r Redirect) target(m *Match) func(c *enmesh.Call) string {
 		}
 	case r.PrefixRewrite != "":
 		edit := replacing(m, unescapedPath(r.PrefixRewrite))
-		return func(c *enmesh.Call) string { return escaped(edit(c.Path)) + question(c.Query) }
+		return func(c *enmesh.Call) string { return written(c, edit(c.Path)) + question(c.Query) }
 	}
-	return func(c *enmesh.Call) string { return escaped(rooted(c.Path)) + question(c.Query) }
+	return func(c *enmesh.Call) string { return written(c, rooted(c.Path)) + question(c.Query) }
 }
 
 // origin is the scheme and authority of the new address.
@@ -114,8 +115,12 @@ func (r Redirect) origin(c *enmesh.Call) string {
 	return scheme + "://" + printable(r.host(c, was, scheme))
 }
 
-// escaped is a decoded path as a URL has it.
-func escaped(path string) string { return (&url.URL{Path: path}).EscapedPath() }
+// written is a path as a URL has it, what it has in common with the call's as the
+// caller wrote it.
+func written(c *enmesh.Call, path string) string {
+	was, raw := c.Written()
+	return (&url.URL{Path: path, RawPath: rawpath.Keep(was, raw, path)}).EscapedPath()
+}
 
 // question is a raw query as a URL has it, with its mark.
 func question(query string) string {
