@@ -281,9 +281,13 @@ func (l *lab) serve(n int) *backend {
 
 // receipt writes receipts of gRPC calls.
 func (l *lab) receipt(server string) grpc.UnaryServerInterceptor {
+	return receiptsOf(&l.receipts, server)
+}
+
+func receiptsOf(receipts *ledger.Receipts, server string) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		if ids := metadata.ValueFromIncomingContext(ctx, ledger.IDKey); len(ids) == 1 {
-			end := l.receipts.Begin(ids[0], server)
+			end := receipts.Begin(ids[0], server)
 			defer end()
 		}
 		if err := grpc.SetHeader(ctx, metadata.Pairs(ledger.ServerKey, server)); err != nil {
