@@ -106,8 +106,8 @@ type ConnectionConfig struct {
 	// 0 means 8 s, 2 s and 3; ProbeIdle less than 0 means no probes.
 	ProbeIdle, ProbeInterval time.Duration
 	Probes                   int
-	// Prewarm is how many connections are opened to an endpoint when it appears, and kept
-	// open. HTTP only, and no more than MaxConnections: gRPC always has one to each. 0
+	// Prewarm is how many connections are opened to an endpoint when it appears, and made
+	// anew when they end, by IdleTimeout too. HTTP only, and no more than MaxConnections: gRPC always has one to each. 0
 	// means none. It begins with the first call to the destination.
 	Prewarm int
 }
