@@ -133,7 +133,7 @@ func (c ConnectionConfig) Validate() error {
 		return fmt.Errorf("balance: connections: MaxAge %v is less than 0", c.MaxAge)
 	case c.PingTimeout < 0, c.ProbeInterval < 0:
 		return errors.New("balance: connections: PingTimeout or ProbeInterval is less than 0")
-	case c.AgeJitter > 1 || c.AgeJitter != c.AgeJitter:
+	case !(c.AgeJitter <= 1):
 		return fmt.Errorf("balance: connections: AgeJitter %v is not a share", c.AgeJitter)
 	case c.MaxConnections > 0 && c.Prewarm > c.MaxConnections:
 		return fmt.Errorf("balance: connections: Prewarm %d is more than MaxConnections %d", c.Prewarm, c.MaxConnections)

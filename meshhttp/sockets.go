@@ -312,7 +312,7 @@ func (p *sockets) dial(to route) (*socket, error) {
 	}
 	s := &socket{of: p, to: to, conn: conn, sent: m, many: conn.Available() > 1}
 	s.idle = enmesh.Now()
-	if life := p.cfg.Lifetime(rand.Float64()); life > 0 { //nolint:gosec // when a connection ends is no secret
+	if life := p.cfg.Lifetime(rand.Float64()); life > 0 {
 		s.until = s.idle.Add(life)
 	}
 	return s, nil

@@ -203,7 +203,7 @@ func TestSockets_overflowGoesElsewhere(t *testing.T) {
 	}
 	<-held
 	<-held
-	if _, err := s.client.Post("http://svc/", "text/plain", strings.NewReader("x")); !errors.Is(err, balance.ErrOverflow) { //nolint:bodyclose // it has none
+	if _, err := s.client.Post("http://svc/", "text/plain", strings.NewReader("x")); !errors.Is(err, balance.ErrOverflow) {
 		t.Errorf("both full: got %v, want ErrOverflow", err)
 	}
 	close(release)
@@ -220,7 +220,7 @@ func TestSockets_waitersLeaveWithTheirContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://svc/", http.NoBody)
-	if _, err := s.client.Do(req); enmesh.CodeOf(err) != enmesh.DeadlineExceeded { //nolint:bodyclose // it has none
+	if _, err := s.client.Do(req); enmesh.CodeOf(err) != enmesh.DeadlineExceeded {
 		t.Errorf("got %v, want the caller's deadline", err)
 	}
 	close(release)
@@ -434,7 +434,7 @@ func TestSockets_connectFailureReachesAllWhoWait(t *testing.T) {
 	var all sync.WaitGroup
 	for range 5 {
 		all.Go(func() {
-			_, err := s.client.Get("http://svc/") //nolint:bodyclose // it has none
+			_, err := s.client.Get("http://svc/")
 			if e := enmesh.ErrorOf(err); e == nil || e.Flag != enmesh.FlagConnectFailure || !e.Unsent {
 				t.Errorf("got %v, want UF, unsent", err)
 			}

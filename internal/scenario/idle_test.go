@@ -81,7 +81,7 @@ func race(t *testing.T, n int, around time.Duration, call func(ctx context.Conte
 	var all sync.WaitGroup
 	for i := range callers {
 		all.Go(func() {
-			r := rand.New(rand.NewPCG(14, uint64(i))) //nolint:gosec // pauses are no secret
+			r := rand.New(rand.NewPCG(14, uint64(i)))
 			for j := range n / callers {
 				pause := around - time.Millisecond + time.Duration(r.Int64N(int64(2*time.Millisecond)))
 				select {

@@ -110,7 +110,7 @@ func post(client *http.Client) ledger.Call {
 			return "", err
 		}
 		req.Header.Set(ledger.IDKey, id)
-		resp, err := client.Do(req) //nolint:gosec // the scenario names its own server
+		resp, err := client.Do(req)
 		if err != nil {
 			return "", err
 		}
