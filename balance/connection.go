@@ -106,8 +106,8 @@ type ConnectionConfig struct {
 	// 0 means 8 s, 2 s and 3; ProbeIdle less than 0 means no probes.
 	ProbeIdle, ProbeInterval time.Duration
 	Probes                   int
-	// Prewarm is how many connections are opened to an endpoint when it appears, and kept
-	// open. HTTP only, and no more than MaxConnections: gRPC always has one to each. 0
+	// Prewarm is how many connections are opened to an endpoint when it appears, and made
+	// anew when they end, by IdleTimeout too. HTTP only, and no more than MaxConnections: gRPC always has one to each. 0
 	// means none. It begins with the first call to the destination.
 	Prewarm int
 }
@@ -133,7 +133,7 @@ func (c ConnectionConfig) Validate() error {
 		return fmt.Errorf("balance: connections: MaxAge %v is less than 0", c.MaxAge)
 	case c.PingTimeout < 0, c.ProbeInterval < 0:
 		return errors.New("balance: connections: PingTimeout or ProbeInterval is less than 0")
-	case c.AgeJitter > 1 || c.AgeJitter != c.AgeJitter:
+	case !(c.AgeJitter <= 1):
 		return fmt.Errorf("balance: connections: AgeJitter %v is not a share", c.AgeJitter)
 	case c.MaxConnections > 0 && c.Prewarm > c.MaxConnections:
 		return fmt.Errorf("balance: connections: Prewarm %d is more than MaxConnections %d", c.Prewarm, c.MaxConnections)

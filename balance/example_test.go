@@ -163,3 +163,18 @@ func ExampleSubsetConfig_Among() {
 	fmt.Println("client", cfg.Index, "of", cfg.Count)
 	// Output: client 1 of 3
 }
+
+// How a destination's endpoints are connected to, checked before it is put in force.
+func ExampleConnectionConfig() {
+	cfg := balance.ConnectionConfig{MaxConnections: 10, MaxPending: 20, MaxAge: 10 * time.Minute, Prewarm: 2}
+	fmt.Println(cfg.Validate())
+	cluster := balance.NewCluster(balance.ClusterConfig{Connection: cfg})
+	cluster.Apply([]discovery.Endpoint{{Addrs: []string{"10.0.0.1:9080"}}})
+	fmt.Println(cluster.Set().Connection.MaxAge)
+	cfg.Prewarm = 11
+	fmt.Println(cfg.Validate())
+	// Output:
+	// <nil>
+	// 10m0s
+	// balance: connections: Prewarm 11 is more than MaxConnections 10
+}

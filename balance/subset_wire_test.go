@@ -22,13 +22,13 @@ type onlyCluster struct{ c *balance.Cluster }
 
 func (s onlyCluster) Cluster(enmesh.Destination, enmesh.Protocol) *balance.Cluster { return s.c }
 
-// counted is a listener that counts connections.
-type counted struct {
+// countedServer is a listener that counts connections.
+type countedServer struct {
 	net.Listener
 	accepted atomic.Int32
 }
 
-func (l *counted) Accept() (net.Conn, error) {
+func (l *countedServer) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err == nil {
 		l.accepted.Add(1)
@@ -44,13 +44,13 @@ type empty struct {
 func TestSubset_gRPCDialsNoOther(t *testing.T) {
 	const n, size = 12, 3
 	eps := make([]discovery.Endpoint, n)
-	listeners := make([]*counted, n)
+	listeners := make([]*countedServer, n)
 	for i := range eps {
 		lis, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		listeners[i] = &counted{Listener: lis}
+		listeners[i] = &countedServer{Listener: lis}
 		s := grpc.NewServer()
 		testpb.RegisterTestServiceServer(s, empty{})
 		served := make(chan error, 1)

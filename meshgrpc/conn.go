@@ -130,7 +130,7 @@ func (c *conn) ageLocked(share float64) {
 	if c.gone {
 		return
 	}
-	life := c.set.client().connectionTo(c.view).Lifetime(rand.Float64()) //nolint:gosec // when a connection ends is no secret
+	life := c.set.client().connectionTo(c.view).Lifetime(rand.Float64())
 	if life == 0 {
 		return
 	}

@@ -5,7 +5,6 @@ package meshgrpc_test
 
 import (
 	"context"
-	"io"
 	"net"
 	"sync"
 	"testing"
@@ -27,9 +26,8 @@ type pipeNet struct {
 	conns chan net.Conn
 	done  chan struct{}
 
-	mu     sync.Mutex
-	frozen bool
-	ends   []*freezable
+	mu   sync.Mutex
+	ends []*freezable
 }
 
 func newPipeNet() *pipeNet { return &pipeNet{conns: make(chan net.Conn), done: make(chan struct{})} }
@@ -227,5 +225,3 @@ func TestPulse_foreignServersStandIt(t *testing.T) {
 		})
 	})
 }
-
-var _ io.Closer = (*pipeNet)(nil)

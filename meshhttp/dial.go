@@ -10,8 +10,10 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 )
 
@@ -38,6 +40,7 @@ type dialer struct {
 	handshake time.Duration
 	protocols []string             // ALPN
 	probe     *net.KeepAliveConfig // of TCP; nil: as raw has it
+	up        *atomic.Bool         // the endpoint has answered since it failed last
 }
 
 // speaksHTTP2 reports whether t negotiates HTTP/2 over TLS. Its Clone has been made,
@@ -52,7 +55,7 @@ func speaksHTTP2(t *http.Transport) bool {
 
 // transport is what makes the connections of one endpoint, and what sends over those that
 // are not bounded.
-func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig) *http.Transport {
+func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig, up *atomic.Bool) *http.Transport {
 	t := p.pattern.Clone()
 	t.Proxy = nil
 	speak(t, cfg.Protocol)
@@ -61,7 +64,7 @@ func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig) *ht
 		http2 = cfg.Protocol == balance.HTTP2
 	}
 	d := &dialer{
-		e: e, raw: rawDial(t), timeout: max(cfg.ConnectTimeout, 0), secure: p.secure,
+		e: e, up: up, raw: rawDial(t), timeout: max(cfg.ConnectTimeout, 0), secure: p.secure,
 		plain: t.TLSClientConfig, handshake: t.TLSHandshakeTimeout, protocols: alpn(t, http2),
 	}
 	if p.probes {
@@ -232,7 +235,9 @@ func (d *dialer) try(ctx context.Context, network, addr string) (net.Conn, error
 		ctx, cancel = context.WithTimeout(ctx, d.timeout)
 		defer cancel()
 	}
+	done := d.restIfSlow()
 	conn, err := d.raw(ctx, network, addr)
+	done()
 	if err != nil {
 		return nil, &dialError{addr, err}
 	}
@@ -243,4 +248,24 @@ func (d *dialer) try(ctx context.Context, network, addr string) (net.Conn, error
 		return metered{conn, m}, nil
 	}
 	return conn, nil
+}
+
+// slowConnect is how long connecting to an endpoint that has not answered yet may take
+// until others are preferred. Calls pile up behind it otherwise: HTTP connects when it is
+// called.
+const slowConnect = 250 * time.Millisecond
+
+// restIfSlow has an endpoint rest that takes long to connect to, until it is connected or
+// the time for that is over. One that has answered is known to live.
+func (d *dialer) restIfSlow() (done func()) {
+	if d.timeout <= slowConnect || d.up.Load() {
+		return func() {}
+	}
+	until := enmesh.Now().Add(d.timeout)
+	slow := time.AfterFunc(slowConnect, func() { d.e.Rest(until) })
+	return func() {
+		if now := enmesh.Now(); !slow.Stop() && d.e.EjectedUntil() == until {
+			d.e.Eject(now)
+		}
+	}
 }

@@ -135,6 +135,10 @@ func (x *exchange) unwind(sent *bool) {
 	}
 }
 
+// staleRepeats is how often a call that met a connection which the server had closed is
+// sent again, over another, on a route that does not resend: many may be stale at once.
+const staleRepeats = 3
+
 // send puts the attempt on the wire and reads what came back.
 func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	out, rt, e := x.request(ctx, c)
@@ -143,6 +147,12 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 		return e
 	}
 	resp, err := rt.RoundTrip(out) //nolint:bodyclose // it is handed out, or dropped by Discard
+	for again := 0; err != nil && again < staleRepeats && !x.keeps && x.pool != nil && closedIdle(err) && ctx.Err() == nil; again++ {
+		if out = rewound(out); out == nil {
+			break
+		}
+		resp, err = rt.RoundTrip(out) //nolint:bodyclose // as above
+	}
 	now := enmesh.Now()
 	if err != nil {
 		e := classify(ctx, c, err, x.last.body)

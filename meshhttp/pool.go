@@ -36,6 +36,7 @@ type pool struct {
 	own      *sockets // nil: connections are not bounded
 	http2    bool     // rt may speak HTTP/2
 	cfg      balance.ConnectionConfig
+	up       atomic.Bool // the endpoint has answered since it could not be connected to
 	retired  atomic.Bool
 	wire     atomic.Uint64 // how the endpoint is dialled: see pools.secured
 	backoff  backoff
@@ -132,7 +133,8 @@ func (p *pools) open(e *balance.Endpoint) *pool {
 // build makes the pool of an endpoint as it is to be now.
 func (p *pools) build(e *balance.Endpoint) *pool {
 	cfg := p.settingsOf(e)
-	made := &pool{shared: p.transport(e, cfg), cfg: cfg}
+	made := &pool{cfg: cfg}
+	made.shared = p.transport(e, cfg, &made.up)
 	made.rt = made.shared
 	made.http2 = made.shared.ForceAttemptHTTP2
 	if bounded(cfg) {

@@ -41,6 +41,13 @@ func (s *socket) exhausted() bool {
 	return s.conn.Err() != nil || s.many && s.active == 0 && s.conn.Available() == 0
 }
 
+// stale reports whether it has carried nothing for so long that the server may be about
+// to close it.
+func (s *socket) stale(now enmesh.Instant) bool {
+	limit := s.of.cfg.IdleTimeout
+	return limit > 0 && s.active == 0 && now.Sub(s.idle) >= limit
+}
+
 // full reports whether it has as many calls at once as it may.
 func (s *socket) full() bool {
 	if !s.many {

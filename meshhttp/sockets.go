@@ -56,8 +56,8 @@ func newSockets(t *http.Transport, cfg balance.ConnectionConfig) *sockets {
 	return &sockets{transport: t, cfg: cfg, width: 1}
 }
 
-// RoundTrip sends req over one of the connections. What met one that the server had
-// closed, or was refused by it unprocessed, is sent over another, once, as net/http does.
+// RoundTrip sends req over one of the connections. What the server refused unprocessed is
+// sent over another, once, as net/http does.
 func (p *sockets) RoundTrip(req *http.Request) (*http.Response, error) {
 	to := route{req.URL.Scheme, req.URL.Host}
 	for again := false; ; again = true {
@@ -71,8 +71,11 @@ func (p *sockets) RoundTrip(req *http.Request) (*http.Response, error) {
 			return s.carry(req, resp), nil
 		}
 		p.give(s, true)
-		next := rewound(req, err)
-		if again || next == nil {
+		var next *http.Request
+		if !again && refusedStream(err) {
+			next = rewound(req)
+		}
+		if next == nil {
 			closeBody(req.Body)
 			return nil, err
 		}
@@ -80,11 +83,9 @@ func (p *sockets) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// rewound is req to be sent again, or nil if that is not safe or cannot be done.
-func rewound(req *http.Request, err error) *http.Request {
+// rewound is req to be sent again, or nil if its body cannot be had again.
+func rewound(req *http.Request) *http.Request {
 	switch {
-	case !closedIdle(err) && !refusedStream(err):
-		return nil
 	case req.Body == nil || req.Body == http.NoBody:
 		return req
 	case req.GetBody == nil:
@@ -150,7 +151,7 @@ func (p *sockets) findLocked(to route, done *[]*socket) *socket {
 	now := enmesh.Now()
 	for i := len(p.free) - 1; i >= 0; i-- {
 		s := p.free[i]
-		if s.worn(now) || s.exhausted() {
+		if s.worn(now) || s.exhausted() || s.stale(now) {
 			p.removeLocked(i)
 			p.retireLocked(s, done)
 			continue
@@ -311,7 +312,7 @@ func (p *sockets) dial(to route) (*socket, error) {
 	}
 	s := &socket{of: p, to: to, conn: conn, sent: m, many: conn.Available() > 1}
 	s.idle = enmesh.Now()
-	if life := p.cfg.Lifetime(rand.Float64()); life > 0 { //nolint:gosec // when a connection ends is no secret
+	if life := p.cfg.Lifetime(rand.Float64()); life > 0 {
 		s.until = s.idle.Add(life)
 	}
 	return s, nil

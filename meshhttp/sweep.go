@@ -38,7 +38,8 @@ func (p *sockets) pace() time.Duration {
 }
 
 // sweepIdle closes the connections that were idle for too long, are too old, or were
-// closed by the server, and makes those anew that are to be kept.
+// closed by the server, and makes those anew that are to be kept: a warm one that is
+// kept for ever is closed by the server just when it is wanted.
 func (p *sockets) sweepIdle() {
 	var done []*socket
 	p.mu.Lock()
@@ -46,7 +47,7 @@ func (p *sockets) sweepIdle() {
 	now := enmesh.Now()
 	for i := 0; i < len(p.free); {
 		s := p.free[i]
-		if s.active == 0 && (s.worn(now) || s.exhausted() || p.idleLocked(s, now)) {
+		if s.active == 0 && (s.worn(now) || s.exhausted() || s.stale(now)) {
 			p.removeLocked(i)
 			p.retireLocked(s, &done)
 			continue
@@ -57,13 +58,6 @@ func (p *sockets) sweepIdle() {
 	p.sweepLaterLocked()
 	p.mu.Unlock()
 	closeAll(done)
-}
-
-// idleLocked reports whether a connection has carried nothing for too long, and is not one
-// that is kept open all the same. Those used least are the first of p.free.
-func (p *sockets) idleLocked(s *socket, now enmesh.Instant) bool {
-	limit := p.cfg.IdleTimeout
-	return limit > 0 && now.Sub(s.idle) >= limit && p.count > p.cfg.Prewarm
 }
 
 func closeAll(done []*socket) {

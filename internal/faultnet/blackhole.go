@@ -38,8 +38,9 @@ func Blackhole(t testing.TB) string {
 		t.Fatalf("faultnet: the socket's name is a %T", name)
 	}
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(in4.Port))
+	full := net.Dialer{Timeout: 100 * time.Millisecond}
 	for range 64 {
-		c, err := net.DialTimeout("tcp", addr, 100*time.Millisecond)
+		c, err := full.DialContext(t.Context(), "tcp", addr)
 		if err != nil {
 			return addr
 		}

@@ -4,6 +4,7 @@
 package faultnet
 
 import (
+	"context"
 	"net"
 	"sync"
 	"testing"
@@ -14,6 +15,8 @@ type Link struct {
 	listener net.Listener
 	target   string
 	running  sync.WaitGroup
+	ctx      context.Context //nolint:containedctx // of dials, ended by close
+	cancel   context.CancelFunc
 
 	mu     sync.Mutex // guards what follows
 	conns  map[net.Conn]struct{}
@@ -25,11 +28,13 @@ type Link struct {
 // NewLink forwards connections to target until the test ends.
 func NewLink(t testing.TB, target string) *Link {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := &Link{listener: listener, target: target, conns: map[net.Conn]struct{}{}}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.running.Go(l.accept)
 	t.Cleanup(l.close)
 	return l
@@ -74,6 +79,7 @@ func (l *Link) Cut() {
 }
 
 func (l *Link) close() {
+	l.cancel()
 	l.Thaw()
 	l.mu.Lock()
 	l.closed = true
@@ -99,7 +105,8 @@ func (l *Link) serve(near net.Conn) {
 	}
 	defer l.drop(near)
 	l.wait()
-	far, err := net.Dial("tcp", l.target)
+	var dialer net.Dialer
+	far, err := dialer.DialContext(l.ctx, "tcp", l.target)
 	if err != nil || !l.keep(far) {
 		return
 	}

@@ -105,18 +105,27 @@ func (l *lab) serve(n int) *backend {
 	return b
 }
 
-// receipt writes receipts of gRPC calls.
+// receipt writes receipts of gRPC calls, and answers as the backend is to.
 func (l *lab) receipt(b *backend) grpc.UnaryServerInterceptor {
+	receipts := receiptsOf(&l.receipts, b.name)
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		return receipts(ctx, req, info, func(ctx context.Context, req any) (any, error) {
+			if f := b.fault(); f != nil {
+				return nil, status.Error(f.code, "as the test asked")
+			}
+			return next(ctx, req)
+		})
+	}
+}
+
+func receiptsOf(receipts *ledger.Receipts, server string) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		if ids := metadata.ValueFromIncomingContext(ctx, ledger.IDKey); len(ids) == 1 {
-			end := l.receipts.Begin(ids[0], b.name)
+			end := receipts.Begin(ids[0], server)
 			defer end()
 		}
-		if err := grpc.SetHeader(ctx, metadata.Pairs(ledger.ServerKey, b.name)); err != nil {
+		if err := grpc.SetHeader(ctx, metadata.Pairs(ledger.ServerKey, server)); err != nil {
 			return nil, err
-		}
-		if f := b.fault(); f != nil {
-			return nil, status.Error(f.code, "as the test asked")
 		}
 		return next(ctx, req)
 	}
