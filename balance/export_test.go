@@ -8,4 +8,5 @@ var (
 	PowerOfTwoFrom   = powerOfTwoFrom
 	LeastRequestFrom = leastRequestFrom
 	RandomFrom       = randomFrom
+	LayOut           = layOut
 )
