@@ -55,7 +55,8 @@ func layOut(turns []uint32) []uint32 {
 		}
 		i := d.pop()
 		round[place] = i
-		if d.had[i]++; d.had[i] < uint64(turns[i]) {
+		d.had[i]++
+		if d.had[i] < uint64(turns[i]) {
 			d.wait(i, uint64(place)+1)
 		}
 	}

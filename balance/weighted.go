@@ -13,7 +13,7 @@ import (
 // spread evenly over the round: after any number of turns an endpoint has had what its
 // weight says to within less than one turn, and none has more turns in a row than it
 // has in nginx's smooth weighted round robin, mostly fewer: weights 5, 1 and 1 give
-// a b a a c a a, where nginx gives a a b a c a a. (Tijdeman, "The chairman assignment
+// "abaacaa", where nginx gives "aabacaa". (Tijdeman, "The chairman assignment
 // problem", Discrete Mathematics 1980, has the problem and the bound; the order is that of
 // worst-case fair queueing, Bennett and Zhang, "WF2Q", INFOCOM 1996.)
 //
