@@ -97,17 +97,20 @@ func (u *urn) one() int {
 
 // two draws two indexes: different ones where weights are equal. Where they differ
 // the draws are independent and may meet, which is what keeps the shares right. The
-// urn holds at least two.
-func (u *urn) two() (int, int) {
-	if u.share != nil {
-		return u.table.At(u.random()), u.table.At(u.random())
-	}
+// urn holds at least two. spare is what the first draw leaves of its random bits: 2^32/n
+// values that say nothing of the index, for a toss that needs no other word.
+func (u *urn) two() (i, j int, spare uint32) {
 	r := u.random()
-	i, j := within(uint32(r>>32), len(u.eps)), within(uint32(r), len(u.eps)-1)
+	n := uint64(len(u.eps))
+	spare = uint32(r >> 32 * n)
+	if u.share != nil {
+		return u.table.At(r), u.table.At(u.random()), spare
+	}
+	i, j = int(r>>32*n>>32), within(uint32(r), int(n)-1)
 	if j >= i {
 		j++
 	}
-	return i, j
+	return i, j, spare
 }
 
 // pending is the load of endpoint i: its calls in flight over its weight, so scaled

@@ -13,6 +13,7 @@ var (
 	RingHashFrom     = ringHashFrom
 	MaglevFrom       = maglevFrom
 	SlowStartFrom    = slowStartFrom
+	LayOut           = layOut
 )
 
 // RingSize is how many points the ring of a picker has.

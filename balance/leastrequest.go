@@ -37,7 +37,7 @@ func (p *leastRequest) Pick(c *enmesh.Call) (*Endpoint, error) {
 
 // least makes one round of draws; nil: none of them is usable.
 func (p *leastRequest) least(c *enmesh.Call, retried bool) *Endpoint {
-	i, j := p.two()
+	i, j, _ := p.two()
 	best, load := p.better(nil, 0, i, c, retried)
 	best, load = p.better(best, load, j, c, retried)
 	for range p.choices - 2 {

@@ -38,11 +38,11 @@ func (p *powerOfTwo) Pick(c *enmesh.Call) (*Endpoint, error) {
 	}
 	retried := hasTried(c)
 	for range redraws {
-		i, j := p.two()
+		i, j, spare := p.two()
 		a, b := p.eps[i], p.eps[j]
 		switch useA, useB := usable(a, c, retried), usable(b, c, retried); {
 		case useA && useB:
-			if p.cheaper(i, j, c) {
+			if p.cheaper(i, j, spare, c) {
 				return a, nil
 			}
 			return b, nil
@@ -56,7 +56,7 @@ func (p *powerOfTwo) Pick(c *enmesh.Call) (*Endpoint, error) {
 }
 
 // cheaper reports whether endpoint i costs no more than j.
-func (p *powerOfTwo) cheaper(i, j int, c *enmesh.Call) bool {
+func (p *powerOfTwo) cheaper(i, j int, spare uint32, c *enmesh.Call) bool {
 	a, tickA := p.eps[i].host.price.load()
 	b, tickB := p.eps[j].host.price.load()
 	switch {
@@ -69,20 +69,20 @@ func (p *powerOfTwo) cheaper(i, j int, c *enmesh.Call) bool {
 	}
 	flightA, flightB := p.pending(i), p.pending(j)
 	if flightA == flightB {
-		return p.toss(a, b)
+		return toss(a, b, spare)
 	}
 	return a*(flightA+1) <= b*(flightB+1)
 }
 
 // toss decides between two that differ by their estimates alone, a being the first's.
-func (p *powerOfTwo) toss(a, b float64) bool {
+func toss(a, b float64, random uint32) bool {
 	switch lead, all := b-a, a+b; {
 	case lead > all/2:
 		return true
 	case lead < -all/2:
 		return false
 	default:
-		return float64(uint32(p.random()>>32))*all < (lead+all/2)*(1<<32)
+		return float64(random)*all < (lead+all/2)*(1<<32)
 	}
 }
 

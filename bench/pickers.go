@@ -50,8 +50,8 @@ var pickerRows = []pickerRow{
 	{Name: "grpc-lr", Title: "grpc-go least_request", Most: grpcMost, Make: grpcPicker(leastrequest.Name, `{"choiceCount": 2}`)},
 	{Name: "lr", Title: "LeastRequest(2)", Versus: "grpc-lr", Limit: 1, Flat: true, Make: pickAndDone(balance.LeastRequest(2), even)},
 	{Name: "lr-weights", Title: "LeastRequest(2), weights", Versus: "grpc-lr", Limit: 1, Flat: true, Make: pickAndDone(balance.LeastRequest(2), uneven)},
-	{Name: "ewma", Title: "PowerOfTwo", Versus: "grpc-lr", Limit: 1, Flat: true, Make: pickAndDone(balance.PowerOfTwo(), even)},
-	{Name: "ewma-weights", Title: "PowerOfTwo, weights", Versus: "grpc-lr", Limit: 1, Flat: true, Make: pickAndDone(balance.PowerOfTwo(), uneven)},
+	{Name: "ewma", Title: "PowerOfTwo", Versus: "grpc-lr", Flat: true, Make: pickAndDone(balance.PowerOfTwo(), even)},
+	{Name: "ewma-weights", Title: "PowerOfTwo, weights", Versus: "grpc-lr", Flat: true, Make: pickAndDone(balance.PowerOfTwo(), uneven)},
 	{Name: "random", Title: "Random, weights", Flat: true, Make: pickAndDone(balance.Random(), uneven)},
 
 	{Name: "grpc-ring", Title: "grpc-go ring_hash", Most: grpcMost, Make: grpcPicker(ringhash.Name, `{"requestHashHeader": "user"}`)},

@@ -17,10 +17,9 @@ import (
 type readyConn struct {
 	balancer.ClientConn // methods that no balancer here calls
 
-	mu        sync.Mutex // guards what follows
-	latest    balancer.State
-	queue     []func()
-	connected int
+	mu     sync.Mutex // guards what follows
+	latest balancer.State
+	queue  []func()
 }
 
 func (cc *readyConn) NewSubConn(_ []resolver.Address, o balancer.NewSubConnOptions) (balancer.SubConn, error) {
@@ -37,12 +36,6 @@ func (cc *readyConn) state() balancer.State {
 	cc.mu.Lock()
 	defer cc.mu.Unlock()
 	return cc.latest
-}
-
-func (cc *readyConn) connections() int {
-	cc.mu.Lock()
-	defer cc.mu.Unlock()
-	return cc.connected
 }
 
 func (*readyConn) ResolveNow(resolver.ResolveNowOptions) {}
@@ -90,9 +83,6 @@ func (s *readySubConn) Connect() {
 		for _, to := range []connectivity.State{connectivity.Connecting, connectivity.Ready} {
 			s.cc.later(func() { s.listen(balancer.SubConnState{ConnectivityState: to}) })
 		}
-		s.cc.mu.Lock()
-		defer s.cc.mu.Unlock()
-		s.cc.connected++
 	})
 }
 
