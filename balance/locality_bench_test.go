@@ -134,3 +134,24 @@ func ExampleLocality() {
 	// 10.0.0.3:80 in eu/b
 	// 10.0.0.1:80 in us/a
 }
+
+func ExampleTiersOf() {
+	cluster := balance.NewCluster(balance.ClusterConfig{
+		Algorithm: balance.Locality(balance.LocalityConfig{
+			Local:            discovery.Locality{Region: "eu"},
+			OutlierDetection: true,
+		}, balance.RoundRobin()),
+	})
+	cluster.Apply([]discovery.Endpoint{
+		{Addrs: []string{"10.0.0.1:80"}, Locality: discovery.Locality{Region: "eu"}},
+		{Addrs: []string{"10.0.0.2:80"}, Locality: discovery.Locality{Region: "eu"}},
+		{Addrs: []string{"10.0.0.3:80"}, Locality: discovery.Locality{Region: "us"}},
+	})
+	cluster.Set().Endpoints[0].SetHealthy(false)
+	for i, tier := range balance.TiersOf(cluster.Picker()) {
+		fmt.Printf("tier %d: %d of %d healthy, %.0f%% of the load\n", i, tier.Healthy, tier.Total, 100*tier.Load)
+	}
+	// Output:
+	// tier 0: 1 of 2 healthy, 70% of the load
+	// tier 1: 1 of 1 healthy, 30% of the load
+}

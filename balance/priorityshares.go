@@ -18,6 +18,9 @@ type shares struct {
 	slots []slot // tier by tier, without load too: a pick may have to look there
 	draws []draw // with none of the loaded tiers left out, the first, the first two, ...
 
+	sums   []tally // of each tier
+	panics []bool  // of each tier
+
 	version uint64         // HealthVersion that was summed up
 	census  *census        // of the client's peers
 	until   enmesh.Instant // when the soonest ejection or drain ends; 0: none
@@ -28,6 +31,7 @@ type shares struct {
 type slot struct {
 	picker Picker
 	tier   int
+	part   int     // of the tier; below 0: all of it
 	weight float64 // of the tier's load
 }
 
@@ -168,31 +172,31 @@ func (l *levels) sum(now enmesh.Instant) *shares {
 		}
 		s.until = sooner(s.until, tallies[i].until)
 	}
-	panics := inPanic(tallies, l.threshold)
+	s.sums, s.panics = tallies, inPanic(tallies, l.threshold)
 	for i := range l.tiers {
-		s.fill(l, i, panics[i], tallies[i], parts[i])
+		s.fill(l, i, parts[i])
 	}
-	s.share(tallies, panics, l.remoteAfter > 0)
+	s.share(l.remoteAfter > 0)
 	return s
 }
 
 // fill adds the slots of a tier.
-func (s *shares) fill(l *levels, i int, panics bool, sum tally, parts []tally) {
+func (s *shares) fill(l *levels, i int, parts []tally) {
 	t := &l.tiers[i]
-	if panics {
-		s.slots = append(s.slots, slot{l.panicPicker(t), i, 1})
+	if s.panics[i] {
+		s.slots = append(s.slots, slot{l.panicPicker(t), i, -1, 1})
 		return
 	}
 	weights := t.weights(parts)
 	if t.picker != nil {
-		weights = s.zoneWeights(l, t, sum, parts)
+		weights = s.zoneWeights(l, t, s.sums[i], parts)
 	}
 	if weights == nil {
-		s.slots = append(s.slots, slot{t.picker, i, 1})
+		s.slots = append(s.slots, slot{t.picker, i, -1, 1})
 		return
 	}
 	for j, w := range weights {
-		s.slots = append(s.slots, slot{t.parts[j].picker, i, w})
+		s.slots = append(s.slots, slot{t.parts[j].picker, i, j, w})
 	}
 }
 
@@ -238,14 +242,14 @@ func (s *shares) zoneWeights(l *levels, t *tier, sum tally, parts []tally) []flo
 }
 
 // share divides the load.
-func (s *shares) share(tallies []tally, panics []bool, leave bool) {
-	health := make([]float64, len(tallies))
-	for i := range tallies {
-		health[i] = tallies[i].health()
+func (s *shares) share(leave bool) {
+	health := make([]float64, len(s.sums))
+	for i := range s.sums {
+		health[i] = s.sums[i].health()
 	}
 	loads := spread(health)
-	if all(panics) || loads == nil {
-		loads = bySize(tallies)
+	if all(s.panics) || loads == nil {
+		loads = bySize(s.sums)
 	}
 	s.draws = append(s.draws, s.drawOf(loads))
 	for i := range health {
@@ -298,7 +302,8 @@ func bySize(tallies []tally) []float64 {
 	return loads
 }
 
-// drawOf lays the slots' shares one after the other.
+// drawOf lays the slots' shares one after the other, and gives the last with a load what
+// rounding has lost.
 func (s *shares) drawOf(loads []float64) draw {
 	d := draw{only: -1, ends: make([]uint64, len(s.slots))}
 	var sum float64
@@ -316,7 +321,7 @@ func (s *shares) drawOf(loads []float64) draw {
 		d.only = last
 	}
 	for i := last; i < len(d.ends); i++ {
-		d.ends[i] = 1 << 32 // whatever rounding has lost
+		d.ends[i] = 1 << 32
 	}
 	return d
 }
