@@ -29,6 +29,7 @@ type host struct {
 	until    atomic.Int64  // an Instant: when the ejection ends
 	closes   atomic.Int64  // an Instant: when a drain ends
 	gates    atomic.Pointer[[]enmesh.Gate]
+	met      atomic.Bool // a view of it has been connected
 	info     atomic.Pointer[discovery.Endpoint]
 
 	id      identity
@@ -134,7 +135,12 @@ func (e *Endpoint) Ready() bool {
 
 // SetReady is for the adapter that owns the connections of this view. The
 // endpoints of a Cluster start ready, their views do not.
-func (e *Endpoint) SetReady(ready bool) { e.ready.Store(ready) }
+func (e *Endpoint) SetReady(ready bool) {
+	e.ready.Store(ready)
+	if ready && !e.host.met.Load() {
+		e.host.met.Store(true)
+	}
+}
 
 // Gone reports whether the endpoint has left its cluster's set. It never comes
 // back: an instance that does is a new Endpoint.

@@ -33,7 +33,8 @@ const (
 // bad, at 50% it keeps 70%, and at 100% all goes on. An endpoint is healthy as
 // [Endpoint.Healthy] says, and in a list of views when it is connected, besides. The
 // cluster's present set says how many there are, so whatever leaves endpoints out
-// belongs inside; those that drain do not count. Endpoints are counted, not weighed.
+// belongs inside; those that drain do not count, nor among views those that were never
+// connected. Endpoints are counted, not weighed.
 // [TiersOf] tells all this of a picker.
 //
 // Health is summed up again by one pick after it has changed, or after the soonest
@@ -101,9 +102,7 @@ func newSorter(cfg LocalityConfig) *sorter {
 		return s
 	}
 	if len(cfg.Distribute) > 0 {
-		if known {
-			s.distribute(cfg.Distribute)
-		}
+		s.distribute(cfg.Distribute)
 		return s
 	}
 	if s.zones = cfg.ZoneAware.Enabled && known; s.zones {

@@ -77,6 +77,26 @@ func BenchmarkLocality(b *testing.B) {
 	}
 }
 
+func BenchmarkLocalityParallel(b *testing.B) {
+	for _, dead := range []int{0, 25} {
+		c := balance.NewCluster(balance.ClusterConfig{Algorithm: balance.Locality(prefer, nil)})
+		c.Apply(in(50, "r1/z1/s1", "r2/z1/s1"))
+		bad(c, "r1/z1/s1", dead)
+		b.Run(fmt.Sprintf("bad=%d of 50", dead), func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				call := &enmesh.Call{Clock: enmesh.Now()}
+				for pb.Next() {
+					if _, err := c.Picker().Pick(call); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
 // What one pick pays when health has changed.
 func BenchmarkLocality_sum(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10_000} {

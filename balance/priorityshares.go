@@ -78,7 +78,7 @@ func scatter(key uint64) uint64 {
 // tally is the sum of a group's health.
 type tally struct {
 	healthy int            // and connected
-	total   int            // that the cluster has, but for those that drain
+	total   int            // that the cluster has, but for those that drain or were never connected
 	open    int            // connected and taking calls, whatever their health
 	ending  int            // of these, about to end
 	until   enmesh.Instant // when the soonest of them changes by itself; 0: none does
@@ -108,6 +108,8 @@ func (t *tally) health() float64 {
 	return min(1, overprovision*float64(t.healthy)/float64(t.total))
 }
 
+// tally sums up a group. Where the list is one of views, an endpoint counts from its first
+// connection on: a new one, that may still be starting, drives no load away.
 func (g *group) tally(now enmesh.Instant) tally {
 	var t tally
 	for _, e := range g.listed {
@@ -130,8 +132,9 @@ func (g *group) tally(now enmesh.Instant) tally {
 		return t
 	}
 	t.total = 0
+	views := len(g.listed) > 0 && g.listed[0] != &g.listed[0].host.self
 	for _, e := range g.all {
-		if counts, _, _ := e.host.standing(now); counts {
+		if counts, _, _ := e.host.standing(now); counts && (!views || e.host.met.Load()) {
 			t.total++
 		}
 	}

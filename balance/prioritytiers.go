@@ -9,7 +9,7 @@ import "github.com/enmesh-go/enmesh/discovery"
 type Tier struct {
 	Load    float64 // its share of first attempts, 0 to 1
 	Healthy int     // endpoints that are, and are connected
-	Total   int     // endpoints that the cluster has there, but for those that drain
+	Total   int     // endpoints that count: the cluster has them, they do not drain, views of them were connected
 	Panic   bool    // health is left aside
 	// Parts are the localities that are weighed; none where the tier is one whole.
 	Parts []TierPart
