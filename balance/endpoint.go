@@ -133,6 +133,25 @@ func (e *Endpoint) Ready() bool {
 	return barred == 0 || barred&^passing == 0 && !e.host.heldBack(barred, enmesh.Now())
 }
 
+// reading is the clock, read when it is first asked for.
+type reading enmesh.Instant
+
+func (r *reading) now() enmesh.Instant {
+	if *r == 0 {
+		*r = reading(enmesh.Now())
+	}
+	return enmesh.Instant(*r)
+}
+
+// readyAt is Ready for who asks many endpoints with one reading of the clock.
+func (e *Endpoint) readyAt(clock *reading) bool {
+	if !e.ready.Load() {
+		return e.origin != nil && e.origin.answers()
+	}
+	barred := e.host.barred.Load()
+	return barred == 0 || barred&^passing == 0 && !e.host.heldBack(barred, clock.now())
+}
+
 // SetReady is for the adapter that owns the connections of this view. The
 // endpoints of a Cluster start ready, their views do not.
 func (e *Endpoint) SetReady(ready bool) {

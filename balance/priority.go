@@ -113,7 +113,7 @@ func worth(e *Endpoint, c *enmesh.Call) int {
 	case e == nil:
 		return 0
 	case !e.Ready():
-		return e.resort() // 1 or 2; 0 if that has just changed
+		return e.resort(new(reading)) // 1 or 2; 0 if that has just changed
 	case !hasTried(c):
 		return worthAll
 	case c.Tried(e.itself()):
