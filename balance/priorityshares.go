@@ -5,13 +5,6 @@ package balance
 
 import "github.com/enmesh-go/enmesh"
 
-// overprovision is how much more load healthy endpoints are taken to bear than falls to
-// them when all are: Envoy's default overprovisioning factor.
-const overprovision = 1.4
-
-// negligible is less than any share that is meant.
-const negligible = 1e-9
-
 // shares is who gets how much of the load, as of some health. It is not written once it
 // is published.
 type shares struct {
@@ -75,90 +68,6 @@ func scatter(key uint64) uint64 {
 	return key ^ key>>31
 }
 
-// tally is the sum of a group's health.
-type tally struct {
-	healthy int            // and connected
-	total   int            // that the cluster has, but for those that drain or were never connected
-	open    int            // connected and taking calls, whatever their health
-	ending  int            // of these, about to end
-	until   enmesh.Instant // when the soonest of them changes by itself; 0: none does
-}
-
-func (t *tally) add(o tally) {
-	t.healthy += o.healthy
-	t.total += o.total
-	t.open += o.open
-	t.ending += o.ending
-	t.until = sooner(t.until, o.until)
-}
-
-// sooner is the earlier of two instants, of which 0 is never.
-func sooner(a, b enmesh.Instant) enmesh.Instant {
-	if a == 0 || b != 0 && b < a {
-		return b
-	}
-	return a
-}
-
-// health is the part of the load that a group can take, 0 to 1.
-func (t *tally) health() float64 {
-	if t.total == 0 {
-		return 0
-	}
-	return min(1, overprovision*float64(t.healthy)/float64(t.total))
-}
-
-// tally sums up a group. Where the list is one of views, an endpoint counts from its first
-// connection on: a new one, that may still be starting, drives no load away.
-func (g *group) tally(now enmesh.Instant) tally {
-	var t tally
-	for _, e := range g.listed {
-		counts, healthy, until := e.host.standing(now)
-		t.until = sooner(t.until, until)
-		if e.host.barred.Load()&^passing == 0 && e.ready.Load() {
-			t.open++
-			switch {
-			case healthy:
-				t.healthy++
-			case !counts:
-				t.ending++
-			}
-		}
-		if counts {
-			t.total++
-		}
-	}
-	if sameList(g.listed, g.all) {
-		return t
-	}
-	t.total = 0
-	views := len(g.listed) > 0 && g.listed[0] != &g.listed[0].host.self
-	for _, e := range g.all {
-		if counts, _, _ := e.host.standing(now); counts && (!views || e.host.met.Load()) {
-			t.total++
-		}
-	}
-	return t
-}
-
-// standing is what an endpoint adds to its group's health: whether it counts at all,
-// whether as healthy, and when that changes by itself, if ever.
-func (h *host) standing(now enmesh.Instant) (counts, healthy bool, until enmesh.Instant) {
-	barred := h.barred.Load()
-	switch {
-	case barred == 0:
-		return true, true, 0
-	case barred&^passing != 0:
-		return false, false, 0
-	case barred&closing != 0 && h.isClosing(now):
-		return false, false, enmesh.Instant(h.closes.Load())
-	case barred&ejected != 0 && h.isEjected(now):
-		until = enmesh.Instant(h.until.Load())
-		return true, false, until
-	}
-	return true, barred&unhealthy == 0, 0
-}
-
 // sum makes the shares of the present health.
 func (l *levels) sum(now enmesh.Instant) *shares {
 	s := &shares{version: l.cluster.HealthVersion(), census: l.peers.load()}
@@ -190,11 +99,10 @@ func (s *shares) fill(l *levels, i int, parts []tally) {
 		s.slots = append(s.slots, slot{l.panicPicker(t), i, -1, 1})
 		return
 	}
-	weights := t.weights(parts)
-	if t.picker != nil {
-		weights = s.zoneWeights(l, t, s.sums[i], parts)
-	}
-	if weights == nil {
+	var weights []float64
+	if t.picker == nil {
+		weights = t.weights(parts)
+	} else if weights = s.zoneWeights(l, t, s.sums[i], parts); weights == nil {
 		s.slots = append(s.slots, slot{t.picker, i, -1, 1})
 		return
 	}
@@ -206,21 +114,18 @@ func (s *shares) fill(l *levels, i int, parts []tally) {
 // weights is what each part gets of the tier's load: its weight times its health, or if
 // all are dead its weight.
 func (t *tier) weights(parts []tally) []float64 {
-	if len(parts) == 0 {
-		return nil
-	}
 	weights := make([]float64, len(parts))
-	var sum, connected float64
+	var sum, whole float64
 	for j := range parts {
 		weights[j] = t.parts[j].weight * parts[j].health()
 		sum += weights[j]
-		connected += t.parts[j].weight
+		whole += t.parts[j].weight
 	}
 	for j := range parts {
 		if sum > 0 {
 			weights[j] /= sum
 		} else {
-			weights[j] = t.parts[j].weight / connected
+			weights[j] = t.parts[j].weight / whole
 		}
 	}
 	return weights
@@ -267,44 +172,6 @@ func (s *shares) share(leave bool) {
 	}
 }
 
-// spread gives each tier its share of the load by its health, the first first; nil when
-// there is no health at all.
-func spread(health []float64) []float64 {
-	var sum float64
-	for _, h := range health {
-		sum += h
-	}
-	if sum == 0 {
-		return nil
-	}
-	loads := make([]float64, len(health))
-	rest := 1.0
-	for i, h := range health {
-		loads[i] = min(rest, h/min(1, sum))
-		if rest -= loads[i]; rest < negligible {
-			rest = 0
-		}
-	}
-	return loads
-}
-
-// bySize gives each tier its share by how many endpoints can be reached there, if any.
-func bySize(tallies []tally) []float64 {
-	loads := make([]float64, len(tallies))
-	sum := 0
-	for i := range tallies {
-		sum += tallies[i].open
-	}
-	if sum == 0 {
-		loads[0] = 1
-		return loads
-	}
-	for i := range tallies {
-		loads[i] = float64(tallies[i].open) / float64(sum)
-	}
-	return loads
-}
-
 // drawOf lays the slots' shares one after the other, and gives the last with a load what
 // rounding has lost.
 func (s *shares) drawOf(loads []float64) draw {
@@ -314,7 +181,7 @@ func (s *shares) drawOf(loads []float64) draw {
 	for i, sl := range s.slots {
 		w := loads[sl.tier] * sl.weight
 		sum += w
-		d.ends[i] = uint64(sum * (1 << 32))
+		d.ends[i] = min(uint64(sum*(1<<32)), 1<<32)
 		if w > 0 {
 			last = i
 			loaded++
