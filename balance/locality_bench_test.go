@@ -9,7 +9,6 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
-	"github.com/enmesh-go/enmesh/discovery"
 )
 
 var fourPlaces = []string{"r1/z1/s1", "r1/z1/s2", "r1/z2/s1", "r2/z1/s1"}
@@ -126,52 +125,4 @@ func BenchmarkLocality_build(b *testing.B) {
 			})
 		}
 	}
-}
-
-func ExampleLocality() {
-	cluster := balance.NewCluster(balance.ClusterConfig{
-		Algorithm: balance.Locality(balance.LocalityConfig{
-			Local:            discovery.Locality{Region: "eu", Zone: "a"},
-			OutlierDetection: true,
-		}, balance.RoundRobin()),
-	})
-	cluster.Apply([]discovery.Endpoint{
-		{Addrs: []string{"10.0.0.1:80"}, Locality: discovery.Locality{Region: "us", Zone: "a"}},
-		{Addrs: []string{"10.0.0.2:80"}, Locality: discovery.Locality{Region: "eu", Zone: "a"}},
-		{Addrs: []string{"10.0.0.3:80"}, Locality: discovery.Locality{Region: "eu", Zone: "b"}},
-	})
-	for range 3 {
-		e, err := cluster.Picker().Pick(nil)
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		fmt.Println(e.Addr(), "in", e.Info().Locality)
-		e.SetHealthy(false)
-	}
-	// Output:
-	// 10.0.0.2:80 in eu/a
-	// 10.0.0.3:80 in eu/b
-	// 10.0.0.1:80 in us/a
-}
-
-func ExampleTiersOf() {
-	cluster := balance.NewCluster(balance.ClusterConfig{
-		Algorithm: balance.Locality(balance.LocalityConfig{
-			Local:            discovery.Locality{Region: "eu"},
-			OutlierDetection: true,
-		}, balance.RoundRobin()),
-	})
-	cluster.Apply([]discovery.Endpoint{
-		{Addrs: []string{"10.0.0.1:80"}, Locality: discovery.Locality{Region: "eu"}},
-		{Addrs: []string{"10.0.0.2:80"}, Locality: discovery.Locality{Region: "eu"}},
-		{Addrs: []string{"10.0.0.3:80"}, Locality: discovery.Locality{Region: "us"}},
-	})
-	cluster.Set().Endpoints[0].SetHealthy(false)
-	for i, tier := range balance.TiersOf(cluster.Picker()) {
-		fmt.Printf("tier %d: %d of %d healthy, %.0f%% of the load\n", i, tier.Healthy, tier.Total, 100*tier.Load)
-	}
-	// Output:
-	// tier 0: 1 of 2 healthy, 70% of the load
-	// tier 1: 1 of 1 healthy, 30% of the load
 }
