@@ -46,7 +46,12 @@
 // [LeastRequest] is the default, as in Istio. [PowerOfTwo] looks at latency too and
 // is better where instances differ. [RoundRobin] and [WeightedRoundRobin] are for
 // calls that cost the same everywhere, [Random] for many clients that each call
-// seldom.
+// seldom. [RingHash] and [Maglev] keep calls with the same Key (see package affinity) at
+// the same endpoint: Maglev spreads them more evenly, a ring moves fewer when endpoints
+// come and go.
+//
+// Where many clients face many endpoints, [SubsetConfig] bounds how many of them each
+// connects to.
 //
 // # Near and far, good and bad
 //

@@ -24,11 +24,22 @@ type urn struct {
 }
 
 func newUrn(eps []*Endpoint, random source) urn {
-	u := urn{eps: open(eps), random: random}
+	u := urn{eps: open(eps), random: sourceOf(eps, random)}
 	if !evenWeights(u.eps) {
 		u.table, u.share = weigh(u.eps)
 	}
 	return u
+}
+
+// sourceOf is the source of a picker over eps: a test's, or that of their cluster.
+func sourceOf(eps []*Endpoint, given source) source {
+	if given == nil && len(eps) > 0 {
+		return eps[0].host.cluster.random
+	}
+	if given == nil {
+		return global
+	}
+	return given
 }
 
 // open leaves out endpoints that take no new calls. A change of that publishes a new

@@ -17,29 +17,37 @@ import (
 type Endpoint struct {
 	host       *host
 	ready      atomic.Bool
+	pace       pace
 	attachment any
 	origin     *Endpoint // in panic: what this stands for, whatever its health; nil otherwise
 }
 
-// host is what all views of an endpoint share.
+// host is what all views of an endpoint share. What a pick, an admission and a release
+// touch comes first and fills one cache line of 64 bytes; hosts begin at such a line
+// because their size is one that the allocator aligns (a test holds both).
 type host struct {
 	inflight atomic.Int64
 	price    price
 	barred   atomic.Uint32 // why no pick may go here; see the bits below
-	until    atomic.Int64  // an Instant: when the ejection ends
-	closes   atomic.Int64  // an Instant: when a drain ends
 	gates    atomic.Pointer[[]enmesh.Gate]
-	met      atomic.Bool // a view of it has been connected
-	info     atomic.Pointer[discovery.Endpoint]
+	plain    claim    // for calls that the cluster does not count
+	self     Endpoint // as far as its ready
+
+	until  atomic.Int64 // an Instant: when the ejection ends
+	closes atomic.Int64 // an Instant: when a drain ends
+	since  atomic.Int64 // an Instant: when it came cold; 0: it was there from the start
+	info   atomic.Pointer[discovery.Endpoint]
+	met    atomic.Bool // a view of it has been connected
 
 	id      identity
 	addrs   []string
 	cluster *Cluster
+	tallied atomic.Pointer[claim] // for those that it does; nil until the first
 	kept    keeper
 
-	gen  uint64 // guarded by cluster.mu: last merge that saw it
-	at   int    // guarded by cluster.mu: where in the registry's list it was
-	self Endpoint
+	gen uint64 // guarded by cluster.mu: last merge that saw it
+	at  int    // guarded by cluster.mu: where in the registry's list it was
+	_   [48]byte
 }
 
 // The bits of host.barred.
@@ -59,7 +67,7 @@ type identity struct{ addrs, namespace, account string }
 
 func newHost(c *Cluster, id identity, addrs []string, info *discovery.Endpoint) *host {
 	h := &host{id: id, addrs: addrs, cluster: c}
-	h.self.host = h
+	h.self.host, h.plain.host = h, h
 	h.self.ready.Store(true)
 	h.tell(info)
 	return h
@@ -78,6 +86,13 @@ func (h *host) tell(info *discovery.Endpoint) {
 		h.barred.And(^draining)
 	}
 	h.cluster.health.Add(1)
+}
+
+// knows reports whether the registry says what it said before.
+func (h *host) knows(info *discovery.Endpoint) bool {
+	told := *info
+	told.Version = info.EffectiveVersion()
+	return same(h.info.Load(), &told)
 }
 
 // Addr is the address that is dialled first, "host:port".

@@ -10,7 +10,16 @@ var (
 	PowerOfTwoFrom   = powerOfTwoFrom
 	LeastRequestFrom = leastRequestFrom
 	RandomFrom       = randomFrom
+	RingHashFrom     = ringHashFrom
+	MaglevFrom       = maglevFrom
+	SlowStartFrom    = slowStartFrom
 )
+
+// RingSize is how many points the ring of a picker has.
+func RingSize(p Picker) int { return len(p.(*ringHash).places) }
+
+// LeftOver is what the count of a cluster's calls in flight says.
+func LeftOver(c *Cluster) int64 { return c.counted().n.Load() }
 
 // LocalityFrom is Locality with a random source of the test's choice.
 var LocalityFrom = localityFrom

@@ -8,7 +8,8 @@ import "github.com/enmesh-go/enmesh"
 // SetHealthy takes the verdict of active health checks on the endpoint, for all its
 // views: one that is unhealthy is picked only where nothing better is left, as one
 // that is ejected. Becoming healthy ends an ejection too, as in Envoy: what was asked
-// just now knows better. Endpoints start healthy.
+// just now knows better; and it begins a slow start (see [SlowStart]). Endpoints start
+// healthy, unless [ClusterConfig] has AwaitCheck.
 func (e *Endpoint) SetHealthy(healthy bool) {
 	h := e.host
 	if !healthy {
@@ -19,6 +20,7 @@ func (e *Endpoint) SetHealthy(healthy bool) {
 	}
 	if h.barred.And(^unhealthy)&unhealthy != 0 {
 		h.until.Store(0)
+		h.chill(enmesh.Now())
 		h.cluster.health.Add(1)
 	}
 }

@@ -9,7 +9,7 @@ import "github.com/enmesh-go/enmesh"
 // calls in flight, as Envoy's LEAST_REQUEST does and, with it, Istio's default.
 // choices is how many; below 2 it is 2. Where weights differ, draws are by weight
 // and weights divide the calls in flight.
-func LeastRequest(choices int) Algorithm { return leastRequestFrom(choices, global) }
+func LeastRequest(choices int) Algorithm { return leastRequestFrom(choices, nil) }
 
 func leastRequestFrom(choices int, random source) Algorithm {
 	return func(eps []*Endpoint) Picker {

@@ -50,7 +50,7 @@ const (
 // the one (Envoy, "Locality weighted load balancing"), by the numbers of endpoints and of
 // clients for the other.
 func Locality(cfg LocalityConfig, inner Algorithm) Algorithm {
-	return localityFrom(cfg, inner, global)
+	return localityFrom(cfg, inner, nil)
 }
 
 func localityFrom(cfg LocalityConfig, inner Algorithm, random source) Algorithm {
@@ -67,7 +67,7 @@ func localityFrom(cfg LocalityConfig, inner Algorithm, random source) Algorithm 
 			return inner(eps)
 		}
 		l := &levels{
-			cluster: eps[0].Cluster(), tiers: tiers, inner: inner, random: random, peers: s.peers,
+			cluster: eps[0].Cluster(), tiers: tiers, inner: inner, random: sourceOf(eps, random), peers: s.peers,
 			remoteAfter: max(cfg.RemoteAfter, 0), minimum: cfg.ZoneAware.minimum(),
 		}
 		l.build()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,10 @@ func algorithms() map[string]balance.Algorithm {
 		"least request":        balance.LeastRequestFrom(2, seeded()),
 		"least request of 5":   balance.LeastRequestFrom(5, seeded()),
 		"power of two":         balance.PowerOfTwoFrom(seeded()),
+		"ring hash":            balance.RingHashFrom(balance.RingHashConfig{}, seeded()),
+		"bounded ring hash":    balance.RingHashFrom(balance.RingHashConfig{BalanceFactor: 125}, seeded()),
+		"maglev":               balance.MaglevFrom(balance.MaglevConfig{}, seeded()),
+		"bounded maglev":       balance.MaglevFrom(balance.MaglevConfig{BalanceFactor: 125}, seeded()),
 	}
 }
 
@@ -187,7 +192,7 @@ func TestPickers_sharesFollowWeights(t *testing.T) {
 	const picks = 40_000
 	for _, weights := range [][]uint32{{1, 1, 1, 1, 1}, {1, 3}, {1, 2, 3, 4, 10}, {1, 1, 1, 97}} {
 		for name, a := range algorithms() {
-			if name == "round robin" || name == "least request of 5" && weights[0] != weights[1] {
+			if name == "round robin" || strings.HasSuffix(name, "ring hash") || name == "least request of 5" && weights[0] != weights[1] {
 				continue
 			}
 			eps := endpoints(len(weights), func(i int) uint32 { return weights[i] })

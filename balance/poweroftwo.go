@@ -19,8 +19,12 @@ import "github.com/enmesh-go/enmesh"
 //     flooded when traffic returns. (Finagle lets it fade to nothing.)
 //   - An endpoint nobody has heard from is priced like the one it is compared with:
 //     it gets its fair share until its calls pend.
+//   - As many calls in flight at both, the cheaper one is taken with a chance of one half
+//     plus the difference of the estimates over their sum, which is certainty from
+//     three times dearer on. Peaks of endpoints that are alike differ by less, and would
+//     otherwise send whole seconds of light traffic past one of them.
 //   - Where weights differ, draws are by weight and weights divide the calls in flight.
-func PowerOfTwo() Algorithm { return powerOfTwoFrom(global) }
+func PowerOfTwo() Algorithm { return powerOfTwoFrom(nil) }
 
 func powerOfTwoFrom(random source) Algorithm {
 	return func(eps []*Endpoint) Picker { return &powerOfTwo{newUrn(eps, random)} }
@@ -63,7 +67,23 @@ func (p *powerOfTwo) cheaper(i, j int, c *enmesh.Call) bool {
 	case b < a:
 		a = max(b, a*fade(tickA, clock(c)))
 	}
-	return a*(p.pending(i)+1) <= b*(p.pending(j)+1)
+	flightA, flightB := p.pending(i), p.pending(j)
+	if flightA == flightB {
+		return p.toss(a, b)
+	}
+	return a*(flightA+1) <= b*(flightB+1)
+}
+
+// toss decides between two that differ by their estimates alone, a being the first's.
+func (p *powerOfTwo) toss(a, b float64) bool {
+	switch lead, all := b-a, a+b; {
+	case lead > all/2:
+		return true
+	case lead < -all/2:
+		return false
+	default:
+		return float64(uint32(p.random()>>32))*all < (lead+all/2)*(1<<32)
+	}
 }
 
 // clock is the call's reading: near enough for a decay of seconds.

@@ -45,7 +45,7 @@ func (s *shares) draw(c *enmesh.Call, l *levels) int {
 	}
 	var word uint64
 	if c != nil && c.Key != 0 {
-		word = scatter(c.Key)
+		word = drawn(c.Key, 1) // which says nothing about where the key stands on a ring
 	} else {
 		word = l.random()
 	}
@@ -55,17 +55,6 @@ func (s *shares) draw(c *enmesh.Call, l *levels) int {
 		at++
 	}
 	return at
-}
-
-// scatter makes a word of an affinity key that says nothing about where the key stands
-// on a ring (the finalizer of SplitMix64: Steele, Lea, Flood, "Fast splittable
-// pseudorandom number generators", OOPSLA 2014).
-func scatter(key uint64) uint64 {
-	key ^= key >> 30
-	key *= 0xbf58476d1ce4e5b9
-	key ^= key >> 27
-	key *= 0x94d049bb133111eb
-	return key ^ key>>31
 }
 
 // sum makes the shares of the present health.

@@ -4,7 +4,6 @@
 package balance
 
 import (
-	"math/rand/v2"
 	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
@@ -18,22 +17,23 @@ import (
 // common, but at most 4,096 or 16 per endpoint, whichever is more; beyond that the
 // shares are rounded, and no endpoint gets less than one turn.
 func WeightedRoundRobin() Algorithm {
-	return func(eps []*Endpoint) Picker { return newWeighted(open(eps), rand.Uint32()) }
+	return func(eps []*Endpoint) Picker { return newWeighted(open(eps), sourceOf(eps, nil)) }
 }
 
-func newWeighted(eps []*Endpoint, start uint32) Picker {
+func newWeighted(eps []*Endpoint, random source) Picker {
 	if evenWeights(eps) {
-		return newRoundRobin(eps, start)
+		return newRoundRobin(eps, random)
 	}
-	p := &weighted{eps: eps, turns: layOut(turnsOf(eps))}
-	p.next.Store(start % uint32(len(p.turns)))
+	p := &weighted{eps: eps, random: random, turns: layOut(turnsOf(eps))}
+	p.next.Store(uint32(random() % uint64(len(p.turns))))
 	return p
 }
 
 type weighted struct {
-	eps   []*Endpoint
-	turns []uint32 // indexes into eps
-	next  atomic.Uint32
+	eps    []*Endpoint
+	random source
+	turns  []uint32 // indexes into eps
+	next   atomic.Uint32
 }
 
 func (p *weighted) Pick(c *enmesh.Call) (*Endpoint, error) {
@@ -44,7 +44,7 @@ func (p *weighted) Pick(c *enmesh.Call) (*Endpoint, error) {
 			return e, nil
 		}
 	}
-	return scan(p.eps, c, within(rand.Uint32(), len(p.eps)))
+	return scan(p.eps, c, within(uint32(p.random()>>32), len(p.eps)))
 }
 
 // turnsOf is how many turns each endpoint has in a round.

@@ -59,6 +59,7 @@ type exchange struct {
 	keeps    bool // the route resends: the body is kept
 	taken    bool // the caller's Body was given to an attempt
 	repeated bool // net/http has repeated the present attempt
+	copied   bool // nobody reads the answer (see Copy)
 }
 
 var _ enmesh.Exchange = (*exchange)(nil)
@@ -239,6 +240,10 @@ func (x *exchange) Discard() {
 	}
 	resp, holder := x.resp, x.holder
 	x.resp, x.err, x.holder = nil, nil, nil
+	if x.copied {
+		x.absorb(resp)
+		return
+	}
 	drain(resp)
 	if holder == nil {
 		holder = x

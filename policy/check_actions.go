@@ -26,8 +26,8 @@ func checkRedirect(c cursor, r *networking.HTTPRedirect) {
 	if s := r.GetScheme(); s != "" && s != "http" && s != "https" {
 		c.field("scheme").refuse("%q is no scheme: write http or https", clip(s))
 	}
-	if r.GetPort() != 0 {
-		checkPort(c.field("port"), r.GetPort())
+	if port, ok := r.GetRedirectPort().(*networking.HTTPRedirect_Port); ok {
+		checkPort(c.field("port"), port.Port)
 	}
 }
 

@@ -74,9 +74,12 @@ type Traffic struct {
 	ConnectTimeout time.Duration  // of a connection, TLS not included
 	DetectOutliers bool           // the block outlierDetection exists
 	Outlier        outlier.Config // used if DetectOutliers
-	TLS            TLS
-	BoundRetries   bool                    // the block retryBudget exists
-	Budget         resilience.BudgetConfig // used if BoundRetries
+	// MinHealthPercent is the panic threshold: below it calls go to all instances, ejected
+	// or not. 0: never.
+	MinHealthPercent uint32
+	TLS              TLS
+	BoundRetries     bool                    // the block retryBudget exists
+	Budget           resilience.BudgetConfig // used if BoundRetries
 }
 
 // DefaultTraffic is Istio's: LEAST_REQUEST, no bounds, 10 s to connect, mutual TLS

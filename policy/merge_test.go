@@ -134,7 +134,7 @@ func TestParse_withoutEffect(t *testing.T) {
 		{"gateway", strings.Replace(vs("a", "'*'", "[{"+toA+"}]"), "http:", "gateways: [x/y], http:", 1),
 			"a spec.gateways: ignored: for gateways only, not for calls between services: the document has no effect\n"},
 		{"delegate", vs("a", "", "[{"+toA+"}]"),
-			"a spec: ignored: a delegate, and delegation is not enforced yet: the document has no effect\n"},
+			"a spec: ignored: a delegate, and no rule in force delegates to it: the document has no effect\n"},
 		{"other kind", "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: a}\n",
 			"a : ignored: kind Telemetry is not enforced yet: the document has no effect\n"},
 		{"foreign kind", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {x: [1]}\n",

@@ -22,13 +22,31 @@ type Ops struct {
 // Setting "host" or ":authority" on a request changes the call's Authority instead.
 type Headers struct{ Request, Response Ops }
 
-// Middleware makes the edits, or is nil, which enmesh.Chain leaves out, if there are
-// none. It stands above a retry, so that it edits once. The answer's header is edited
+// Middleware is [EditHeaders] for h alone.
+func (h Headers) Middleware() enmesh.Middleware { return EditHeaders(h) }
+
+// EditHeaders makes the edits of several levels, the most specific first, as Envoy
+// does: where two levels set one header, the later has the last word, on requests and
+// on answers alike, the authority too: Istio has the rule's win over the destination's. It
+// is nil, which enmesh.Chain leaves out, if there is nothing to do.
+//
+// It stands above a retry, so that it edits once. The answer's header is edited
 // whatever its status; where none came there is nothing to edit.
-func (h Headers) Middleware() enmesh.Middleware {
-	request, response := newEdits(h.Request), newEdits(h.Response)
-	authority, rewrites := h.Request.authority()
-	if request == nil && response == nil && !rewrites {
+func EditHeaders(levels ...Headers) enmesh.Middleware {
+	var request, response []*edits
+	authority, rewrites := "", false
+	for _, h := range levels {
+		if e := newEdits(h.Request); e != nil {
+			request = append(request, e)
+		}
+		if e := newEdits(h.Response); e != nil {
+			response = append(response, e)
+		}
+		if a, ok := h.Request.authority(); ok {
+			authority, rewrites = a, true
+		}
+	}
+	if len(request)+len(response) == 0 && !rewrites {
 		return nil
 	}
 	return func(next enmesh.Next) enmesh.Next {
@@ -36,9 +54,13 @@ func (h Headers) Middleware() enmesh.Middleware {
 			if rewrites {
 				c.Authority = authority
 			}
-			request.apply(c, c.Header)
+			for _, e := range request {
+				e.apply(c, c.Header)
+			}
 			err := next(ctx, c)
-			response.apply(c, c.Answer.Header)
+			for _, e := range response {
+				e.apply(c, c.Answer.Header)
+			}
 			return err
 		}
 	}

@@ -130,6 +130,23 @@ func (m *Match) Matches(c *enmesh.Call) bool {
 		(c.Side == enmesh.Client || m.fromSource(c.Source))
 }
 
+// All reports whether the match, which must be compiled, holds for every call of a
+// client: it has no condition, but perhaps that the path begins with a slash, or on the
+// source.
+func (m *Match) All() bool {
+	if m == nil || m.compiled == nil {
+		return false
+	}
+	k := m.compiled
+	if m.Port != 0 || k.method != nil || k.scheme != nil || k.authority != nil ||
+		len(k.headers)+len(k.without)+len(k.query) > 0 {
+		return false
+	}
+	u := k.uri
+	return u == nil || u.Kind == KindPresent || u.Kind == KindPrefix && (u.Value == "" || u.Value == "/") ||
+		u.Kind == KindRegex && (u.Value == ".*" || u.Value == "/.*")
+}
+
 // field is a condition on something that is there unless it is empty.
 func field(sm *StringMatch, value string) bool {
 	return sm == nil || sm.matches(value) && (sm.Kind != KindPresent || value != "")
