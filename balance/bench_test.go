@@ -180,3 +180,20 @@ func BenchmarkStaticSource(b *testing.B) {
 		s.Cluster(d, enmesh.HTTP)
 	}
 }
+
+// What is left to pick when all are ejected, without a panic threshold.
+func BenchmarkPickAllEjected(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		eps := endpoints(n, nil)
+		for _, e := range eps {
+			e.Eject(enmesh.Now().Add(time.Hour))
+		}
+		p := balance.LeastRequest(2)(eps)
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				mustPick(b, p, nil)
+			}
+		})
+	}
+}

@@ -28,8 +28,9 @@ type ClusterConfig struct {
 	// go over all that are connected and take calls, the ejected and unhealthy ones too,
 	// since the few that are left would not bear the load (Envoy's healthy panic
 	// threshold, 50 there). With [Locality] it holds in each tier by itself, and only while
-	// all tiers together are too weak for the load. 0 knows no such threshold, as in Istio
-	// with outlier detection; more than 100 is 100.
+	// all tiers together are too weak for the load. It is Istio's minHealthPercent. 0 knows
+	// no such threshold: health is left aside only when nothing healthy is left. More than
+	// 100 is 100.
 	Panic uint32
 	// Gates makes the gates of an endpoint, outermost first: once when it appears and
 	// again on each Configure (see [Endpoint.Keep]). nil: none. It runs under the

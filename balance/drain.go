@@ -35,11 +35,12 @@ func (h *host) heldBack(barred uint32, now enmesh.Instant) bool {
 
 // resort says how good an endpoint is that is not Ready: 0 never to be picked, 1 when
 // nothing is better, 2 before those.
-func (e *Endpoint) resort() int {
+func (e *Endpoint) resort(clock *reading) int {
+	barred := e.host.barred.Load()
 	switch {
-	case !e.itself().ready.Load() || e.host.barred.Load()&^passing != 0:
+	case !e.itself().ready.Load() || barred&^passing != 0:
 		return 0
-	case e.host.barred.Load()&unhealthy != 0 || e.Ejected(enmesh.Now()):
+	case barred&unhealthy != 0 || barred&ejected != 0 && e.host.isEjected(clock.now()):
 		return 1
 	}
 	return 2

@@ -37,6 +37,7 @@ type host struct {
 	closes atomic.Int64 // an Instant: when a drain ends
 	since  atomic.Int64 // an Instant: when it came cold; 0: it was there from the start
 	info   atomic.Pointer[discovery.Endpoint]
+	met    atomic.Bool // a view of it has been connected
 
 	id      identity
 	addrs   []string
@@ -46,7 +47,7 @@ type host struct {
 
 	gen uint64 // guarded by cluster.mu: last merge that saw it
 	at  int    // guarded by cluster.mu: where in the registry's list it was
-	_   [56]byte
+	_   [48]byte
 }
 
 // The bits of host.barred.
@@ -147,9 +148,33 @@ func (e *Endpoint) Ready() bool {
 	return barred == 0 || barred&^passing == 0 && !e.host.heldBack(barred, enmesh.Now())
 }
 
+// reading is the clock, read when it is first asked for.
+type reading enmesh.Instant
+
+func (r *reading) now() enmesh.Instant {
+	if *r == 0 {
+		*r = reading(enmesh.Now())
+	}
+	return enmesh.Instant(*r)
+}
+
+// readyAt is Ready for who asks many endpoints with one reading of the clock.
+func (e *Endpoint) readyAt(clock *reading) bool {
+	if !e.ready.Load() {
+		return e.origin != nil && e.origin.answers()
+	}
+	barred := e.host.barred.Load()
+	return barred == 0 || barred&^passing == 0 && !e.host.heldBack(barred, clock.now())
+}
+
 // SetReady is for the adapter that owns the connections of this view. The
 // endpoints of a Cluster start ready, their views do not.
-func (e *Endpoint) SetReady(ready bool) { e.ready.Store(ready) }
+func (e *Endpoint) SetReady(ready bool) {
+	e.ready.Store(ready)
+	if ready && !e.host.met.Load() {
+		e.host.met.Store(true)
+	}
+}
 
 // Gone reports whether the endpoint has left its cluster's set. It never comes
 // back: an instance that does is a new Endpoint.

@@ -33,7 +33,9 @@ const (
 // bad, at 50% it keeps 70%, and at 100% all goes on. An endpoint is healthy as
 // [Endpoint.Healthy] says, and in a list of views when it is connected, besides. The
 // cluster's present set says how many there are, so whatever leaves endpoints out
-// belongs inside; those that drain do not count.
+// belongs inside; those that drain do not count, nor among views those that were never
+// connected. Endpoints are counted, not weighed.
+// [TiersOf] tells all this of a picker.
 //
 // Health is summed up again by one pick after it has changed, or after the soonest
 // ejection has ended, while other picks go by the sums before. A call with a Key goes to
@@ -48,7 +50,7 @@ const (
 // the one (Envoy, "Locality weighted load balancing"), by the numbers of endpoints and of
 // clients for the other.
 func Locality(cfg LocalityConfig, inner Algorithm) Algorithm {
-	return localityFrom(cfg, inner, global)
+	return localityFrom(cfg, inner, nil)
 }
 
 func localityFrom(cfg LocalityConfig, inner Algorithm, random source) Algorithm {
@@ -65,7 +67,7 @@ func localityFrom(cfg LocalityConfig, inner Algorithm, random source) Algorithm 
 			return inner(eps)
 		}
 		l := &levels{
-			cluster: eps[0].Cluster(), tiers: tiers, inner: inner, random: random, peers: s.peers,
+			cluster: eps[0].Cluster(), tiers: tiers, inner: inner, random: sourceOf(eps, random), peers: s.peers,
 			remoteAfter: max(cfg.RemoteAfter, 0), minimum: cfg.ZoneAware.minimum(),
 		}
 		l.build()
@@ -100,9 +102,7 @@ func newSorter(cfg LocalityConfig) *sorter {
 		return s
 	}
 	if len(cfg.Distribute) > 0 {
-		if known {
-			s.distribute(cfg.Distribute)
-		}
+		s.distribute(cfg.Distribute)
 		return s
 	}
 	if s.zones = cfg.ZoneAware.Enabled && known; s.zones {

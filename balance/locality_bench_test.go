@@ -9,7 +9,6 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
-	"github.com/enmesh-go/enmesh/discovery"
 )
 
 var fourPlaces = []string{"r1/z1/s1", "r1/z1/s2", "r1/z2/s1", "r2/z1/s1"}
@@ -77,6 +76,26 @@ func BenchmarkLocality(b *testing.B) {
 	}
 }
 
+func BenchmarkLocalityParallel(b *testing.B) {
+	for _, dead := range []int{0, 25} {
+		c := balance.NewCluster(balance.ClusterConfig{Algorithm: balance.Locality(prefer, nil)})
+		c.Apply(in(50, "r1/z1/s1", "r2/z1/s1"))
+		bad(c, "r1/z1/s1", dead)
+		b.Run(fmt.Sprintf("bad=%d of 50", dead), func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				call := &enmesh.Call{Clock: enmesh.Now()}
+				for pb.Next() {
+					if _, err := c.Picker().Pick(call); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
 // What one pick pays when health has changed.
 func BenchmarkLocality_sum(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10_000} {
@@ -106,31 +125,4 @@ func BenchmarkLocality_build(b *testing.B) {
 			})
 		}
 	}
-}
-
-func ExampleLocality() {
-	cluster := balance.NewCluster(balance.ClusterConfig{
-		Algorithm: balance.Locality(balance.LocalityConfig{
-			Local:            discovery.Locality{Region: "eu", Zone: "a"},
-			OutlierDetection: true,
-		}, balance.RoundRobin()),
-	})
-	cluster.Apply([]discovery.Endpoint{
-		{Addrs: []string{"10.0.0.1:80"}, Locality: discovery.Locality{Region: "us", Zone: "a"}},
-		{Addrs: []string{"10.0.0.2:80"}, Locality: discovery.Locality{Region: "eu", Zone: "a"}},
-		{Addrs: []string{"10.0.0.3:80"}, Locality: discovery.Locality{Region: "eu", Zone: "b"}},
-	})
-	for range 3 {
-		e, err := cluster.Picker().Pick(nil)
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		fmt.Println(e.Addr(), "in", e.Info().Locality)
-		e.SetHealthy(false)
-	}
-	// Output:
-	// 10.0.0.2:80 in eu/a
-	// 10.0.0.3:80 in eu/b
-	// 10.0.0.1:80 in us/a
 }

@@ -19,8 +19,8 @@ import (
 type LocalityConfig struct {
 	// Disabled leaves everything below aside (Istio: enabled: false).
 	Disabled bool
-	// Local is where the client stands. While it is the zero Locality no place is
-	// preferred to another.
+	// Local is where the client stands. While it is the zero Locality no place is nearer
+	// than another; in Distribute, only "*" matches it.
 	Local discovery.Locality
 	// Labels are the client's own, for FailoverPriority.
 	Labels map[string]string

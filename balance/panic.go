@@ -16,7 +16,7 @@ func guard(percent uint32, inner Algorithm) Algorithm {
 			if len(eps) == 0 {
 				return p
 			}
-			l = &levels{cluster: eps[0].Cluster(), tiers: oneTier(eps), inner: inner, random: global}
+			l = &levels{cluster: eps[0].Cluster(), tiers: oneTier(eps), inner: inner, random: sourceOf(eps, nil)}
 			l.tiers[0].picker = p
 		}
 		l.threshold = percent

@@ -63,13 +63,14 @@ func scan(eps []*Endpoint, c *enmesh.Call, start int) (*Endpoint, error) {
 	resort := 0
 	retried := hasTried(c)
 	step := stride(len(eps))
+	var clock reading
 	for range eps {
 		e := eps[start]
 		if start += step; start >= len(eps) {
 			start -= len(eps)
 		}
 		switch {
-		case e.Ready():
+		case e.readyAt(&clock):
 			switch {
 			case !retried:
 				return e, nil
@@ -81,7 +82,7 @@ func scan(eps []*Endpoint, c *enmesh.Call, start int) (*Endpoint, error) {
 				return e, nil
 			}
 		case second == nil && resort < 2:
-			if r := e.resort(); r > resort {
+			if r := e.resort(&clock); r > resort {
 				third, resort = e, r
 			}
 		}

@@ -53,7 +53,7 @@ func (l *levels) Pick(c *enmesh.Call) (*Endpoint, error) {
 // has not changed.
 func (l *levels) current(c *enmesh.Call) *shares {
 	s := l.shares.Load()
-	if s.version == l.cluster.HealthVersion() && s.census == l.peers.load() && (s.until == 0 || instant(c) < s.until) {
+	if s.version == l.cluster.HealthVersion() && s.census == l.peers.load() && (s.until == 0 || instantOf(c) < s.until) {
 		return s
 	}
 	return l.renew(s)
@@ -72,14 +72,6 @@ func (l *levels) renew(s *shares) *shares {
 	s.rest = end.Add(19 * end.Sub(now))
 	l.shares.Store(s)
 	return s
-}
-
-// instant is the call's reading of the clock.
-func instant(c *enmesh.Call) enmesh.Instant {
-	if c != nil && c.Clock != 0 {
-		return c.Clock
-	}
-	return enmesh.Now()
 }
 
 // elsewhere looks through the other tiers and parts for something better than e, which
@@ -113,7 +105,7 @@ func worth(e *Endpoint, c *enmesh.Call) int {
 	case e == nil:
 		return 0
 	case !e.Ready():
-		return e.resort() // 1 or 2; 0 if that has just changed
+		return e.resort(new(reading)) // 1 or 2; 0 if that has just changed
 	case !hasTried(c):
 		return worthAll
 	case c.Tried(e.itself()):

@@ -168,14 +168,21 @@ func TestLocality_countsWhatIsNotConnected(t *testing.T) {
 	c.Apply(in(10, "r1/z1/s1", "r2/z1/s1"))
 	views := []*balance.Endpoint{}
 	for i, e := range c.Set().Endpoints {
-		if i >= 5 {
-			v := e.View(i)
-			v.SetReady(true)
-			views = append(views, v)
-		}
+		views = append(views, e.View(i))
 	}
+	for _, v := range views[5:] {
+		v.SetReady(true)
+	}
+	views = views[5:]
 	p := c.Set().Algorithm(views)
-	wantSplit(t, "half connected", split(t, p, 50_000), map[string]float64{"r1/z1/s1": 70, "r2/z1/s1": 30}, 1)
+	wantSplit(t, "half never connected", split(t, p, 1000), map[string]float64{"r1/z1/s1": 100}, 0.001)
+	for _, e := range c.Set().Endpoints[:5] {
+		lost := e.View(nil)
+		lost.SetReady(true)
+		lost.SetReady(false)
+	}
+	p = c.Set().Algorithm(views)
+	wantSplit(t, "half lost", split(t, p, 50_000), map[string]float64{"r1/z1/s1": 70, "r2/z1/s1": 30}, 1)
 	if v := mustPick(t, p, nil); v.Attachment() == nil {
 		t.Error("picked something else than a view")
 	}
@@ -183,6 +190,14 @@ func TestLocality_countsWhatIsNotConnected(t *testing.T) {
 		v.SetReady(false)
 	}
 	wantSplit(t, "lost, before the next picker", split(t, p, 1000), map[string]float64{"r2/z1/s1": 100}, 0.001)
+}
+
+// Who leaves endpoints out of a list makes a tier weaker: the cluster has them still.
+func TestLocality_countsWhatWasLeftOut(t *testing.T) {
+	c := balance.NewCluster(balance.ClusterConfig{})
+	c.Apply(in(10, "r1/z1/s1", "r2/z1/s1"))
+	p := balance.LocalityFrom(prefer, balance.RoundRobin(), seeded())(c.Set().Endpoints[5:])
+	wantSplit(t, "half left out", split(t, p, 50_000), map[string]float64{"r1/z1/s1": 70, "r2/z1/s1": 30}, 1)
 }
 
 // A subset of the destination has its own total.

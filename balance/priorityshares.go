@@ -5,18 +5,14 @@ package balance
 
 import "github.com/enmesh-go/enmesh"
 
-// overprovision is how much more load healthy endpoints are taken to bear than falls to
-// them when all are: Envoy's default overprovisioning factor.
-const overprovision = 1.4
-
-// negligible is less than any share that is meant.
-const negligible = 1e-9
-
 // shares is who gets how much of the load, as of some health. It is not written once it
 // is published.
 type shares struct {
 	slots []slot // tier by tier, without load too: a pick may have to look there
 	draws []draw // with none of the loaded tiers left out, the first, the first two, ...
+
+	sums   []tally // of each tier
+	panics []bool  // of each tier
 
 	version uint64         // HealthVersion that was summed up
 	census  *census        // of the client's peers
@@ -28,6 +24,7 @@ type shares struct {
 type slot struct {
 	picker Picker
 	tier   int
+	part   int     // of the tier; below 0: all of it
 	weight float64 // of the tier's load
 }
 
@@ -60,87 +57,6 @@ func (s *shares) draw(c *enmesh.Call, l *levels) int {
 	return at
 }
 
-// tally is the sum of a group's health.
-type tally struct {
-	healthy int            // and connected
-	total   int            // that the cluster has, but for those that drain
-	open    int            // connected and taking calls, whatever their health
-	ending  int            // of these, about to end
-	until   enmesh.Instant // when the soonest of them changes by itself; 0: none does
-}
-
-func (t *tally) add(o tally) {
-	t.healthy += o.healthy
-	t.total += o.total
-	t.open += o.open
-	t.ending += o.ending
-	t.until = sooner(t.until, o.until)
-}
-
-// sooner is the earlier of two instants, of which 0 is never.
-func sooner(a, b enmesh.Instant) enmesh.Instant {
-	if a == 0 || b != 0 && b < a {
-		return b
-	}
-	return a
-}
-
-// health is the part of the load that a group can take, 0 to 1.
-func (t *tally) health() float64 {
-	if t.total == 0 {
-		return 0
-	}
-	return min(1, overprovision*float64(t.healthy)/float64(t.total))
-}
-
-func (g *group) tally(now enmesh.Instant) tally {
-	var t tally
-	for _, e := range g.listed {
-		counts, healthy, until := e.host.standing(now)
-		t.until = sooner(t.until, until)
-		if e.host.barred.Load()&^passing == 0 && e.ready.Load() {
-			t.open++
-			switch {
-			case healthy:
-				t.healthy++
-			case !counts:
-				t.ending++
-			}
-		}
-		if counts {
-			t.total++
-		}
-	}
-	if sameList(g.listed, g.all) {
-		return t
-	}
-	t.total = 0
-	for _, e := range g.all {
-		if counts, _, _ := e.host.standing(now); counts {
-			t.total++
-		}
-	}
-	return t
-}
-
-// standing is what an endpoint adds to its group's health: whether it counts at all,
-// whether as healthy, and when that changes by itself, if ever.
-func (h *host) standing(now enmesh.Instant) (counts, healthy bool, until enmesh.Instant) {
-	barred := h.barred.Load()
-	switch {
-	case barred == 0:
-		return true, true, 0
-	case barred&^passing != 0:
-		return false, false, 0
-	case barred&closing != 0 && h.isClosing(now):
-		return false, false, enmesh.Instant(h.closes.Load())
-	case barred&ejected != 0 && h.isEjected(now):
-		until = enmesh.Instant(h.until.Load())
-		return true, false, until
-	}
-	return true, barred&unhealthy == 0, 0
-}
-
 // sum makes the shares of the present health.
 func (l *levels) sum(now enmesh.Instant) *shares {
 	s := &shares{version: l.cluster.HealthVersion(), census: l.peers.load()}
@@ -157,52 +73,48 @@ func (l *levels) sum(now enmesh.Instant) *shares {
 		}
 		s.until = sooner(s.until, tallies[i].until)
 	}
-	panics := inPanic(tallies, l.threshold)
+	s.sums, s.panics = tallies, inPanic(tallies, l.threshold)
 	for i := range l.tiers {
-		s.fill(l, i, panics[i], tallies[i], parts[i])
+		s.fill(l, i, parts[i])
 	}
-	s.share(tallies, panics, l.remoteAfter > 0)
+	s.share(l.remoteAfter > 0)
 	return s
 }
 
 // fill adds the slots of a tier.
-func (s *shares) fill(l *levels, i int, panics bool, sum tally, parts []tally) {
+func (s *shares) fill(l *levels, i int, parts []tally) {
 	t := &l.tiers[i]
-	if panics {
-		s.slots = append(s.slots, slot{l.panicPicker(t), i, 1})
+	if s.panics[i] {
+		s.slots = append(s.slots, slot{l.panicPicker(t), i, -1, 1})
 		return
 	}
-	weights := t.weights(parts)
-	if t.picker != nil {
-		weights = s.zoneWeights(l, t, sum, parts)
-	}
-	if weights == nil {
-		s.slots = append(s.slots, slot{t.picker, i, 1})
+	var weights []float64
+	if t.picker == nil {
+		weights = t.weights(parts)
+	} else if weights = s.zoneWeights(l, t, s.sums[i], parts); weights == nil {
+		s.slots = append(s.slots, slot{t.picker, i, -1, 1})
 		return
 	}
 	for j, w := range weights {
-		s.slots = append(s.slots, slot{t.parts[j].picker, i, w})
+		s.slots = append(s.slots, slot{t.parts[j].picker, i, j, w})
 	}
 }
 
 // weights is what each part gets of the tier's load: its weight times its health, or if
 // all are dead its weight.
 func (t *tier) weights(parts []tally) []float64 {
-	if len(parts) == 0 {
-		return nil
-	}
 	weights := make([]float64, len(parts))
-	var sum, connected float64
+	var sum, whole float64
 	for j := range parts {
 		weights[j] = t.parts[j].weight * parts[j].health()
 		sum += weights[j]
-		connected += t.parts[j].weight
+		whole += t.parts[j].weight
 	}
 	for j := range parts {
 		if sum > 0 {
 			weights[j] /= sum
 		} else {
-			weights[j] = t.parts[j].weight / connected
+			weights[j] = t.parts[j].weight / whole
 		}
 	}
 	return weights
@@ -227,14 +139,14 @@ func (s *shares) zoneWeights(l *levels, t *tier, sum tally, parts []tally) []flo
 }
 
 // share divides the load.
-func (s *shares) share(tallies []tally, panics []bool, leave bool) {
-	health := make([]float64, len(tallies))
-	for i := range tallies {
-		health[i] = tallies[i].health()
+func (s *shares) share(leave bool) {
+	health := make([]float64, len(s.sums))
+	for i := range s.sums {
+		health[i] = s.sums[i].health()
 	}
 	loads := spread(health)
-	if all(panics) || loads == nil {
-		loads = bySize(tallies)
+	if all(s.panics) || loads == nil {
+		loads = bySize(s.sums)
 	}
 	s.draws = append(s.draws, s.drawOf(loads))
 	for i := range health {
@@ -249,45 +161,8 @@ func (s *shares) share(tallies []tally, panics []bool, leave bool) {
 	}
 }
 
-// spread gives each tier its share of the load by its health, the first first; nil when
-// there is no health at all.
-func spread(health []float64) []float64 {
-	var sum float64
-	for _, h := range health {
-		sum += h
-	}
-	if sum == 0 {
-		return nil
-	}
-	loads := make([]float64, len(health))
-	rest := 1.0
-	for i, h := range health {
-		loads[i] = min(rest, h/min(1, sum))
-		if rest -= loads[i]; rest < negligible {
-			rest = 0
-		}
-	}
-	return loads
-}
-
-// bySize gives each tier its share by how many endpoints can be reached there, if any.
-func bySize(tallies []tally) []float64 {
-	loads := make([]float64, len(tallies))
-	sum := 0
-	for i := range tallies {
-		sum += tallies[i].open
-	}
-	if sum == 0 {
-		loads[0] = 1
-		return loads
-	}
-	for i := range tallies {
-		loads[i] = float64(tallies[i].open) / float64(sum)
-	}
-	return loads
-}
-
-// drawOf lays the slots' shares one after the other.
+// drawOf lays the slots' shares one after the other, and gives the last with a load what
+// rounding has lost.
 func (s *shares) drawOf(loads []float64) draw {
 	d := draw{only: -1, ends: make([]uint64, len(s.slots))}
 	var sum float64
@@ -295,7 +170,7 @@ func (s *shares) drawOf(loads []float64) draw {
 	for i, sl := range s.slots {
 		w := loads[sl.tier] * sl.weight
 		sum += w
-		d.ends[i] = uint64(sum * (1 << 32))
+		d.ends[i] = min(uint64(sum*(1<<32)), 1<<32)
 		if w > 0 {
 			last = i
 			loaded++
@@ -305,7 +180,7 @@ func (s *shares) drawOf(loads []float64) draw {
 		d.only = last
 	}
 	for i := last; i < len(d.ends); i++ {
-		d.ends[i] = 1 << 32 // whatever rounding has lost
+		d.ends[i] = 1 << 32
 	}
 	return d
 }

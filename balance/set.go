@@ -47,6 +47,10 @@ func (s *state) pick(c *enmesh.Call) (*Endpoint, error) {
 	if len(s.Endpoints) == 0 {
 		return nil, s.Refusal
 	}
+	return s.built().Pick(c)
+}
+
+func (s *state) built() Picker {
 	s.once.Do(func() { s.picker = s.Algorithm(s.Endpoints) })
-	return s.picker.Pick(c)
+	return s.picker
 }
