@@ -38,7 +38,7 @@ type Pather interface {
 
 // Carrier is a Call and the context that carries it, in one piece: an adapter
 // embeds it by value in its own record of the call, which is then the only
-// allocation. It is not pooled: contexts outlive calls.
+// allocation. Where records are used again, a [Link] is the context: contexts outlive calls.
 type Carrier struct {
 	context.Context //nolint:containedctx // the Carrier is a context
 	Call            Call

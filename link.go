@@ -14,7 +14,7 @@ import (
 // before the record serves another.
 //
 // That is safe only where nothing but the call itself looks the Carrier up: not on a
-// server, whose handler may leave goroutines behind that call on under its context.
+// server, whose handler may leave goroutines behind. For those there is [WatchedLink].
 type Link struct {
 	context.Context //nolint:containedctx // the Link is a context
 	carrier         atomic.Pointer[Carrier]
@@ -45,6 +45,31 @@ func (l *Link) Value(key any) any {
 
 // Cut lets go of the carrier.
 func (l *Link) Cut() { l.carrier.Store(nil) }
+
+// WatchedLink is a Link for a call whose context others get hold of, as a server's
+// handler does: it notices who looks the Carrier up. Whoever has done so may look at
+// the Call when it is over, in a goroutine that the handler left behind; that record
+// is not to be used again.
+type WatchedLink struct {
+	Link
+	asked atomic.Bool
+}
+
+// Value is Link's. It notes that the carrier was asked for before it hands it out, and
+// Cut looks at the note after it has taken the carrier away: one of the two always sees
+// the other.
+func (l *WatchedLink) Value(key any) any {
+	if _, ok := key.(carrierKey); ok && !l.asked.Load() {
+		l.asked.Store(true)
+	}
+	return l.Link.Value(key)
+}
+
+// Cut lets go of the carrier, and reports whether nobody has ever asked for it.
+func (l *WatchedLink) Cut() (unknown bool) {
+	l.Link.Cut()
+	return !l.asked.Load()
+}
 
 // Reusable reports whether nobody has reason to look at the record any more: the
 // call has ended, by itself, and was sent once. Adapters reset a record that is

@@ -101,3 +101,57 @@ func TestReusable_notAfterASecondAttempt(t *testing.T) {
 		t.Error("a call that was sent twice is reusable: a fork may still know it")
 	}
 }
+
+// watch begins a call in a watched link.
+func (l *linked) watch(ctx context.Context) *enmesh.WatchedLink {
+	l.k.Begin(ctx, l)
+	link := new(enmesh.WatchedLink)
+	link.Tie(&l.k)
+	return link
+}
+
+func TestWatchedLink_noticesWhoAsks(t *testing.T) {
+	type key struct{}
+	for name, tt := range map[string]struct {
+		ask     func(ctx context.Context) *enmesh.Call
+		unknown bool
+	}{
+		"nobody":           {func(context.Context) *enmesh.Call { return nil }, true},
+		"for another key":  {func(ctx context.Context) *enmesh.Call { _ = ctx.Value(key{}); return nil }, true},
+		"in it":            {enmesh.FromContext, false},
+		"in a derived one": {func(ctx context.Context) *enmesh.Call { return enmesh.FromContext(context.WithoutCancel(ctx)) }, false},
+	} {
+		l := &linked{}
+		link := l.watch(t.Context())
+		if got := tt.ask(link); got != nil && got != &l.k.Call {
+			t.Errorf("%s: found the call %p, want %p", name, got, &l.k.Call)
+		}
+		if got := link.Cut(); got != tt.unknown {
+			t.Errorf("%s: cut says unknown %t, want %t", name, got, tt.unknown)
+		}
+		if enmesh.FromContext(link) != nil {
+			t.Errorf("%s: a cut link still finds a call", name)
+		}
+	}
+}
+
+// Whoever finds the call as the link is cut is always noticed.
+func TestWatchedLink_askedAndCutAtOnce(t *testing.T) {
+	found, missed := 0, 0
+	for range 20_000 {
+		l := &linked{}
+		link := l.watch(context.Background())
+		got := make(chan *enmesh.Call)
+		go func() { got <- enmesh.FromContext(link) }()
+		unknown := link.Cut()
+		if c := <-got; c != nil {
+			found++
+			if unknown {
+				t.Fatal("the call was found, and the cut says that nobody knows it")
+			}
+		} else {
+			missed++
+		}
+	}
+	t.Logf("found %d times, missed %d times", found, missed)
+}

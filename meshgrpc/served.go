@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -14,12 +15,13 @@ import (
 	"github.com/enmesh-go/enmesh"
 )
 
-// served is one call on the server: its record, its Exchange, and the context that
-// the handler sees. Send runs the handler.
+// served is one call on the server: its record and its Exchange. Send runs the handler.
+// That of a unary call is used again when the call is over (see recycle).
 type served struct {
 	enmesh.Carrier
 	server    *Server
-	req, resp any // unary: the messages; streaming: the service implementation
+	link      *enmesh.WatchedLink // the context of the chain and the handler; nil after a panic
+	req, resp any                 // unary: the messages; streaming: the service implementation
 	unary     grpc.UnaryHandler
 	streaming *streaming  // nil: a unary call
 	edited    metadata.MD // the request's metadata, once a policy has written it
@@ -46,23 +48,48 @@ type failed struct {
 
 var errPanic = &enmesh.Error{Code: enmesh.Internal, Outcome: enmesh.Failure, Policy: "meshgrpc", Err: errors.New("panic")}
 
+// unaries has the records of unary calls that are over.
+var unaries sync.Pool // of *served
+
+func newServed(s *Server) *served {
+	x, ok := unaries.Get().(*served)
+	if !ok {
+		x = new(served)
+	}
+	x.server = s
+	return x
+}
+
+// recycle gives the record back, unless somebody may still know it: who looked the Call
+// up in the handler's context, or where a panic came from.
+func (x *served) recycle() {
+	if x.link == nil || !x.Reusable() || !x.link.Cut() {
+		return
+	}
+	*x = served{}
+	unaries.Put(x)
+}
+
 // serve runs the call's chain, and its handler in it.
 func (x *served) serve(ctx context.Context, method string, kind enmesh.Kind) (err error) {
 	x.begin(ctx, method, kind)
 	defer func() {
 		if v := recover(); v != nil {
+			x.link = nil
 			x.server.onPanic(ctx, method, v, debug.Stack())
 			err = x.refuse(errPanic)
 		}
 	}()
 	x.Enter(x.server.router)
-	err = x.Run()
+	err = x.RunIn(x.link)
 	x.End(err, x.Call.Clock)
 	return x.finish(err)
 }
 
 func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) {
 	x.Begin(ctx, x)
+	x.link = new(enmesh.WatchedLink)
+	x.link.Tie(&x.Carrier)
 	c := &x.Call
 	c.Side, c.Protocol, c.Kind = enmesh.Server, enmesh.GRPC, kind
 	c.Method, c.Path, c.Scheme = "POST", method, "http"

@@ -75,12 +75,15 @@ func (s *Server) Options() []grpc.ServerOption {
 // Unary is the interceptor of unary methods alone.
 func (s *Server) Unary() grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		x := &served{server: s, req: req, unary: handler}
+		x := newServed(s)
+		x.req, x.unary = req, handler
 		err := x.serve(ctx, info.FullMethod, enmesh.Unary)
+		resp := x.resp
+		x.recycle()
 		if err != nil {
 			return nil, err
 		}
-		return x.resp, nil
+		return resp, nil
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -256,5 +257,56 @@ func TestServer_madeUpAnswer(t *testing.T) {
 	_, err := bare(t, addr).UnaryCall(testContext(t), &testpb.SimpleRequest{})
 	if status.Code(err) != codes.Unimplemented {
 		t.Errorf("error = %v, want Unimplemented", err)
+	}
+}
+
+// What a handler leaves behind when it returns must not find the record of a later call.
+func TestServer_aRecordIsUsedAgain(t *testing.T) {
+	var left sync.WaitGroup
+	var wrong, kept atomic.Int64
+	ask := func(ctx context.Context, who string) {
+		<-ctx.Done() // the call is over
+		if c := enmesh.FromContext(ctx); c != nil && c.Header.Get("who") != who {
+			wrong.Add(1)
+		}
+	}
+	addr := serve(t, &service{unary: func(ctx context.Context, req *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+		who := string(req.GetPayload().GetBody())
+		if strings.HasSuffix(who, "a") { // this one knows its call, and keeps it
+			c := enmesh.FromContext(ctx)
+			kept.Add(1)
+			left.Go(func() {
+				<-ctx.Done()
+				if c.Header.Get("who") != who {
+					wrong.Add(1)
+				}
+			})
+		}
+		left.Go(func() { ask(ctx, who) })
+		return &testpb.SimpleResponse{Payload: body(who)}, nil
+	}}, meshgrpc.NewServer(enmesh.Fixed(false, enmesh.Guard(nopGate{}))).Options()...)
+	client := bare(t, addr)
+	const workers, calls = 8, 200
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for n := range calls {
+				who := strings.Repeat("q", w+1) + string(rune('a'+n%26))
+				ctx := metadata.AppendToOutgoingContext(testContext(t), "who", who)
+				resp, err := client.UnaryCall(ctx, &testpb.SimpleRequest{Payload: body(who)})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if got := string(resp.GetPayload().GetBody()); got != who {
+					t.Errorf("got %q, want %q", got, who)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	left.Wait()
+	if n := wrong.Load(); n != 0 || kept.Load() == 0 {
+		t.Errorf("%d times a goroutine of an older call found a later one; %d kept their own", n, kept.Load())
 	}
 }

@@ -112,3 +112,77 @@ func TestTransport_aRecordIsUsedAgain(t *testing.T) {
 		})
 	}
 }
+
+// What a handler leaves behind when it returns must not find, nor write to, the record
+// of a later request.
+func TestHandler_aRecordIsUsedAgain(t *testing.T) {
+	gate := new(once)
+	var left sync.WaitGroup
+	var wrong atomic.Int64
+	var contexts sync.Map
+	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, query := r.Context(), r.URL.RawQuery
+		contexts.Store(ctx, query)
+		if strings.HasSuffix(query, "a") { // this one knows its call, and keeps it
+			c := enmesh.FromContext(ctx)
+			left.Go(func() {
+				<-ctx.Done() // the request is over
+				if c.Query != query {
+					wrong.Add(1)
+				}
+			})
+		}
+		left.Go(func() {
+			<-ctx.Done()
+			if c := enmesh.FromContext(ctx); c != nil && c.Query != query {
+				wrong.Add(1)
+			}
+			if r.URL.RawQuery != query {
+				wrong.Add(1)
+			}
+		})
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, query)
+	})
+	h := meshhttp.NewHandler(inner, enmesh.Fixed(false, enmesh.Guard(gate), enmesh.Guard(gate), enmesh.Guard(gate), enmesh.Guard(gate)))
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+	const workers, calls = 8, 200
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for n := range calls {
+				query := strings.Repeat("q", w+1) + string(rune('a'+n%26))
+				resp, err := srv.Client().Post(srv.URL+"/?"+query, "text/plain", strings.NewReader("body"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if err != nil || string(got) != query {
+					t.Errorf("got %q, %v, want %q", got, err, query)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	srv.Close()
+	left.Wait()
+	if a, d := gate.admitted.Load(), gate.done.Load(); a != 4*workers*calls || d != a {
+		t.Errorf("%d admitted and %d done, want %d of each", a, d, 4*workers*calls)
+	}
+	if n := gate.wrong.Load(); n != 0 {
+		t.Errorf("%d ends were told of another call", n)
+	}
+	if n := wrong.Load(); n != 0 {
+		t.Errorf("%d times a goroutine of an older request found a later one", n)
+	}
+	contexts.Range(func(ctx, query any) bool {
+		c := enmesh.FromContext(ctx.(context.Context))
+		if c != nil && c.Query != query {
+			t.Fatalf("the context of %v finds the call of %q", query, c.Query)
+		}
+		return true
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/enmesh-go/enmesh"
@@ -20,18 +21,62 @@ var errOneAnswer = &enmesh.Error{
 	Err: errors.New("a server's call cannot be repeated"),
 }
 
-// served is the record of one request on the server: the Call, the context that
-// carries it, the request that the handler sees and its ResponseWriter in one
-// allocation.
+// handed is what the handler gets, and may keep when it has returned: the context, the
+// request and the ResponseWriter.
+type handed struct {
+	link enmesh.WatchedLink
+	out  http.Request
+	w    writer
+}
+
+// served is the record of one request on the server, used again when the request is
+// over (see recycle).
 type served struct {
 	k      enmesh.Carrier
 	h      *Handler
 	in     *http.Request // the server's
-	out    http.Request  // the handler's
-	w      writer
+	to     *handed
 	header headerView
 	hooks  enmesh.Spare
 	ran    bool
+}
+
+// requests has the records of requests that are over.
+var requests sync.Pool // of *served
+
+func newServed(h *Handler, w http.ResponseWriter, r *http.Request) *served {
+	x, ok := requests.Get().(*served)
+	if !ok {
+		x = new(served)
+	}
+	x.h, x.in, x.to = h, r, new(handed)
+	x.to.w.ResponseWriter = w
+	x.to.w.x.Store(x)
+	return x
+}
+
+// begin starts the call in the request's context, or in one on top of it.
+func (x *served) begin(ctx context.Context) {
+	x.k.Begin(ctx, x)
+	x.k.Lend(&x.hooks)
+	x.to.link.Tie(&x.k)
+}
+
+// recycle gives the record back, unless somebody may still know it: who looked the Call
+// up in the handler's context, or who has taken the connection over. It is the last that
+// is done with a request.
+func (x *served) recycle() {
+	to := x.to
+	if to.w.hijacked || !x.k.Reusable() {
+		return
+	}
+	to.w.x.Store(nil)
+	if !to.link.Cut() {
+		return
+	}
+	x.hooks.Reset()
+	*x = served{hooks: x.hooks}
+	requests.Put(x)
 }
 
 var _ enmesh.Exchange = (*served)(nil)
@@ -55,39 +100,41 @@ func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
 
 // prepare makes the handler's request, with what policies changed.
 func (x *served) prepare(ctx context.Context, c *enmesh.Call) {
-	x.out = *x.in.WithContext(ctx)
-	x.out.Header = x.header.freeze()
-	x.out.Host = c.Authority
+	out := &x.to.out
+	*out = *x.in.WithContext(ctx)
+	out.Header = x.header.freeze()
+	out.Host = c.Authority
 	if u := x.in.URL; c.Path != u.Path || c.Query != u.RawQuery {
-		x.out.URL = rewritten(u, c)
+		out.URL = rewritten(u, c)
 	}
 }
 
 func (x *served) serve() {
 	defer x.handBack()
-	x.h.next.ServeHTTP(x.w.as(), &x.out)
+	x.h.next.ServeHTTP(x.to.w.as(), &x.to.out)
 }
 
 // handBack gives the server's request what ServeMux and ParseMultipartForm left on
 // the handler's: the pattern, and the form whose files the server removes.
 func (x *served) handBack() {
-	x.in.Pattern = x.out.Pattern
-	if x.out.MultipartForm != nil {
-		x.in.MultipartForm = x.out.MultipartForm
+	out := &x.to.out
+	x.in.Pattern = out.Pattern
+	if out.MultipartForm != nil {
+		x.in.MultipartForm = out.MultipartForm
 	}
 }
 
 // outcome reads what the handler did.
 func (x *served) outcome(ctx context.Context, c *enmesh.Call) *enmesh.Error {
-	status := x.w.status
+	status := x.to.w.status
 	if status == 0 {
 		if e := c.EndOf(ctx); e != nil {
 			return e // too late, and nothing is written: finish answers
 		}
 		status = http.StatusOK // net/http writes it when the handler has returned
 	}
-	c.Answer = enmesh.Answer{Status: status, Header: (*writtenHeader)(&x.w)}
-	if x.w.status == 0 {
+	c.Answer = enmesh.Answer{Status: status, Header: (*writtenHeader)(&x.to.w)}
+	if x.to.w.status == 0 {
 		x.k.Answered(enmesh.Now()) // else it was noted as it was written
 	}
 	if status >= 500 {
@@ -98,7 +145,7 @@ func (x *served) outcome(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	if status < 400 {
 		return nil
 	}
-	return statusError(status, x.w.Header())
+	return statusError(status, x.to.w.Header())
 }
 
 // Replayable is false: the handler has read the body.
@@ -122,11 +169,11 @@ func (x *served) finish(err error) {
 	if p != nil {
 		x.log(p.Value, p.Stack)
 	}
-	begun := x.w.status != 0
+	begun := x.to.w.status != 0
 	if !begun {
 		x.answer(err)
 	}
-	if !x.w.hijacked {
+	if !x.to.w.hijacked {
 		x.k.End(nil, enmesh.Now())
 	}
 	if p != nil && begun {
@@ -149,11 +196,11 @@ func (x *served) answer(err error) {
 	c := &x.k.Call
 	if r := c.ReplyFor(err); r != nil {
 		c.Answer.Status = r.Status
-		writeReply(x.w.ResponseWriter, r)
+		writeReply(x.to.w.ResponseWriter, r)
 		return
 	}
 	if err != nil {
-		c.Answer.Status = writeRefusal(x.w.ResponseWriter, err)
+		c.Answer.Status = writeRefusal(x.to.w.ResponseWriter, err)
 	}
 }
 
@@ -167,10 +214,10 @@ func (x *served) rescue() {
 		panic(v)
 	}
 	x.log(v, debug.Stack())
-	if x.w.status != 0 {
+	if x.to.w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
-	writeRefusal(x.w.ResponseWriter, enmesh.ErrPanic)
+	writeRefusal(x.to.w.ResponseWriter, enmesh.ErrPanic)
 }
 
 func (x *served) log(v any, stack []byte) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -16,8 +17,8 @@ import (
 // out through it.
 type writer struct {
 	http.ResponseWriter
-	x        *served
-	status   int // 0: none yet
+	x        atomic.Pointer[served] // nil when the request is over
+	status   int                    // 0: none yet
 	hijacked bool
 }
 
@@ -41,7 +42,9 @@ func (w *writer) as() http.ResponseWriter {
 func (w *writer) sent(status int) {
 	if w.status == 0 {
 		w.status = status
-		w.x.k.Answered(enmesh.Now())
+		if x := w.x.Load(); x != nil {
+			x.k.Answered(enmesh.Now())
+		}
 	}
 }
 
@@ -111,7 +114,7 @@ func (w connWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	w.sent(http.StatusSwitchingProtocols)
 	w.hijacked = true
-	h := &hijacked{Conn: conn, x: w.x}
+	h := &hijacked{Conn: conn, x: w.x.Load()}
 	if _, ok := conn.(closeWriter); ok {
 		return halfCloser{h}, rw, nil
 	}
