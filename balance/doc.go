@@ -46,8 +46,7 @@
 // [LeastRequest] is the default, as in Istio. [PowerOfTwo] looks at latency too and
 // is better where instances differ. [RoundRobin] and [WeightedRoundRobin] are for
 // calls that cost the same everywhere, [Random] for many clients that each call
-// seldom. Package [github.com/enmesh-go/enmesh/enmeshtest/sim] shows what each makes of a
-// slow, a failing or a changing set of servers.
+// seldom.
 //
 // # Limits
 //
