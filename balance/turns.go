@@ -76,7 +76,7 @@ type deal struct {
 	next   []uint32 // by endpoint: the one after it in that list
 }
 
-// turn is an endpoint's next turn: when it should be over, in places of 2^16 units.
+// turn is an endpoint's next turn: when it should be over, in places of 2^10 units.
 type turn struct {
 	over uint64
 	of   uint32
@@ -92,7 +92,7 @@ func (d *deal) wait(i uint32, from uint64) {
 }
 
 func (d *deal) push(i uint32) {
-	n := turn{over: (d.had[i] + 1) * d.sum << 16 / uint64(d.turns[i]), of: i}
+	n := turn{over: (d.had[i] + 1) * d.sum << 10 / uint64(d.turns[i]), of: i}
 	d.ready = append(d.ready, n)
 	at := len(d.ready) - 1
 	for at > 0 && n.before(d.ready[(at-1)/2]) {

@@ -60,6 +60,20 @@ func deviation(round, weights []uint32) float64 {
 	return worst
 }
 
+// partitions are all ways to write a sum as weights of at most most, the largest first.
+func partitions(sum, most uint32) [][]uint32 {
+	if sum == 0 {
+		return [][]uint32{nil}
+	}
+	var all [][]uint32
+	for first := min(sum, most); first > 0; first-- {
+		for _, rest := range partitions(sum-first, first) {
+			all = append(all, append([]uint32{first}, rest...))
+		}
+	}
+	return all
+}
+
 func TestLayOut_orders(t *testing.T) {
 	for _, tt := range []struct {
 		weights []uint32
@@ -87,7 +101,10 @@ func TestLayOut_isAsSmoothAsNginx(t *testing.T) {
 	heavy[0] = 100
 	cases := [][]uint32{{5, 1, 1}, {10, 1, 1, 1}, {100, 1}, {7, 7, 3}, {1, 2, 3, 4, 5}, heavy}
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for range 2000 {
+	for sum := uint32(2); sum <= 18; sum++ {
+		cases = append(cases, partitions(sum, sum-1)...)
+	}
+	for range 1000 {
 		weights := make([]uint32, 2+rnd.IntN(12))
 		for i := range weights {
 			weights[i] = 1 + uint32(rnd.ExpFloat64()*8)

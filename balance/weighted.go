@@ -11,9 +11,9 @@ import (
 
 // WeightedRoundRobin takes the endpoints in turn, each as often as its weight says,
 // spread evenly over the round: after any number of turns an endpoint has had what its
-// weight says to within less than one turn, and none has more turns in a row than it
-// has in nginx's smooth weighted round robin, mostly fewer: weights 5, 1 and 1 give
-// "abaacaa", where nginx gives "aabacaa". (Tijdeman, "The chairman assignment
+// weight says to within less than one turn, and the longest row of turns that one has is
+// no longer than in nginx's smooth weighted round robin, mostly shorter: weights 5, 1
+// and 1 give "abaacaa" again and again, where nginx gives "aabacaa". (Tijdeman, "The chairman assignment
 // problem", Discrete Mathematics 1980, has the problem and the bound; the order is that of
 // worst-case fair queueing, Bennett and Zhang, "WF2Q", INFOCOM 1996.)
 //

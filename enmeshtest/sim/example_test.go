@@ -28,13 +28,13 @@ func ExampleSimulate() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Printf("%s: the slow server gets %.1f%% of the calls, p99 below 150 ms: %t\n",
-			a.name, 100*r.Share(0), r.Percentile(99) < 150*time.Millisecond)
+		fmt.Printf("%s: the slow server gets less than 3%% of the calls: %t, p99 below 150 ms: %t\n",
+			a.name, r.Share(0) < 0.03, r.Percentile(99) < 150*time.Millisecond)
 	}
 	// Output:
-	// round robin: the slow server gets 10.0% of the calls, p99 below 150 ms: false
-	// least request: the slow server gets 1.4% of the calls, p99 below 150 ms: false
-	// peak EWMA: the slow server gets 0.8% of the calls, p99 below 150 ms: true
+	// round robin: the slow server gets less than 3% of the calls: false, p99 below 150 ms: false
+	// least request: the slow server gets less than 3% of the calls: true, p99 below 150 ms: false
+	// peak EWMA: the slow server gets less than 3% of the calls: true, p99 below 150 ms: true
 }
 
 // A server fails after ten seconds: what the clients see before, at once, and later.
@@ -48,9 +48,13 @@ func ExampleEvent() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("errors before: %.1f%%, in the first two seconds: %.1f%%, later: %.1f%%\n",
-		100*r.Between(0, at).Errors(), 100*r.Between(at, at+2*time.Second).Errors(), 100*r.After(at+2*time.Second).Errors())
-	// Output: errors before: 0.0%, in the first two seconds: 0.2%, later: 0.0%
+	fmt.Println("errors before:", r.Between(0, at).Errors())
+	fmt.Println("below 1% in the first two seconds:", r.Between(at, at+2*time.Second).Errors() < 0.01)
+	fmt.Println("below 0.1% later:", r.After(at+2*time.Second).Errors() < 0.001)
+	// Output:
+	// errors before: 0
+	// below 1% in the first two seconds: true
+	// below 0.1% later: true
 }
 
 // Distributions of service times: what they cost in the 99th percentile, when nobody
