@@ -30,7 +30,8 @@ const (
 )
 
 // WithOutboundMode says what becomes of calls to hosts that nobody knows. Without it:
-// [RegistryOnly], which is not Istio's default but tells of a misspelled name. What is
+// [RegistryOnly], which is not Istio's default but tells of a misspelled name. Either way
+// the registry is asked first, and waited for while it has not answered yet; what is
 // remembered of a host that was once called stays until the mesh is closed.
 func WithOutboundMode(mode OutboundMode) Option {
 	return optionFunc(func(cfg *config) { cfg.outboundMode = mode })

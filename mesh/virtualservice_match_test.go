@@ -35,6 +35,7 @@ func TestVirtualService_matches(t *testing.T) {
 		{"scheme", "{scheme: {exact: http}, headers: {x: {}}}", header("x", "1"), header("y", "1"), ""},
 		{"authority", "{authority: {prefix: 'reviews:'}}", request{host: "reviews:9080", target: "/a/b"}, path("/a/b"), ""},
 		{"port", "{port: 9080}", request{host: "reviews:9080", target: "/a/b"}, request{host: "reviews:9081", target: "/a/b"}, ""},
+		{"port of the scheme", "{port: 80}", path("/a/b"), request{host: "reviews:9081", target: "/a/b"}, "http"},
 		{"header exact", "{headers: {X-User: {exact: jason}}}", header("x-user", "jason"), header("x-user", "ada"), ""},
 		{"header prefix", "{headers: {x-user: {prefix: ja}}}", header("x-user", "jason"), header("x-user", "ada"), ""},
 		{"header regex", "{headers: {x-user: {regex: '.*,ada'}}}", header("x-user", "jason", "x-user", "ada"), header("x-user", "ada"), ""},
