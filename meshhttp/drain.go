@@ -47,6 +47,7 @@ func (x *exchange) heed(resp *http.Response, now enmesh.Instant) {
 	if x.pool == nil {
 		return
 	}
+	x.heedKeepAlive(resp)
 	switch w := x.wordOf(resp); w {
 	case stays:
 		if f := &x.pool.farewell; f.until.Load() != 0 {

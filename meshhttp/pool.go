@@ -27,6 +27,7 @@ type pools struct {
 	closed     atomic.Bool
 	byEnd      sync.Map // *balance.Endpoint -> *pool
 	watched    sync.Map // *balance.Cluster -> *watch
+	learned    sync.Map // *balance.Endpoint -> time.Duration: how long its server keeps what is idle
 }
 
 // pool is the connections of one endpoint.
@@ -75,10 +76,16 @@ func settings(t *http.Transport) balance.ConnectionConfig {
 
 // settingsOf is how an endpoint is connected to.
 func (p *pools) settingsOf(e *balance.Endpoint) balance.ConnectionConfig {
+	cfg := p.connection
 	if set := e.Cluster().Set(); set != nil {
-		return set.Connection.Or(p.connection)
+		cfg = set.Connection.Or(p.connection)
 	}
-	return p.connection
+	if told, ok := p.learned.Load(e); ok {
+		if limit := told.(time.Duration); cfg.IdleTimeout <= 0 || limit < cfg.IdleTimeout { //nolint:errcheck // the only type stored
+			cfg.IdleTimeout = limit
+		}
+	}
+	return cfg
 }
 
 // of is the pool of e, made when e is picked for the first time.
@@ -175,6 +182,7 @@ func (p *pools) watch(c *balance.Cluster) {
 func (p *pools) hear(w *watch, s *balance.Set) {
 	for _, e := range s.Removed {
 		p.retire(e)
+		p.learned.Delete(e)
 	}
 	fresh := s.Added
 	if s.Connection != w.connection {
@@ -195,13 +203,17 @@ func (p *pools) hear(w *watch, s *balance.Set) {
 // when their calls have ended.
 func (p *pools) retire(e *balance.Endpoint) {
 	if have, ok := p.byEnd.LoadAndDelete(e); ok {
-		left := have.(*pool) //nolint:errcheck // the only type stored
-		left.retired.Store(true)
-		if left.own != nil {
-			left.own.retire()
-		}
-		left.closeIdle()
+		have.(*pool).retire() //nolint:errcheck // the only type stored
 	}
+}
+
+// retire closes what is idle, and the rest as it falls idle.
+func (p *pool) retire() {
+	p.retired.Store(true)
+	if p.own != nil {
+		p.own.retire()
+	}
+	p.closeIdle()
 }
 
 // released says that a call of this pool has ended. A retired pool gets HTTP/1.1

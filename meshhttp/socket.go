@@ -69,6 +69,11 @@ func (s *socket) width(most int) int {
 // errUnsent says that not a byte of the request left.
 var errUnsent = errors.New("meshhttp: the connection ended before anything was written")
 
+// ready reports whether it takes the call that it was reserved for. net/http may have
+// ended an HTTP/1.1 connection after an answer, for one whose request was not written in
+// time: it tells so here at once, and elsewhere a moment later.
+func (s *socket) ready() bool { return s.many || s.conn.Reserve() == nil }
+
 // roundTrip sends req. An HTTP/1.1 connection that broke before anything was written tells
 // so.
 func (s *socket) roundTrip(req *http.Request) (*http.Response, error) {
@@ -153,7 +158,6 @@ type metered struct {
 
 // Write counts before it writes: what may have left has left.
 func (c metered) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.m.n.Add(int64(n))
-	return n, err
+	c.m.n.Add(int64(len(p)))
+	return c.Conn.Write(p)
 }

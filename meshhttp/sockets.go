@@ -60,11 +60,15 @@ func newSockets(t *http.Transport, cfg balance.ConnectionConfig) *sockets {
 // sent over another, once, as net/http does.
 func (p *sockets) RoundTrip(req *http.Request) (*http.Response, error) {
 	to := route{req.URL.Scheme, req.URL.Host}
-	for again := false; ; again = true {
+	for again := false; ; {
 		s, err := p.take(req.Context(), to)
 		if err != nil {
 			closeBody(req.Body)
 			return nil, err
+		}
+		if !s.ready() {
+			p.give(s, true)
+			continue
 		}
 		resp, err := s.roundTrip(req)
 		if err == nil {
@@ -79,7 +83,7 @@ func (p *sockets) RoundTrip(req *http.Request) (*http.Response, error) {
 			closeBody(req.Body)
 			return nil, err
 		}
-		req = next
+		req, again = next, true
 	}
 }
 
