@@ -71,7 +71,7 @@ func isPrime(n uint32) bool {
 // RingHash.
 //
 // A TableSize that Validate refuses is taken as the default.
-func Maglev(cfg MaglevConfig) Algorithm { return maglevFrom(cfg, global) }
+func Maglev(cfg MaglevConfig) Algorithm { return maglevFrom(cfg, nil) }
 
 func maglevFrom(cfg MaglevConfig, random source) Algorithm {
 	size := cfg.size()
@@ -80,7 +80,7 @@ func maglevFrom(cfg MaglevConfig, random source) Algorithm {
 	}
 	return func(eps []*Endpoint) Picker {
 		sorted := byHash(eps)
-		return &maglev{newCircle(sorted, populate(sorted, size), cfg.BalanceFactor, random)}
+		return &maglev{newCircle(sorted, populate(sorted, size), cfg.BalanceFactor, sourceOf(eps, random))}
 	}
 }
 

@@ -77,14 +77,14 @@ func (cfg RingHashConfig) withDefaults() RingHashConfig {
 // power of two below MinSize/64, or above 2,048) half of the points come or go.
 //
 // A configuration that Validate refuses is taken as the nearest that it does not.
-func RingHash(cfg RingHashConfig) Algorithm { return ringHashFrom(cfg, global) }
+func RingHash(cfg RingHashConfig) Algorithm { return ringHashFrom(cfg, nil) }
 
 func ringHashFrom(cfg RingHashConfig, random source) Algorithm {
 	cfg = cfg.withDefaults()
 	return func(eps []*Endpoint) Picker {
 		sorted := byHash(eps)
 		places, first := layRing(sorted, pointsOf(sorted, cfg))
-		return &ringHash{newCircle(sorted, places, cfg.BalanceFactor, random), first, shiftFor(first)}
+		return &ringHash{newCircle(sorted, places, cfg.BalanceFactor, sourceOf(eps, random)), first, shiftFor(first)}
 	}
 }
 

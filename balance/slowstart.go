@@ -73,7 +73,7 @@ func (c SlowStartConfig) Factor(age time.Duration) float64 {
 // earns its factor each time that as many have gone to the others as there are of
 // them; a pick costs it one. Without that, the algorithm is asked again.
 func SlowStart(cfg SlowStartConfig, inner Algorithm) Algorithm {
-	return slowStartFrom(cfg, inner, global)
+	return slowStartFrom(cfg, inner, nil)
 }
 
 func slowStartFrom(cfg SlowStartConfig, inner Algorithm, random source) Algorithm {
@@ -85,7 +85,7 @@ func slowStartFrom(cfg SlowStartConfig, inner Algorithm, random source) Algorith
 		if len(eps) < 2 {
 			return p
 		}
-		return newSlowStart(cfg.normal(), p, eps, random)
+		return newSlowStart(cfg.normal(), p, eps, sourceOf(eps, random))
 	}
 }
 
