@@ -137,7 +137,7 @@ func TestStep_breaker(t *testing.T) {
 	for protocol, ask := range r.askers() {
 		warm := failures(40, ask) // until the bad instance is out
 		before := r.edge("reviews", "ratings", "v1", protocol)
-		for end := time.Now().Add(10 * time.Second); warm+before.Attempts-before.Requests < 3 && time.Now().Before(end); {
+		for end := time.Now().Add(10 * time.Second); uint64(warm)+before.Attempts-before.Requests < 3 && time.Now().Before(end); {
 			warm += failures(40, ask) // gRPC may not be connected to it yet
 			before = r.edge("reviews", "ratings", "v1", protocol)
 		}
