@@ -23,6 +23,7 @@ import (
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/internal/faultnet"
 	"github.com/enmesh-go/enmesh/meshhttp"
+	"github.com/enmesh-go/enmesh/resilience/retry"
 )
 
 // wire is a way to speak HTTP, and a server that speaks it.
@@ -31,13 +32,14 @@ type wire struct {
 	tls      bool
 	protocol balance.WireProtocol
 	proto    string // of answers
+	streams  int    // that the server takes on a connection; 0: many
 }
 
 var wires = []wire{
-	{"HTTP/1.1", false, balance.AnyHTTP, "HTTP/1.1"},
-	{"HTTP/1.1 over TLS", true, balance.HTTP1, "HTTP/1.1"},
-	{"HTTP/2 over TLS", true, balance.AnyHTTP, "HTTP/2.0"},
-	{"HTTP/2 with prior knowledge", false, balance.HTTP2, "HTTP/2.0"},
+	{"HTTP/1.1", false, balance.AnyHTTP, "HTTP/1.1", 0},
+	{"HTTP/1.1 over TLS", true, balance.HTTP1, "HTTP/1.1", 0},
+	{"HTTP/2 over TLS", true, balance.AnyHTTP, "HTTP/2.0", 0},
+	{"HTTP/2 with prior knowledge", false, balance.HTTP2, "HTTP/2.0", 0},
 }
 
 // shop is a server and a client with connections as cfg says.
@@ -57,6 +59,7 @@ func newShop(t *testing.T, w wire, cfg balance.ConnectionConfig, resends bool, h
 	srv.Config.Protocols.SetHTTP1(true)
 	srv.Config.Protocols.SetHTTP2(true)
 	srv.Config.Protocols.SetUnencryptedHTTP2(true)
+	srv.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: w.streams}
 	srv.Config.ConnState = func(_ net.Conn, st http.ConnState) {
 		switch st {
 		case http.StateNew:
@@ -190,6 +193,13 @@ func TestSockets_overflowGoesElsewhere(t *testing.T) {
 	other := httptest.NewServer(hold)
 	t.Cleanup(other.Close)
 	s.cluster.Apply(endpoints(s.srv.Listener.Addr().String(), other.Listener.Addr().String()))
+	policy, err := retry.New(retry.Config{MaxAttempts: 3, BaseBackoff: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := meshhttp.NewTransport(nil, enmesh.Fixed(true, policy), oneCluster{s.cluster})
+	t.Cleanup(func() { _ = tr.Close() })
+	s.client = &http.Client{Transport: tr}
 	var all sync.WaitGroup
 	for range 2 {
 		all.Go(func() {
@@ -243,6 +253,27 @@ func TestSockets_serveTheirNumberOfCalls(t *testing.T) {
 			}
 			eventually(t, "those used up are closed", func() bool { return s.open.Load() == 1 })
 		})
+	}
+}
+
+// TestSockets_serverBoundsStreams: who waits is served, though the server takes one call at
+// a time and net/http forgets a stream a moment after its end.
+func TestSockets_serverBoundsStreams(t *testing.T) {
+	for _, streams := range []int{1, 2, 5} {
+		s := newShop(t, wire{"few streams", false, balance.HTTP2, "HTTP/2.0", streams}, balance.ConnectionConfig{MaxConnections: 1}, false, say)
+		began := time.Now()
+		var all sync.WaitGroup
+		for range 30 {
+			all.Go(func() {
+				for range 10 {
+					_, _ = get(t, s.client, "http://svc/")
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(began); took > 3*time.Second || s.made.Load() > 2 {
+			t.Errorf("%d streams: took %v over %d connections, want no waits over one", streams, took, s.made.Load())
+		}
 	}
 }
 
