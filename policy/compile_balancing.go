@@ -50,7 +50,7 @@ func hashOf(h *networking.LoadBalancerSettings_ConsistentHashLB) Hash {
 		hash.By, hash.Cookie = HashByCookie, cookieOf(key.HttpCookie)
 	}
 	if m := h.GetMaglev(); m != nil {
-		hash.Maglev, hash.Table.TableSize = true, uint32(m.GetTableSize()) //nolint:gosec // checked: below 5,000,011
+		hash.Maglev, hash.Table.TableSize = true, uint32(m.GetTableSize())
 		return hash
 	}
 	size := cmp.Or(h.GetRingHash().GetMinimumRingSize(), h.GetMinimumRingSize()) //nolint:staticcheck // deprecated and still read
@@ -73,7 +73,7 @@ func cookieOf(c *networking.LoadBalancerSettings_ConsistentHashLB_HTTPCookie) af
 func slowStartOf(lb *networking.LoadBalancerSettings) balance.SlowStartConfig {
 	w := lb.GetWarmup()
 	if w == nil {
-		return balance.SlowStartConfig{Window: lb.GetWarmupDurationSecs().AsDuration()} //nolint:staticcheck // deprecated and still read
+		return balance.SlowStartConfig{Window: lb.GetWarmupDurationSecs().AsDuration()}
 	}
 	return balance.SlowStartConfig{
 		Window: w.GetDuration().AsDuration(), Aggression: w.GetAggression().GetValue(),

@@ -231,7 +231,8 @@ func settle(t *testing.T, do func() (answer, error)) {
 		if who := a.header.Get(servedBy); who != last {
 			last, row = who, 0
 		}
-		if row++; row == 30 {
+		row++
+		if row == 30 {
 			return
 		}
 	}

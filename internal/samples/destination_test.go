@@ -101,10 +101,9 @@ func TestSamples_circuitBreaking(t *testing.T) {
 				return
 			}
 			req.Header.Set(doTake, "500ms")
-			status := 0
-			if resp, err := client.Do(req); err != nil {
-				status = statusOf(err)
-			} else {
+			resp, err := client.Do(req)
+			status := statusOf(err)
+			if err == nil {
 				status = resp.StatusCode
 				_ = resp.Body.Close()
 			}

@@ -131,9 +131,7 @@ func (w *world) await(where string, n int) {
 	w.t.Helper()
 	for end := time.Now().Add(10 * time.Second); w.arrivals(where) != n; {
 		if time.Now().After(end) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.t.Errorf("%d calls arrived at %s, want %d; at all: %v", w.arrived[where], where, n, w.arrived)
+			w.t.Errorf("%d calls arrived at %s, want %d; %d at all", w.arrivals(where), where, n, w.arrivals(""))
 			return
 		}
 		<-time.After(5 * time.Millisecond)
@@ -144,7 +142,7 @@ func (w *world) web(name string, out http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	w.note(name, r.Host)
 	code, took := orders(r.Header.Get(doFail), r.Header.Get(doTake))
-	<-time.After(took)
+	w.wait(took)
 	h := out.Header()
 	h.Set(servedBy, name)
 	h.Set(sawPath, r.URL.RequestURI())
@@ -157,6 +155,14 @@ func (w *world) web(name string, out http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(out, "hello")
 }
 
+// wait takes so long, or until the test has ended.
+func (w *world) wait(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-w.t.Context().Done():
+	}
+}
+
 func (w *world) rpc(name string) grpc.StreamHandler {
 	return func(_ any, s grpc.ServerStream) error {
 		method, _ := grpc.MethodFromServerStream(s)
@@ -164,7 +170,7 @@ func (w *world) rpc(name string) grpc.StreamHandler {
 		host := strings.Join(md.Get(":authority"), ",")
 		w.note(name, host)
 		code, took := orders(first(md.Get(doFail)), first(md.Get(doTake)))
-		<-time.After(took)
+		w.wait(took)
 		head := http.Header{}
 		for k, v := range md {
 			if !strings.HasPrefix(k, ":") {
