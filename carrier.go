@@ -28,6 +28,14 @@ type Sizer interface {
 	Sizes() (request, answer int64)
 }
 
+// Pather is what an [Exchange] is as well that knows how the caller wrote the path (see
+// [Call.Written]).
+type Pather interface {
+	// Written is the path as it was called, decoded, and as it was written; raw is "" for
+	// the plain way.
+	Written() (path, raw string)
+}
+
 // Carrier is a Call and the context that carries it, in one piece: an adapter
 // embeds it by value in its own record of the call, which is then the only
 // allocation. Where records are used again, a [Link] is the context: contexts outlive calls.

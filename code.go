@@ -120,6 +120,27 @@ func CodeOfStatus(status int) Code {
 	return Unknown
 }
 
+// GRPCCodeOfStatus is the code that a gRPC client makes of an HTTP status that it is
+// answered with instead of one of gRPC's own
+// (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md). Envoy
+// answers a gRPC call so where a policy speaks of an HTTP status. It says less than
+// [CodeOfStatus], and is for what goes out.
+func GRPCCodeOfStatus(status int) Code {
+	switch status {
+	case 400:
+		return Internal
+	case 401:
+		return Unauthenticated
+	case 403:
+		return PermissionDenied
+	case 404:
+		return Unimplemented
+	case 429, 502, 503, 504:
+		return Unavailable
+	}
+	return Unknown
+}
+
 func codeOf4xx(status int) Code {
 	switch status {
 	case 401:

@@ -205,3 +205,15 @@ func hasPort(s string) bool {
 	}
 	return false
 }
+
+func TestGRPCCodeOfStatus(t *testing.T) {
+	for status, want := range map[int]enmesh.Code{
+		200: enmesh.Unknown, 301: enmesh.Unknown, 400: enmesh.Internal, 401: enmesh.Unauthenticated, 403: enmesh.PermissionDenied,
+		404: enmesh.Unimplemented, 418: enmesh.Unknown, 429: enmesh.Unavailable, 500: enmesh.Unknown, 502: enmesh.Unavailable,
+		503: enmesh.Unavailable, 504: enmesh.Unavailable, 555: enmesh.Unknown,
+	} {
+		if got := enmesh.GRPCCodeOfStatus(status); got != want {
+			t.Errorf("status %d: %v, want %v", status, got, want)
+		}
+	}
+}

@@ -17,11 +17,18 @@ const inlineTokens = 3
 // pick, not the Call's: a pick may be repeated or thrown away, and gRPC reports on
 // another goroutine. The zero Admission holds nothing.
 type Admission struct {
-	host   *host
+	of     *claim
 	at     enmesh.Instant
 	gates  *[]enmesh.Gate // those that admitted, though the configuration may change
 	tokens [inlineTokens]enmesh.Token
 	more   *[]enmesh.Token // of gates beyond inlineTokens
+}
+
+// claim is who holds a call in flight, and whether its cluster counts it: a host has one of
+// each, so that an Admission, which every call has, knows both by one word.
+type claim struct {
+	host *host
+	load *loadCount // nil: not counted
 }
 
 // Admit passes the endpoint's gates in order and counts the call in flight; now is
@@ -31,14 +38,14 @@ type Admission struct {
 // released exactly once.
 func (e *Endpoint) Admit(ctx context.Context, c *enmesh.Call, now enmesh.Instant, a *Admission) error {
 	h := e.host
-	a.host, a.at, a.gates = nil, now, nil
+	a.of, a.at, a.gates = nil, now, nil
 	if gates := h.gates.Load(); gates != nil {
 		if err := a.pass(ctx, c, *gates); err != nil {
 			return err
 		}
 		a.gates = gates
 	}
-	a.host = h
+	a.of = h.claim()
 	h.inflight.Add(1)
 	return nil
 }
@@ -92,13 +99,16 @@ func (a *Admission) giveBack(gates []enmesh.Gate, r enmesh.Result) {
 // nothing. It may run on any goroutine, once; on a released or zero Admission it
 // does nothing.
 func (a *Admission) Release(r enmesh.Result) {
-	h := a.host
-	if h == nil {
+	if a.of == nil {
 		return
 	}
-	a.host = nil
+	h, load := a.of.host, a.of.load
+	a.of = nil
 	h.inflight.Add(-1)
-	h.learn(r, a.at)
+	if load != nil {
+		load.n.Add(-1)
+	}
+	h.learn(&r, a.at)
 	if a.gates != nil {
 		a.giveBack(*a.gates, r)
 	}
@@ -106,7 +116,7 @@ func (a *Admission) Release(r enmesh.Result) {
 
 // learn takes the latency to the answer's head. An answer whose head came longer
 // than the decay ago, before a long body, is old news and is left out.
-func (h *host) learn(r enmesh.Result, picked enmesh.Instant) {
+func (h *host) learn(r *enmesh.Result, picked enmesh.Instant) {
 	latency := r.Latency(picked)
 	if latency < 0 {
 		return

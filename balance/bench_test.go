@@ -22,6 +22,10 @@ func production() map[string]balance.Algorithm {
 		"Random":             balance.Random(),
 		"LeastRequest":       balance.LeastRequest(2),
 		"PowerOfTwo":         balance.PowerOfTwo(),
+		"RingHash":           balance.RingHash(balance.RingHashConfig{}),
+		"RingHashBounded":    balance.RingHash(balance.RingHashConfig{BalanceFactor: 125}),
+		"Maglev":             balance.Maglev(balance.MaglevConfig{}),
+		"MaglevBounded":      balance.Maglev(balance.MaglevConfig{BalanceFactor: 125}),
 	}
 }
 
@@ -54,6 +58,7 @@ func BenchmarkPick(b *testing.B) {
 					var adm balance.Admission
 					for b.Loop() {
 						c.Clock += 1000
+						c.Key++
 						cycle(b, p, c, &adm)
 					}
 				})
@@ -72,6 +77,7 @@ func BenchmarkPickParallel(b *testing.B) {
 				var adm balance.Admission
 				for pb.Next() {
 					c.Clock += 1000
+					c.Key++
 					cycle(b, p, c, &adm)
 				}
 			})
@@ -154,13 +160,15 @@ func reversed(eps []discovery.Endpoint) []discovery.Endpoint {
 
 func BenchmarkBuild(b *testing.B) {
 	for name, a := range production() {
-		eps := endpoints(10_000, unequal)
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				a(eps)
-			}
-		})
+		for _, n := range []int{1000, 10_000} {
+			eps := endpoints(n, unequal)
+			b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					a(eps)
+				}
+			})
+		}
 	}
 }
 
@@ -170,5 +178,22 @@ func BenchmarkStaticSource(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Cluster(d, enmesh.HTTP)
+	}
+}
+
+// What is left to pick when all are ejected, without a panic threshold.
+func BenchmarkPickAllEjected(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		eps := endpoints(n, nil)
+		for _, e := range eps {
+			e.Eject(enmesh.Now().Add(time.Hour))
+		}
+		p := balance.LeastRequest(2)(eps)
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				mustPick(b, p, nil)
+			}
+		})
 	}
 }

@@ -19,19 +19,44 @@ type ClusterConfig struct {
 	Protocol    enmesh.Protocol
 	// Subset are labels that endpoints must have; none means all endpoints.
 	Subset map[string]string
+	// Subsetting is which of these endpoints the process has to do with; the zero value
+	// is all. The others are not in the Set, and nobody connects to them.
+	Subsetting SubsetConfig
 	// Algorithm chooses among the endpoints; nil is LeastRequest(2), as in Istio.
 	Algorithm Algorithm
+	// Panic is the percentage of healthy endpoints below which health is left aside: picks
+	// go over all that are connected and take calls, the ejected and unhealthy ones too,
+	// since the few that are left would not bear the load (Envoy's healthy panic
+	// threshold, 50 there). With [Locality] it holds in each tier by itself, and only while
+	// all tiers together are too weak for the load. It is Istio's minHealthPercent. 0 knows
+	// no such threshold: health is left aside only when nothing healthy is left. More than
+	// 100 is 100.
+	Panic uint32
 	// Gates makes the gates of an endpoint, outermost first: once when it appears and
 	// again on each Configure (see [Endpoint.Keep]). nil: none. It runs under the
 	// Cluster's lock and must not change the Cluster.
 	Gates func(*Endpoint) []enmesh.Gate
+	// AwaitCheck makes endpoints that appear unhealthy until [Endpoint.SetHealthy] says
+	// otherwise: for active checks that must pass before the first call. Those that are
+	// there when it is set stay as they are.
+	AwaitCheck bool
+	// Connection says how endpoints are connected to, and how many calls each may have.
+	Connection ConnectionConfig
+	// Random gives the pickers their uniform random words, so that a simulation repeats
+	// itself; nil, for everything else, is math/rand/v2's. As many goroutines call it
+	// as pick. It stays as NewCluster was given it: Configure leaves it alone.
+	Random func() uint64
 }
 
 func (cfg *ClusterConfig) algorithm() Algorithm {
-	if cfg.Algorithm == nil {
-		return LeastRequest(2)
+	a := cfg.Algorithm
+	if a == nil {
+		a = LeastRequest(2)
 	}
-	return cfg.Algorithm
+	if cfg.Panic > 0 {
+		a = guard(cfg.Panic, a)
+	}
+	return a
 }
 
 // Cluster is one destination for one protocol: its endpoints, their statistics, and
@@ -49,13 +74,21 @@ type Cluster struct {
 	subs    []*subscription
 
 	current atomic.Pointer[state]
-	first   chan struct{} // closed by the first set
+	health  atomic.Uint64             // see HealthVersion
+	load    atomic.Pointer[loadCount] // nil until a picker bounds loads; see counted
+	newest  atomic.Int64              // an Instant: the latest host.since; see SlowStart
+	first   chan struct{}             // closed by the first set
+	random  source                    // of the configuration that it was made with
 }
 
 // NewCluster makes a Cluster that knows no endpoints yet: until the first Apply,
 // Set is nil and Wait waits.
 func NewCluster(cfg ClusterConfig) *Cluster {
-	return &Cluster{cfg: cfg, index: map[identity]*host{}, first: make(chan struct{})}
+	c := &Cluster{cfg: cfg, index: map[identity]*host{}, first: make(chan struct{}), random: global}
+	if cfg.Random != nil {
+		c.random = cfg.Random
+	}
+	return c
 }
 
 // Apply takes the full list as discovery knows it; the list may be reused, the slices
@@ -111,6 +144,9 @@ func (c *Cluster) furnish(h *host) {
 		if c.cfg.Gates != nil {
 			gates = c.cfg.Gates(&h.self)
 		}
+		if most := c.cfg.Connection.MaxRequests; most > 0 {
+			gates = append([]enmesh.Gate{requestsOf(&h.self, most)}, gates...)
+		}
 	})
 	if len(gates) == 0 {
 		h.gates.Store(nil)
@@ -127,7 +163,7 @@ func (c *Cluster) publish(d difference) {
 	}
 	s := &state{Set: Set{
 		Endpoints: d.all, Added: d.added, Removed: d.removed,
-		Algorithm: c.cfg.algorithm(), Refusal: refusal, Version: 1,
+		Algorithm: c.cfg.algorithm(), Connection: c.cfg.Connection, Refusal: refusal, Version: 1,
 	}}
 	before := c.current.Load()
 	if before != nil {

@@ -46,10 +46,27 @@
 // [LeastRequest] is the default, as in Istio. [PowerOfTwo] looks at latency too and
 // is better where instances differ. [RoundRobin] and [WeightedRoundRobin] are for
 // calls that cost the same everywhere, [Random] for many clients that each call
-// seldom.
+// seldom. [RingHash] and [Maglev] keep calls with the same Key (see package affinity) at
+// the same endpoint: Maglev spreads them more evenly, a ring moves fewer when endpoints
+// come and go.
+//
+// Where many clients face many endpoints, [SubsetConfig] bounds how many of them each
+// connects to. [SlowStart] goes around any that does not hash, and gives new endpoints
+// their share step by step.
+//
+// Endpoints that are ejected (package balance/outlier) or found unhealthy (package
+// balance/health) are picked only where nothing better is left.
+//
+// # Near and far, good and bad
+//
+// [Locality] makes any of these prefer what is near: it sorts the endpoints into tiers, and
+// load leaves a tier only as far as its health does not suffice. Within a tier it can give
+// localities shares, or prefer the client's own zone by what it can bear. Beneath a
+// threshold of health ([ClusterConfig], Panic) calls are spread over all endpoints rather
+// than crowd the few good ones.
 //
 // # Limits
 //
-// Priorities and localities are carried ([Endpoint.Info]) and not yet preferred.
+// An algorithm by itself takes no notice of priorities and localities: [Locality] does.
 // Statistics are this process's own: nothing is shared between processes.
 package balance

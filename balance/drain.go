@@ -18,6 +18,7 @@ import "github.com/enmesh-go/enmesh"
 func (e *Endpoint) Drain(until enmesh.Instant) {
 	e.host.closes.Store(int64(until))
 	e.host.barred.Or(closing)
+	e.host.cluster.health.Add(1)
 }
 
 // Draining reports whether Drain keeps picks away at an instant.
@@ -29,16 +30,17 @@ func (h *host) isClosing(now enmesh.Instant) bool { return int64(now) < h.closes
 
 // heldBack reports whether one of the bits in barred that pass with time still holds.
 func (h *host) heldBack(barred uint32, now enmesh.Instant) bool {
-	return barred&ejected != 0 && h.isEjected(now) || barred&closing != 0 && h.isClosing(now)
+	return barred&unhealthy != 0 || barred&ejected != 0 && h.isEjected(now) || barred&closing != 0 && h.isClosing(now)
 }
 
 // resort says how good an endpoint is that is not Ready: 0 never to be picked, 1 when
 // nothing is better, 2 before those.
-func (e *Endpoint) resort() int {
+func (e *Endpoint) resort(clock *reading) int {
+	barred := e.host.barred.Load()
 	switch {
-	case !e.ready.Load() || e.host.barred.Load()&^passing != 0:
+	case !e.itself().ready.Load() || barred&^passing != 0:
 		return 0
-	case e.Ejected(enmesh.Now()):
+	case barred&unhealthy != 0 || barred&ejected != 0 && e.host.isEjected(clock.now()):
 		return 1
 	}
 	return 2

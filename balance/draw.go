@@ -24,11 +24,22 @@ type urn struct {
 }
 
 func newUrn(eps []*Endpoint, random source) urn {
-	u := urn{eps: open(eps), random: random}
+	u := urn{eps: open(eps), random: sourceOf(eps, random)}
 	if !evenWeights(u.eps) {
 		u.table, u.share = weigh(u.eps)
 	}
 	return u
+}
+
+// sourceOf is the source of a picker over eps: a test's, or that of their cluster.
+func sourceOf(eps []*Endpoint, given source) source {
+	if given == nil && len(eps) > 0 {
+		return eps[0].host.cluster.random
+	}
+	if given == nil {
+		return global
+	}
+	return given
 }
 
 // open leaves out endpoints that take no new calls. A change of that publishes a new
@@ -86,17 +97,20 @@ func (u *urn) one() int {
 
 // two draws two indexes: different ones where weights are equal. Where they differ
 // the draws are independent and may meet, which is what keeps the shares right. The
-// urn holds at least two.
-func (u *urn) two() (int, int) {
-	if u.share != nil {
-		return u.table.At(u.random()), u.table.At(u.random())
-	}
+// urn holds at least two. spare is what the first draw leaves of its random bits: 2^32/n
+// values that say nothing of the index, for a toss that needs no other word.
+func (u *urn) two() (i, j int, spare uint32) {
 	r := u.random()
-	i, j := within(uint32(r>>32), len(u.eps)), within(uint32(r), len(u.eps)-1)
+	n := uint64(len(u.eps))
+	spare = uint32(r >> 32 * n)
+	if u.share != nil {
+		return u.table.At(r), u.table.At(u.random()), spare
+	}
+	i, j = int(r>>32*n>>32), within(uint32(r), int(n)-1)
 	if j >= i {
 		j++
 	}
-	return i, j
+	return i, j, spare
 }
 
 // pending is the load of endpoint i: its calls in flight over its weight, so scaled

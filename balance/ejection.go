@@ -14,6 +14,7 @@ import (
 func (e *Endpoint) Eject(until enmesh.Instant) {
 	e.host.until.Store(int64(until))
 	e.host.barred.Or(ejected)
+	e.host.cluster.health.Add(1)
 }
 
 // Rest takes the endpoint, and all its views, out of picking until an instant, as
@@ -32,6 +33,7 @@ func (e *Endpoint) Rest(until enmesh.Instant) {
 		}
 	}
 	e.host.barred.Or(ejected)
+	e.host.cluster.health.Add(1)
 }
 
 // Ejected reports whether the endpoint is ejected at an instant.

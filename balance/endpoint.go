@@ -17,37 +17,48 @@ import (
 type Endpoint struct {
 	host       *host
 	ready      atomic.Bool
+	pace       pace
 	attachment any
+	origin     *Endpoint // in panic: what this stands for, whatever its health; nil otherwise
 }
 
-// host is what all views of an endpoint share.
+// host is what all views of an endpoint share. What a pick, an admission and a release
+// touch comes first and fills one cache line of 64 bytes; hosts begin at such a line
+// because their size is one that the allocator aligns (a test holds both).
 type host struct {
 	inflight atomic.Int64
 	price    price
 	barred   atomic.Uint32 // why no pick may go here; see the bits below
-	until    atomic.Int64  // an Instant: when the ejection ends
-	closes   atomic.Int64  // an Instant: when a drain ends
 	gates    atomic.Pointer[[]enmesh.Gate]
-	info     atomic.Pointer[discovery.Endpoint]
+	plain    claim    // for calls that the cluster does not count
+	self     Endpoint // as far as its ready
+
+	until  atomic.Int64 // an Instant: when the ejection ends
+	closes atomic.Int64 // an Instant: when a drain ends
+	since  atomic.Int64 // an Instant: when it came cold; 0: it was there from the start
+	info   atomic.Pointer[discovery.Endpoint]
+	met    atomic.Bool // a view of it has been connected
 
 	id      identity
 	addrs   []string
 	cluster *Cluster
+	tallied atomic.Pointer[claim] // for those that it does; nil until the first
 	kept    keeper
 
-	gen  uint64 // guarded by cluster.mu: last merge that saw it
-	at   int    // guarded by cluster.mu: where in the registry's list it was
-	self Endpoint
+	gen uint64 // guarded by cluster.mu: last merge that saw it
+	at  int    // guarded by cluster.mu: where in the registry's list it was
+	_   [48]byte
 }
 
 // The bits of host.barred.
 const (
-	draining uint32 = 1 << iota // the registry says that it takes no new calls
-	gone                        // it has left the set
-	ejected                     // outlier detection took it out, until host.until
-	closing                     // its process is about to end, until host.closes
+	draining  uint32 = 1 << iota // the registry says that it takes no new calls
+	gone                         // it has left the set
+	ejected                      // outlier detection took it out, until host.until
+	closing                      // its process is about to end, until host.closes
+	unhealthy                    // active checks found it so
 
-	passing = ejected | closing // what passes with time
+	passing = ejected | closing | unhealthy // what passes without a new set
 )
 
 // identity tells endpoints apart. One that comes back at the same address under
@@ -56,7 +67,7 @@ type identity struct{ addrs, namespace, account string }
 
 func newHost(c *Cluster, id identity, addrs []string, info *discovery.Endpoint) *host {
 	h := &host{id: id, addrs: addrs, cluster: c}
-	h.self.host = h
+	h.self.host, h.plain.host = h, h
 	h.self.ready.Store(true)
 	h.tell(info)
 	return h
@@ -74,6 +85,14 @@ func (h *host) tell(info *discovery.Endpoint) {
 	} else {
 		h.barred.And(^draining)
 	}
+	h.cluster.health.Add(1)
+}
+
+// knows reports whether the registry says what it said before.
+func (h *host) knows(info *discovery.Endpoint) bool {
+	told := *info
+	told.Version = info.EffectiveVersion()
+	return same(h.info.Load(), &told)
 }
 
 // Addr is the address that is dialled first, "host:port".
@@ -117,20 +136,45 @@ func (e *Endpoint) Latency() time.Duration {
 }
 
 // Ready reports whether a pick may go there now: its connections are ready (see
-// [Endpoint.SetReady]), and it is neither draining, gone from the set, nor ejected.
+// [Endpoint.SetReady]), and it is neither draining, gone from the set, ejected, nor
+// found unhealthy.
 // What the registry says and what [Endpoint.Drain] was told count alike.
 // A picker asks at pick time: its snapshot may be a few milliseconds old.
 func (e *Endpoint) Ready() bool {
 	if !e.ready.Load() {
-		return false
+		return e.origin != nil && e.origin.answers()
 	}
 	barred := e.host.barred.Load()
 	return barred == 0 || barred&^passing == 0 && !e.host.heldBack(barred, enmesh.Now())
 }
 
+// reading is the clock, read when it is first asked for.
+type reading enmesh.Instant
+
+func (r *reading) now() enmesh.Instant {
+	if *r == 0 {
+		*r = reading(enmesh.Now())
+	}
+	return enmesh.Instant(*r)
+}
+
+// readyAt is Ready for who asks many endpoints with one reading of the clock.
+func (e *Endpoint) readyAt(clock *reading) bool {
+	if !e.ready.Load() {
+		return e.origin != nil && e.origin.answers()
+	}
+	barred := e.host.barred.Load()
+	return barred == 0 || barred&^passing == 0 && !e.host.heldBack(barred, clock.now())
+}
+
 // SetReady is for the adapter that owns the connections of this view. The
 // endpoints of a Cluster start ready, their views do not.
-func (e *Endpoint) SetReady(ready bool) { e.ready.Store(ready) }
+func (e *Endpoint) SetReady(ready bool) {
+	e.ready.Store(ready)
+	if ready && !e.host.met.Load() {
+		e.host.met.Store(true)
+	}
+}
 
 // Gone reports whether the endpoint has left its cluster's set. It never comes
 // back: an instance that does is a new Endpoint.

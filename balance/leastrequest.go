@@ -9,7 +9,7 @@ import "github.com/enmesh-go/enmesh"
 // calls in flight, as Envoy's LEAST_REQUEST does and, with it, Istio's default.
 // choices is how many; below 2 it is 2. Where weights differ, draws are by weight
 // and weights divide the calls in flight.
-func LeastRequest(choices int) Algorithm { return leastRequestFrom(choices, global) }
+func LeastRequest(choices int) Algorithm { return leastRequestFrom(choices, nil) }
 
 func leastRequestFrom(choices int, random source) Algorithm {
 	return func(eps []*Endpoint) Picker {
@@ -37,7 +37,7 @@ func (p *leastRequest) Pick(c *enmesh.Call) (*Endpoint, error) {
 
 // least makes one round of draws; nil: none of them is usable.
 func (p *leastRequest) least(c *enmesh.Call, retried bool) *Endpoint {
-	i, j := p.two()
+	i, j, _ := p.two()
 	best, load := p.better(nil, 0, i, c, retried)
 	best, load = p.better(best, load, j, c, retried)
 	for range p.choices - 2 {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/discovery"
 )
 
@@ -36,7 +37,11 @@ func (c *Cluster) merge(eps []discovery.Endpoint, anew bool) difference {
 	hosts := slices.Grow(c.spare[:0], len(eps))[:len(eps)]
 	clear(hosts)
 	next := 0 // where in the list before the present entry is expected
+	chosen := c.subset(eps)
 	for i := range eps {
+		if !chosen.has(i) {
+			continue
+		}
 		h := c.find(&eps[i], before, &next, &d)
 		if h == nil {
 			continue
@@ -92,10 +97,7 @@ func (c *Cluster) repeats(eps []discovery.Endpoint) bool {
 // place finds the endpoint of an entry, or makes it. It returns nil for one that the
 // cluster has no use for, and for the second of two that cannot be told apart.
 func (c *Cluster) place(ep *discovery.Endpoint, d *difference) *host {
-	if !c.selects(ep) {
-		return nil
-	}
-	addrs, ok := ep.Address(c.cfg.Destination.Port, c.cfg.Protocol.String())
+	addrs, ok := c.reaches(ep)
 	if !ok {
 		return nil
 	}
@@ -103,15 +105,36 @@ func (c *Cluster) place(ep *discovery.Endpoint, d *difference) *host {
 	h := c.index[id]
 	switch {
 	case h == nil:
-		h = newHost(c, id, addrs, ep)
+		h = c.admit(id, addrs, ep)
 		c.furnish(h)
 		c.index[id] = h
 		d.added = append(d.added, &h.self)
 	case h.gen == c.gen:
 		return nil
-	case !same(h.info.Load(), ep):
+	case !h.knows(ep):
 		h.tell(ep)
 		d.altered = true
+	}
+	return h
+}
+
+// reaches is the addresses of an entry, and whether the cluster has a use for it.
+func (c *Cluster) reaches(ep *discovery.Endpoint) ([]string, bool) {
+	if !c.selects(ep) {
+		return nil, false
+	}
+	return ep.Address(c.cfg.Destination.Port, c.cfg.Protocol.String())
+}
+
+// admit makes the endpoint of an entry that is new. It is cold if others are there
+// already.
+func (c *Cluster) admit(id identity, addrs []string, ep *discovery.Endpoint) *host {
+	h := newHost(c, id, addrs, ep)
+	if c.cfg.AwaitCheck {
+		h.barred.Or(unhealthy)
+	}
+	if s := c.current.Load(); s != nil && len(s.Endpoints) > 0 {
+		h.chill(enmesh.Now())
 	}
 	return h
 }

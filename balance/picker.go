@@ -47,46 +47,67 @@ func ByName(name string) (Algorithm, bool) {
 // usable reports whether e is the first choice: ready and, where the call has tried
 // some, which retried says, neither one of these nor unconfirmed.
 func usable(e *Endpoint, c *enmesh.Call, retried bool) bool {
-	return e.Ready() && !(retried && (e.unconfirmed() || c.Tried(e)))
+	return e.Ready() && !(retried && (e.unconfirmed() || c.Tried(e.itself())))
 }
 
 func hasTried(c *enmesh.Call) bool { return c != nil && c.HasTried() }
 
-// scan looks at every endpoint once, from start on: an untried ready one, else an
-// untried one that is not confirmed, else a tried ready one, else one that is about to
+// scan looks at every endpoint once, the one at start first: an untried ready one, else
+// an untried one that is not confirmed, else a tried ready one, else one that is about to
 // end, else one that is only ejected. Pickers come here when a few draws found nothing.
+//
+// It goes by steps, not along the list: bad endpoints often stand in a row, such as those
+// of a zone, and the first good one after the row would get what is meant for all of it.
 func scan(eps []*Endpoint, c *enmesh.Call, start int) (*Endpoint, error) {
 	var doubtful, second, third *Endpoint
 	resort := 0
 	retried := hasTried(c)
-	for i := range eps {
-		at := start + i
-		if at >= len(eps) {
-			at -= len(eps)
+	step := stride(len(eps))
+	var clock reading
+	for range eps {
+		e := eps[start]
+		if start += step; start >= len(eps) {
+			start -= len(eps)
 		}
-		switch e := eps[at]; {
-		case e.Ready():
+		switch {
+		case e.readyAt(&clock):
 			switch {
-			case usable(e, c, retried):
+			case !retried:
 				return e, nil
-			case doubtful == nil && !c.Tried(e):
-				doubtful = e
-			case second == nil:
-				second = e
+			case c.Tried(e.itself()):
+				second = first(second, e)
+			case e.unconfirmed():
+				doubtful = first(doubtful, e)
+			default:
+				return e, nil
 			}
 		case second == nil && resort < 2:
-			if r := e.resort(); r > resort {
+			if r := e.resort(&clock); r > resort {
 				third, resort = e, r
 			}
 		}
 	}
-	switch {
-	case doubtful != nil:
-		return doubtful, nil
-	case second != nil:
-		return second, nil
-	case third != nil:
-		return third, nil
+	if best := first(doubtful, first(second, third)); best != nil {
+		return best, nil
 	}
 	return nil, ErrNoEndpoint
+}
+
+// first is a, or b where there is none.
+func first(a, b *Endpoint) *Endpoint {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// stride is a step that comes by all of n places, near the golden section of n, so that
+// the places it has come by are spread evenly at any time (Knuth, "The Art of Computer
+// Programming", vol. 3, 6.4, multiplicative hashing).
+func stride(n int) int {
+	step := max(1, int(float64(n)*0.6180339887))
+	for gcd(uint32(step), uint32(n)) > 1 {
+		step++
+	}
+	return step
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,10 @@ func algorithms() map[string]balance.Algorithm {
 		"least request":        balance.LeastRequestFrom(2, seeded()),
 		"least request of 5":   balance.LeastRequestFrom(5, seeded()),
 		"power of two":         balance.PowerOfTwoFrom(seeded()),
+		"ring hash":            balance.RingHashFrom(balance.RingHashConfig{}, seeded()),
+		"bounded ring hash":    balance.RingHashFrom(balance.RingHashConfig{BalanceFactor: 125}, seeded()),
+		"maglev":               balance.MaglevFrom(balance.MaglevConfig{}, seeded()),
+		"bounded maglev":       balance.MaglevFrom(balance.MaglevConfig{BalanceFactor: 125}, seeded()),
 	}
 }
 
@@ -187,7 +192,7 @@ func TestPickers_sharesFollowWeights(t *testing.T) {
 	const picks = 40_000
 	for _, weights := range [][]uint32{{1, 1, 1, 1, 1}, {1, 3}, {1, 2, 3, 4, 10}, {1, 1, 1, 97}} {
 		for name, a := range algorithms() {
-			if name == "round robin" || name == "least request of 5" && weights[0] != weights[1] {
+			if name == "round robin" || strings.HasSuffix(name, "ring hash") || name == "least request of 5" && weights[0] != weights[1] {
 				continue
 			}
 			eps := endpoints(len(weights), func(i int) uint32 { return weights[i] })
@@ -299,5 +304,28 @@ func TestByName(t *testing.T) {
 	}
 	if _, ok := balance.ByName("round_robin"); ok {
 		t.Error(`ByName("round_robin") is known, want Istio's spelling only`)
+	}
+}
+
+// Half of the list is ejected, in a row: the rest gets all of it in equal parts.
+func TestPickers_spreadWhatARowOfBadOnesWouldGet(t *testing.T) {
+	const n, picks = 200, 100_000
+	for name, a := range algorithms() {
+		eps := endpoints(n, nil)
+		for _, e := range eps[50:150] {
+			e.Eject(enmesh.Now().Add(time.Hour))
+		}
+		p, seen := a(eps), map[*balance.Endpoint]int{}
+		for range picks {
+			seen[mustPick(t, p, nil)]++
+		}
+		for e, got := range seen {
+			if got > 3*picks/n || got < picks/n {
+				t.Errorf("%s: %s got %d of %d picks, want about %d", name, e.Addr(), got, picks, 2*picks/n)
+			}
+		}
+		if len(seen) != n/2 {
+			t.Errorf("%s: %d endpoints picked, want %d", name, len(seen), n/2)
+		}
 	}
 }

@@ -19,8 +19,12 @@ import "github.com/enmesh-go/enmesh"
 //     flooded when traffic returns. (Finagle lets it fade to nothing.)
 //   - An endpoint nobody has heard from is priced like the one it is compared with:
 //     it gets its fair share until its calls pend.
+//   - As many calls in flight at both, the cheaper one is taken with a chance of one half
+//     plus the difference of the estimates over their sum, which is certainty from
+//     three times dearer on. Peaks of endpoints that are alike differ by less, and would
+//     otherwise send whole seconds of light traffic past one of them.
 //   - Where weights differ, draws are by weight and weights divide the calls in flight.
-func PowerOfTwo() Algorithm { return powerOfTwoFrom(global) }
+func PowerOfTwo() Algorithm { return powerOfTwoFrom(nil) }
 
 func powerOfTwoFrom(random source) Algorithm {
 	return func(eps []*Endpoint) Picker { return &powerOfTwo{newUrn(eps, random)} }
@@ -34,11 +38,11 @@ func (p *powerOfTwo) Pick(c *enmesh.Call) (*Endpoint, error) {
 	}
 	retried := hasTried(c)
 	for range redraws {
-		i, j := p.two()
+		i, j, spare := p.two()
 		a, b := p.eps[i], p.eps[j]
 		switch useA, useB := usable(a, c, retried), usable(b, c, retried); {
 		case useA && useB:
-			if p.cheaper(i, j, c) {
+			if p.cheaper(i, j, spare, c) {
 				return a, nil
 			}
 			return b, nil
@@ -52,7 +56,7 @@ func (p *powerOfTwo) Pick(c *enmesh.Call) (*Endpoint, error) {
 }
 
 // cheaper reports whether endpoint i costs no more than j.
-func (p *powerOfTwo) cheaper(i, j int, c *enmesh.Call) bool {
+func (p *powerOfTwo) cheaper(i, j int, spare uint32, c *enmesh.Call) bool {
 	a, tickA := p.eps[i].host.price.load()
 	b, tickB := p.eps[j].host.price.load()
 	switch {
@@ -63,7 +67,23 @@ func (p *powerOfTwo) cheaper(i, j int, c *enmesh.Call) bool {
 	case b < a:
 		a = max(b, a*fade(tickA, clock(c)))
 	}
-	return a*(p.pending(i)+1) <= b*(p.pending(j)+1)
+	flightA, flightB := p.pending(i), p.pending(j)
+	if flightA == flightB {
+		return toss(a, b, spare)
+	}
+	return a*(flightA+1) <= b*(flightB+1)
+}
+
+// toss decides between two that differ by their estimates alone, a being the first's.
+func toss(a, b float64, random uint32) bool {
+	switch lead, all := b-a, a+b; {
+	case lead > all/2:
+		return true
+	case lead < -all/2:
+		return false
+	default:
+		return float64(random)*all < (lead+all/2)*(1<<32)
+	}
 }
 
 // clock is the call's reading: near enough for a decay of seconds.

@@ -39,8 +39,7 @@ func tickOf(at enmesh.Instant) uint32 { return uint32(at >> tickBits) }
 
 // load is the estimate in nanoseconds, 0 when nothing is known, and its tick.
 func (p *price) load() (ns float64, tick uint32) {
-	w := p.word.Load()
-	return float64(math.Float32frombits(uint32(w >> 32))), uint32(w)
+	return unpack(p.word.Load())
 }
 
 // fade is the weight that an estimate made at tick still has at now.
@@ -49,18 +48,32 @@ func fade(tick, now uint32) float64 {
 	if age <= 0 {
 		return 1
 	}
-	return math.Exp(float64(age) * (-float64(1<<tickBits) / float64(decay)))
+	x := float64(age) * (float64(1<<tickBits) / float64(decay))
+	if x < 1./32 { // the common case, at a third of the price of math.Exp; exact to 1e-8
+		return 1 - x*(1-x*(1./2-x*(1./6)))
+	}
+	return math.Exp(-x)
 }
 
 // observe learns from an answer.
 func (p *price) observe(latency time.Duration, at enmesh.Instant) {
-	p.update(at, func(old, kept float64) float64 {
-		sample := max(float64(latency), 1)
-		if sample >= old {
-			return sample
+	sample := max(float64(latency), 1)
+	for {
+		w := p.word.Load()
+		old, tick := unpack(w)
+		now := tickOf(at)
+		ns := sample
+		if sample < old {
+			if int32(now-tick) <= 0 {
+				return // which is usual under load, and takes no cache line from others
+			}
+			kept := fade(tick, now)
+			ns = old*kept + sample*(1-kept)
 		}
-		return old*kept + sample*(1-kept)
-	})
+		if p.word.CompareAndSwap(w, pack(ns, w, now)) {
+			return
+		}
+	}
 }
 
 // penalise learns from a failure, which may have been quick: it must not draw
@@ -69,25 +82,28 @@ func (p *price) observe(latency time.Duration, at enmesh.Instant) {
 // pushback is how long the far side asked to be left alone, if it did.
 func (p *price) penalise(latency, pushback time.Duration, at enmesh.Instant) {
 	floor := float64(max(latency, min(pushback, maxPushback), 1))
-	p.update(at, func(old, _ float64) float64 {
-		if old == 0 {
-			return max(floor, float64(firstPenalty))
-		}
-		return max(floor, old, min(old*penalty, float64(maxPenalty)))
-	})
-}
-
-func (p *price) update(at enmesh.Instant, next func(old, kept float64) float64) {
-	now := tickOf(at)
 	for {
 		w := p.word.Load()
-		old, tick := float64(math.Float32frombits(uint32(w>>32))), uint32(w)
-		ns := next(old, fade(tick, now))
-		if int32(now-tick) < 0 && w != 0 {
-			now = tick
+		old, _ := unpack(w)
+		ns := max(floor, float64(firstPenalty))
+		if old != 0 {
+			ns = max(floor, old, min(old*penalty, float64(maxPenalty)))
 		}
-		if p.word.CompareAndSwap(w, uint64(math.Float32bits(float32(ns)))<<32|uint64(now)) {
+		if p.word.CompareAndSwap(w, pack(ns, w, tickOf(at))) {
 			return
 		}
 	}
+}
+
+// unpack takes a word apart.
+func unpack(w uint64) (ns float64, tick uint32) {
+	return float64(math.Float32frombits(uint32(w >> 32))), uint32(w)
+}
+
+// pack is the word after w, which time does not take back.
+func pack(ns float64, w uint64, now uint32) uint64 {
+	if tick := uint32(w); int32(now-tick) < 0 && w != 0 {
+		now = tick
+	}
+	return uint64(math.Float32bits(float32(ns)))<<32 | uint64(now)
 }

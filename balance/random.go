@@ -6,7 +6,7 @@ package balance
 import "github.com/enmesh-go/enmesh"
 
 // Random draws an endpoint by weight, in constant time (Walker's alias method).
-func Random() Algorithm { return randomFrom(global) }
+func Random() Algorithm { return randomFrom(nil) }
 
 func randomFrom(random source) Algorithm {
 	return func(eps []*Endpoint) Picker { return &randomPicker{newUrn(eps, random)} }

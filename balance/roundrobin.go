@@ -4,7 +4,6 @@
 package balance
 
 import (
-	"math/rand/v2"
 	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
@@ -13,18 +12,19 @@ import (
 // RoundRobin takes the endpoints in turn and leaves weights aside. Each picker
 // begins at a random place, so that many clients do not march in step.
 func RoundRobin() Algorithm {
-	return func(eps []*Endpoint) Picker { return newRoundRobin(open(eps), rand.Uint32()) }
+	return func(eps []*Endpoint) Picker { return newRoundRobin(open(eps), sourceOf(eps, nil)) }
 }
 
 type roundRobin struct {
-	eps  []*Endpoint
-	next atomic.Uint32
+	eps    []*Endpoint
+	random source
+	next   atomic.Uint32
 }
 
-func newRoundRobin(eps []*Endpoint, start uint32) *roundRobin {
-	p := &roundRobin{eps: eps}
+func newRoundRobin(eps []*Endpoint, random source) *roundRobin {
+	p := &roundRobin{eps: eps, random: random}
 	if len(eps) > 0 {
-		p.next.Store(start % uint32(len(eps)))
+		p.next.Store(uint32(random() % uint64(len(eps))))
 	}
 	return p
 }
@@ -39,5 +39,5 @@ func (p *roundRobin) Pick(c *enmesh.Call) (*Endpoint, error) {
 			return e, nil
 		}
 	}
-	return scan(p.eps, c, within(rand.Uint32(), len(p.eps)))
+	return scan(p.eps, c, within(uint32(p.random()>>32), len(p.eps)))
 }

@@ -20,6 +20,8 @@ type Set struct {
 	Added, Removed []*Endpoint
 	// Algorithm builds the picker over as many of the endpoints as are connected.
 	Algorithm Algorithm
+	// Connection says how the endpoints are connected to.
+	Connection ConnectionConfig
 	// Refusal is why calls fail while Endpoints is empty; never nil then.
 	Refusal *enmesh.Error
 	// Version counts the sets of a cluster, from 1.
@@ -45,6 +47,10 @@ func (s *state) pick(c *enmesh.Call) (*Endpoint, error) {
 	if len(s.Endpoints) == 0 {
 		return nil, s.Refusal
 	}
+	return s.built().Pick(c)
+}
+
+func (s *state) built() Picker {
 	s.once.Do(func() { s.picker = s.Algorithm(s.Endpoints) })
-	return s.picker.Pick(c)
+	return s.picker
 }

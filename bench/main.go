@@ -42,6 +42,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	heap := flags.Int("heap", 0, "MiB of memory that every process holds beside what it needs, as programs do that are more than a bench")
 	quick := flags.Bool("quick", false, "three rounds, to see that all works; believe nothing of it")
 	asJSON := flags.Bool("json", false, "write everything, every sample included, as JSON and no table")
+	pickers := flags.Bool("pickers", false, "compare what a pick costs with grpc-go's pickers, and nothing else; takes -rounds, -quick and -json")
 	read := flags.String("read", "", "run nothing: write the table of a file that -json wrote")
 	list := flags.Bool("list", false, "write the names of the stacks and end")
 	profile := flags.String("profile", "", "directory for CPU and allocation profiles of every process; the figures of such a run are not to be used")
@@ -54,6 +55,12 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	if *read != "" {
 		return readTable(*read, stdout)
+	}
+	if *pickers {
+		if *quick {
+			*rounds = 3
+		}
+		return comparePickers(ctx, max(*rounds, 1), *asJSON, stdout)
 	}
 	cfg := Config{
 		Rounds: *rounds, Heap: *heap, Profile: *profile, Progress: stderr,

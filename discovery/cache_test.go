@@ -231,6 +231,29 @@ func TestCache_tellsAChangedErrorLaterAndAnUnknownServiceAtOnce(t *testing.T) {
 	})
 }
 
+// That a registry does not know a service, and then says so with the empty set, is
+// told to those who come when both are said; not once it has named somebody.
+func TestCache_tellsAnUnknownServiceToLateReaders(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		s := &script{}
+		c := newCache(t, s, discovery.CacheConfig{})
+		collect(ctx, c, "reviews")
+		synctest.Wait()
+		s.tell(line{err: discovery.ErrUnknownService})
+		s.say()
+		synctest.Wait()
+		late := collect(ctx, c, "reviews")
+		synctest.Wait()
+		late.want(t, "error discovery: unknown service", "set ")
+		s.say(at("x:1"))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		later := collect(ctx, c, "reviews")
+		synctest.Wait()
+		later.want(t, "set x:1")
+	})
+}
+
 func TestCache_beginsAgainWhenAResolverEndsItsWatch(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		var s script

@@ -5,6 +5,7 @@ package discovery
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -17,6 +18,7 @@ type view struct {
 	told     []Endpoint // the registry's last word, believed or not
 	words    uint64     // counts those that differ from the one before; 0: none yet
 	err      error      // nil while the registry answers
+	last     error      // err, or the last there was
 	news     uint64     // counts errors that were told
 	restored uint64     // counts told errors that are over
 }
@@ -186,7 +188,7 @@ func (f *follower) tell(next *alarm) {
 	case f.told != nil && sameKind(f.told, f.untold) && f.stepTime.Sub(f.toldAt) < quiet:
 		next.by(f.toldAt.Add(quiet))
 	default:
-		v.err = f.untold
+		v.err, v.last = f.untold, f.untold
 		v.news++
 		f.told, f.toldAt, f.untold = f.untold, f.stepTime, nil
 		f.publish(v)
@@ -216,6 +218,9 @@ func (f *follower) serve(ctx context.Context, fresh news, yield func([]Endpoint,
 	var seen view
 	for ctx.Err() == nil {
 		v, changed := f.read()
+		if v.isUnknown() && v.news != seen.news && (!yield(nil, v.last) || ctx.Err() != nil) {
+			return
+		}
 		if set, ok := fresh(&v, &seen); ok && (!yield(set, nil) || ctx.Err() != nil) {
 			return
 		}
@@ -228,6 +233,13 @@ func (f *follower) serve(ctx context.Context, fresh news, yield func([]Endpoint,
 		case <-changed:
 		}
 	}
+}
+
+// isUnknown reports whether there is no such service, for sure: the registry has said
+// so, and then named nobody. A reader that was slow must not take the second without
+// the first.
+func (v *view) isUnknown() bool {
+	return v.err == nil && len(v.set) == 0 && errors.Is(v.last, ErrUnknownService)
 }
 
 // newSet gives the set that is in force, to a reader to whom it is new, or who is to

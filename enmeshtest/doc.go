@@ -26,6 +26,9 @@
 // and on command as bad as a network can make it, with indexes that go backwards,
 // garbage, bombs and silence.
 //
+// Package [github.com/enmesh-go/enmesh/enmeshtest/sim] tries balancing algorithms against
+// servers that queue, slow down and fail, in virtual time.
+//
 // The kit never waits on real time; a policy that leaves a goroutine behind fails
 // because its bubble cannot end.
 package enmeshtest

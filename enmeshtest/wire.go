@@ -6,6 +6,7 @@ package enmeshtest
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 
 	"github.com/enmesh-go/enmesh"
@@ -132,6 +133,21 @@ func (w *Wire) Fork(ctx context.Context, c *enmesh.Call) (*enmesh.Carrier, error
 	fork.carrier.Branch(ctx, fork, c)
 	fork.carrier.Call.Header = Header{}
 	return &fork.carrier, nil
+}
+
+// Copy makes a Wire that shares the script and the counts, for a call of its own.
+func (w *Wire) Copy(ctx context.Context, c *enmesh.Call) (*enmesh.Carrier, error) {
+	if w.Once {
+		return nil, errOnce
+	}
+	twin := &Wire{shared: w.shared}
+	twin.carrier.Duplicate(ctx, twin, c)
+	header := Header{}
+	if own, ok := c.Header.(Header); ok {
+		maps.Copy(header, own)
+	}
+	twin.carrier.Call.Header = header
+	return &twin.carrier, nil
 }
 
 // Adopt counts.

@@ -29,10 +29,13 @@
 // # The order of things
 //
 // Outbound, outermost first: recover, tracing, telemetry of the call, the program's
-// own middleware, fault, header edits, timeout, retry with its budget, the limit of
-// requests to the destination, attempt timeout, telemetry of the attempt; then the
-// pick and the endpoint's gates (outlier detection). Inbound: recover, tracing,
-// telemetry, the program's own middleware, the handler.
+// own middleware, fault, header edits, rewrite, mirror, timeout, retry with its budget,
+// the limit of requests to the destination, attempt timeout, telemetry of the attempt;
+// then the pick and the endpoint's gates (outlier detection). A redirect or a direct
+// response stands in the place of all from fault on. A mirrored call has a chain of its
+// own: recover, telemetry of the call, the limit of its destination, telemetry of the
+// attempt. Inbound: recover, tracing, telemetry, the program's own middleware, the
+// handler.
 //
 // # From the first listener to the last call
 //
@@ -60,5 +63,7 @@
 // # Limits
 //
 // A service that no policy names is balanced and retried as Istio does by default.
-// Names that the registry does not know are refused with 503, flag NC.
+// Names that neither policy nor the registry knows are refused with 404, flag NR, or
+// passed through ([WithOutboundMode]); a route to a service or a subset that is not
+// there is refused with 503, flag NC.
 package mesh

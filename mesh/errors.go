@@ -15,6 +15,6 @@ var ErrNoRoute = errors.New("no route matches the call")
 
 // errNoRoute answers such a call.
 var errNoRoute = &enmesh.Error{
-	Code: enmesh.NotFound, Outcome: enmesh.Neutral, Unsent: true, Status: 404,
+	Code: enmesh.GRPCCodeOfStatus(404), Outcome: enmesh.Neutral, Unsent: true, Status: 404,
 	Flag: enmesh.FlagNoRoute, Policy: "mesh", Err: ErrNoRoute,
 }

@@ -15,7 +15,7 @@ import (
 // A routing table in Go code, without policy files: what matches goes to v2, the
 // rest is split.
 func ExampleNewTable() {
-	build := func(*mesh.Store, enmesh.Destination) ([]enmesh.Middleware, error) { return nil, nil }
+	build := func(*mesh.Store, mesh.Target) ([]enmesh.Middleware, error) { return nil, nil }
 	table := mesh.NewTable(enmesh.Naming{}, mesh.Rule{Name: "default", Build: build})
 	reviews := func(subset string, weight uint32) mesh.Target {
 		return mesh.Target{Destination: enmesh.Destination{Service: "reviews", Subset: subset}, Weight: weight}
@@ -56,7 +56,7 @@ func ExampleKeep() {
 	limited := func(rate float64) []mesh.Host {
 		return []mesh.Host{{Names: []string{"reviews.default.svc.cluster.local"}, Rules: []mesh.Rule{{
 			Name: "limited",
-			Build: func(st *mesh.Store, d enmesh.Destination) ([]enmesh.Middleware, error) {
+			Build: func(st *mesh.Store, d mesh.Target) ([]enmesh.Middleware, error) {
 				bucket, err := mesh.Keep(st, d.Service+"/limit", limit.Config{Rate: rate, Burst: 1}, limit.NewTokenBucket)
 				if err != nil {
 					return nil, err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/balance/route"
 	"github.com/enmesh-go/enmesh/security/mtls"
 	"github.com/enmesh-go/enmesh/telemetry/prom"
 	"github.com/enmesh-go/enmesh/telemetry/tracing"
@@ -34,9 +35,11 @@ type Mesh struct {
 	cache    *registry
 	dialer   *dialer
 	policies *policies
+	peers    peers
 	metrics  http.Handler
 	health   *Health
 	serving  inflight
+	mirror   *route.Mirror
 	cancel   context.CancelFunc
 	wait     sync.WaitGroup
 }
@@ -79,7 +82,12 @@ func compose(cfg config) (*Mesh, error) {
 		dialer: newDialer(cfg.certificates),
 		health: newHealth(),
 	}
+	m.peers.mesh = m
 	principal, err := m.principal()
+	if err != nil {
+		return nil, err
+	}
+	m.mirror, err = route.NewMirror(cfg.mirror)
 	if err != nil {
 		return nil, err
 	}
@@ -143,11 +151,14 @@ func (m *Mesh) Cluster(d enmesh.Destination, p enmesh.Protocol) *balance.Cluster
 	return m.source.Cluster(d, p)
 }
 
-// ClientTLS is how an endpoint is dialled; nil is plaintext. An endpoint that must
+// ClientTLS is how an endpoint is dialled; nil is plaintext, or the caller's own TLS. An endpoint that must
 // be dialled with mutual TLS and whose identity is not known has a configuration
 // that refuses.
 func (m *Mesh) ClientTLS(e *balance.Endpoint) *tls.Config {
 	cfg := e.Cluster().Config()
+	if _, foreign := outside(cfg.Destination); foreign {
+		return nil
+	}
 	return m.dialer.config(e, m.policies.traffic(cfg.Destination).TLS)
 }
 
@@ -164,13 +175,18 @@ func (m *Mesh) ServerTLS() *tls.Config {
 // address or behind authorization.
 func (m *Mesh) Metrics() http.Handler { return m.metrics }
 
+// Mirrored counts the calls that VirtualServices mirror; [Mesh.Metrics] has the counts
+// as enmesh_mirror_calls_total.
+func (m *Mesh) Mirrored() route.MirrorStats { return m.mirror.Stats() }
+
 // Close ends what Open started and waits for it: the watches of policy and
-// registry. Calls in flight are not cut; calls made afterwards see the last state. The
+// registry, and mirrored calls. Calls in flight are not cut; calls made afterwards see the last state. The
 // error says that a snapshot could not be written (see [WithSnapshotDir]).
 func (m *Mesh) Close() error {
 	m.cancel()
 	m.wait.Wait()
+	mirrored := m.mirror.Close()
 	m.source.close()
 	m.cfg.registry.Unregister((*selfMetrics)(m))
-	return m.cache.close()
+	return errors.Join(mirrored, m.cache.close())
 }

@@ -40,11 +40,14 @@ var (
 		"The age of a service's endpoints on disk.", []string{"service"}, nil)
 	diskDesc = prometheus.NewDesc("enmesh_discovery_snapshot_failing",
 		"1 when endpoints could not be written to disk the last time.", nil, nil)
+	mirrorDesc = prometheus.NewDesc("enmesh_mirror_calls_total",
+		"Calls that a route mirrors, by what became of the copy: sent, failed (sent, and not answered well), busy (too many in flight), "+
+			"uncopied (a stream, or a body too large or not to be had twice).", []string{"result"}, nil)
 )
 
 var selfDescs = []*prometheus.Desc{
 	loadsDesc, goodDesc, endpointsDesc, failingDesc, errorsDesc, errorAtDesc, watchDesc,
-	stalenessDesc, suppressedDesc, keptDesc, snapshotDesc, diskDesc, registryDesc,
+	stalenessDesc, suppressedDesc, keptDesc, snapshotDesc, diskDesc, registryDesc, mirrorDesc,
 }
 
 // selfMetrics is a Mesh as a prometheus.Collector of its own state.
@@ -69,6 +72,12 @@ func (s *selfMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, c := range s.cache.Counts() {
 		ch <- prometheus.MustNewConstMetric(registryDesc, prometheus.CounterValue, float64(c.N), c.Service, c.Event, c.Reason)
+	}
+	mirrored := s.mirror.Stats()
+	for result, n := range map[string]uint64{
+		"sent": mirrored.Sent, "failed": mirrored.Failed, "busy": mirrored.Busy, "uncopied": mirrored.Uncopied,
+	} {
+		ch <- prometheus.MustNewConstMetric(mirrorDesc, prometheus.CounterValue, float64(n), result)
 	}
 	now := time.Now()
 	for _, svc := range status.Services {

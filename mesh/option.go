@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance/route"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/security"
 	"github.com/enmesh-go/enmesh/telemetry"
@@ -37,6 +38,8 @@ type config struct {
 	tracing      *tracing.Tracer
 	outbound     []enmesh.Middleware
 	inbound      []enmesh.Middleware
+	mirror       route.MirrorConfig
+	outboundMode OutboundMode
 }
 
 // WithWorkload says who this process is. Without it: nobody, in the namespace
@@ -140,4 +143,10 @@ func WithOutbound(ms ...enmesh.Middleware) Option {
 // telemetry: limiters, shedding.
 func WithInbound(ms ...enmesh.Middleware) Option {
 	return optionFunc(func(cfg *config) { cfg.inbound = append(cfg.inbound, ms...) })
+}
+
+// WithMirror bounds the calls that a VirtualService's mirrors send beside others.
+// Without it: 100 at once, of 15 s each. [Mesh.Mirrored] counts them.
+func WithMirror(cfg route.MirrorConfig) Option {
+	return optionFunc(func(c *config) { c.mirror = cfg })
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/balance/route"
 	"github.com/enmesh-go/enmesh/limit/concurrency"
 	"github.com/enmesh-go/enmesh/policy"
 	"github.com/enmesh-go/enmesh/resilience"
@@ -24,7 +25,7 @@ func (p *policies) hosts(s *policy.Snapshot) []Host {
 	for _, svc := range s.Services {
 		h := Host{Names: svc.Hosts}
 		for _, r := range svc.Rules {
-			h.Rules = append(h.Rules, p.rule(s, r))
+			h.Rules = append(h.Rules, p.rules(s, r)...)
 		}
 		hosts = append(hosts, h)
 	}
@@ -34,33 +35,74 @@ func (p *policies) hosts(s *policy.Snapshot) []Host {
 // unknown is the rule of a host that no VirtualService names.
 func (p *policies) unknown() Rule {
 	r := &policy.Rule{Name: "default", Retry: policy.DefaultRetry()}
-	return Rule{Name: r.Name, Resends: true, Build: func(st *Store, d enmesh.Destination) ([]enmesh.Middleware, error) {
-		return p.chain(st, p.current.Load(), r, d)
+	return Rule{Name: r.Name, Resends: true, Build: func(st *Store, to Target) ([]enmesh.Middleware, error) {
+		chain, err := p.chain(st, p.current.Load(), r, nil, to)
+		return append(chain, p.stranger), err
 	}}
 }
 
-// rule makes a rule of the Table from a compiled one.
-func (p *policies) rule(s *policy.Snapshot, r *policy.Rule) Rule {
-	made := Rule{
-		Name: r.Name, Resends: r.Retry.MaxAttempts != 1, AttemptTimeout: r.PerTry,
-		Build: func(st *Store, d enmesh.Destination) ([]enmesh.Middleware, error) { return p.chain(st, s, r, d) },
+// rules makes rules of the Table from a compiled one: one for each of its matches
+// that has a name of its own, or a path of its own to edit, and else one for several.
+func (p *policies) rules(s *policy.Snapshot, r *policy.Rule) []Rule {
+	if len(r.Match) == 0 {
+		return []Rule{p.rule(s, r, nil, nil)}
 	}
-	if len(r.Match) > 0 {
-		made.Match = func(c *enmesh.Call) bool { _, ok := r.Matches(c); return ok }
+	var out []Rule
+	for rest := r.Match; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].Name == rest[0].Name && !editsPath(r) {
+			n++
+		}
+		same := rest[:n]
+		out, rest = append(out, p.rule(s, r, rest[0], func(c *enmesh.Call) bool {
+			return slices.ContainsFunc(same, func(m *route.Match) bool { return m.Matches(c) })
+		})), rest[n:]
+	}
+	return out
+}
+
+// sends reports whether a rule sends calls on.
+func sends(r *policy.Rule) bool { return r.Redirect == nil && r.Direct == nil }
+
+// editsPath reports whether what a rule makes of a path depends on the match.
+func editsPath(r *policy.Rule) bool {
+	return r.Rewrite.URI != "" || r.Redirect != nil && r.Redirect.PrefixRewrite != ""
+}
+
+// rule makes a rule of the Table for the calls that matches takes, as m does.
+func (p *policies) rule(s *policy.Snapshot, r *policy.Rule, m *route.Match, matches func(*enmesh.Call) bool) Rule {
+	made := Rule{
+		Name: r.RouteName(m), Match: matches, Resends: sends(r) && (r.Retry.MaxAttempts != 1 || len(r.Mirrors) > 0), AttemptTimeout: r.PerTry,
+		Build: func(st *Store, to Target) ([]enmesh.Middleware, error) { return p.chain(st, s, r, m, to) },
 	}
 	for _, t := range r.Split {
-		made.Split = append(made.Split, Target{Destination: t.Destination, Weight: t.Weight, Wrap: t.Headers.Middleware()})
+		made.Split = append(made.Split, Target{Destination: t.Destination, Weight: t.Weight, Headers: t.Headers})
 	}
 	return made
 }
 
 // chain is the middleware of a rule's calls to one destination, outermost first.
-func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, d enmesh.Destination) ([]enmesh.Middleware, error) {
-	outer := slices.Concat(p.side.outer(), p.mesh.cfg.outbound)
+func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, m *route.Match, to Target) ([]enmesh.Middleware, error) {
+	outer, d := slices.Concat(p.side.outer(), p.mesh.cfg.outbound), to.Destination
+	if answer, err := answerOf(r, m); answer != nil || err != nil {
+		return append(outer, answer), err
+	}
 	if refusal := refusalOf(s, r, d); refusal != nil {
 		return append(outer, refuseWith(refusal)), nil
 	}
 	faults, err := fault.New(r.Fault)
+	if err != nil {
+		return nil, err
+	}
+	rewrite, err := r.Rewrite.Middleware(m)
+	if err != nil {
+		return nil, err
+	}
+	mirror, err := p.mirror(st, s, r)
+	if err != nil {
+		return nil, err
+	}
+	key, err := p.affinity(s, d)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +114,7 @@ func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, d enmesh
 	if err != nil {
 		return nil, err
 	}
-	inner := []enmesh.Middleware{r.Headers.Middleware(), timeout.Overall(r.Timeout)}
+	inner := []enmesh.Middleware{route.EditHeaders(r.Headers, to.Headers), rewrite, mirror, key, timeout.Overall(r.Timeout)}
 	if r.Fault != (fault.Config{}) {
 		inner = append([]enmesh.Middleware{faults}, inner...)
 	}
@@ -80,14 +122,41 @@ func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, d enmesh
 	return append(slices.Concat(outer, inner), limit, timeout.Attempt(r.PerTry), p.side.attempts), nil
 }
 
+// mirror sends copies of a rule's calls to its mirrors; nil for none. A copy has no
+// span, is not retried, and meets the limits of the destination it goes to.
+func (p *policies) mirror(st *Store, s *policy.Snapshot, r *policy.Rule) (enmesh.Middleware, error) {
+	var shadows []route.Shadow
+	for _, to := range r.Mirrors {
+		limit, err := p.limit(st, s, to.Destination)
+		if err != nil {
+			return nil, err
+		}
+		chain := append(p.side.copies(), limit, p.side.attempts)
+		if refusal := refusalOf(s, r, to.Destination); refusal != nil {
+			chain = append(p.side.copies(), refuseWith(refusal))
+		}
+		shadows = append(shadows, route.Shadow{Share: to.Share, Route: &enmesh.Route{
+			Name: r.Name + ".mirror", Destination: to.Destination, Next: enmesh.Chain(chain...)(enmesh.Send),
+		}})
+	}
+	return p.mesh.mirror.Middleware(shadows...), nil
+}
+
+// answerOf is what a rule answers by itself; nil: it sends calls on.
+func answerOf(r *policy.Rule, m *route.Match) (enmesh.Middleware, error) {
+	switch {
+	case r.Redirect != nil:
+		return r.Redirect.Middleware(m, r.Headers.Response)
+	case r.Direct != nil:
+		return r.Direct.Middleware(r.Headers.Response)
+	}
+	return nil, nil
+}
+
 // refusalOf is why a rule's calls to a destination are refused, or nil.
 func refusalOf(s *policy.Snapshot, r *policy.Rule, d enmesh.Destination) *enmesh.Error {
 	dest := s.Destination(d.Service)
-	why := r.Refused
-	if why == "" {
-		why = dest.Traffic(d.Subset, d.Port).TLS.Unenforced()
-	}
-	if why != "" {
+	if why := dest.Traffic(d.Subset, d.Port).TLS.Unenforced(); why != "" {
 		return &enmesh.Error{
 			Code: enmesh.Unimplemented, Outcome: enmesh.Neutral, Unsent: true, Status: 501, Policy: "mesh",
 			Err: fmt.Errorf("rule %q of %s: %s", r.Name, r.Origin, why),

@@ -108,7 +108,7 @@ func (p *policies) cluster(d enmesh.Destination, protocol enmesh.Protocol) (bala
 	dest := p.current.Load().Destination(d.Service)
 	t := dest.Traffic(d.Subset, d.Port)
 	cfg := balance.ClusterConfig{Destination: d, Protocol: protocol}
-	cfg.Algorithm, _ = balance.ByName(t.Algorithm)
+	cfg.Algorithm, cfg.Panic, cfg.Connection = p.algorithm(t), t.MinHealthPercent, t.Connection
 	if d.Subset != "" {
 		labels, ok := dest.Labels(d.Subset)
 		if !ok {
@@ -120,4 +120,17 @@ func (p *policies) cluster(d enmesh.Destination, protocol enmesh.Protocol) (bala
 		cfg.Gates = p.detectors.gates(clusterKey{d, protocol}, t.Outlier)
 	}
 	return cfg, nil
+}
+
+// algorithm chooses among a destination's instances: by its hash or by name, newcomers
+// little by little, the near ones first.
+func (p *policies) algorithm(t policy.Traffic) balance.Algorithm {
+	a := t.Hash.Algorithm()
+	if a == nil {
+		a, _ = balance.ByName(t.Algorithm)
+		if t.SlowStart.Window > 0 {
+			a = balance.SlowStart(t.SlowStart, a)
+		}
+	}
+	return p.near(t, a)
 }

@@ -34,5 +34,10 @@ func (s *side) outer() []enmesh.Middleware {
 	return []enmesh.Middleware{enmesh.Recover(aborts), s.tracing, s.calls}
 }
 
+// copies is the outermost part of the chain of mirrored calls: no trace is made of them.
+func (s *side) copies() []enmesh.Middleware {
+	return []enmesh.Middleware{enmesh.Recover(nil), s.calls}
+}
+
 // aborts is the panic value that net/http itself understands: Recover lets it pass.
 func aborts(v any) bool { return v == any(http.ErrAbortHandler) }

@@ -46,8 +46,8 @@ type watch struct {
 	clusters map[clusterKey]*balance.Cluster
 	known    bool
 	set      []discovery.Endpoint
-	refusal  *enmesh.Error
-	changed  time.Time // when the set last changed
+	refusal  *enmesh.Error // the registry has said that there is no such service, and named no endpoint since
+	changed  time.Time     // when the set last changed
 }
 
 func newSource(n enmesh.Naming, r discovery.Resolver) *source {
@@ -70,12 +70,19 @@ func (s *source) Cluster(d enmesh.Destination, p enmesh.Protocol) *balance.Clust
 // asked by.
 func (s *source) join(asked enmesh.Destination, p enmesh.Protocol) *balance.Cluster {
 	own := clusterKey{asked, p}
-	own.Service = s.naming.Key(asked.Service)
+	direct, foreign := outside(asked)
+	if !foreign {
+		own.Service = s.naming.Key(asked.Service)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := *s.clusters.Load()
 	c := now[own]
-	if c == nil {
+	switch {
+	case c == nil && foreign:
+		c = balance.NewCluster(balance.ClusterConfig{Destination: asked, Protocol: p})
+		c.Apply([]discovery.Endpoint{direct})
+	case c == nil:
 		c = s.open(own)
 	}
 	next := maps.Clone(now)
@@ -115,6 +122,18 @@ func (s *source) follow(service string, w *watch) {
 		}
 		w.apply(set)
 	}
+}
+
+// listen tells f the instances of a service whenever they change, until the source is
+// closed.
+func (s *source) listen(service string, f func([]discovery.Endpoint)) {
+	s.wait.Go(func() {
+		for set, err := range s.resolver.Watch(s.ctx, s.registryName(service)) {
+			if err == nil {
+				f(set)
+			}
+		}
+	})
 }
 
 // registryName is how the registry is asked for a key: by the short name in the
@@ -159,20 +178,23 @@ func (w *watch) join(key clusterKey, c *balance.Cluster, refusal *enmesh.Error) 
 // tell gives a cluster the present set. w.mu is held.
 func (w *watch) tell(c *balance.Cluster) {
 	switch {
-	case w.known:
-		c.Apply(w.set)
 	case w.refusal != nil:
 		c.Refuse(w.refusal)
+	case w.known:
+		c.Apply(w.set)
 	}
 }
 
 func (w *watch) apply(set []discovery.Endpoint) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.set, w.known, w.refusal = set, true, nil
+	w.set, w.known = set, true
 	w.changed = time.Now()
+	if len(set) > 0 {
+		w.refusal = nil
+	}
 	for _, c := range w.clusters {
-		c.Apply(set)
+		w.tell(c)
 	}
 }
 

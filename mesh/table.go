@@ -41,15 +41,16 @@ type Rule struct {
 	AttemptTimeout time.Duration
 	// Build makes the chain to one of the Split's destinations. It runs once, when the
 	// rule is published, and keeps its state with [Keep].
-	Build func(st *Store, d enmesh.Destination) ([]enmesh.Middleware, error)
+	Build func(st *Store, to Target) ([]enmesh.Middleware, error)
 }
 
 // Target is one share of a weighted split.
 type Target struct {
 	enmesh.Destination
 	Weight uint32 // relative; 0 gets nothing, unless it is the only target
-	// Wrap stands inside the rule's chain, for this target alone. It may be nil.
-	Wrap enmesh.Middleware
+	// Headers are edits for this target alone. The Table leaves them to Build, which has
+	// the place for them: above a retry, so that a call is edited once.
+	Headers route.Headers
 }
 
 // Table is a Router whose routes are replaced together: readers load one pointer,
@@ -268,11 +269,11 @@ func build(st *Store, r Rule, host string) (builtRule, error) {
 		if target.Weight == 0 && len(targets) > 1 {
 			continue
 		}
-		chain, err := r.Build(st, target.Destination)
+		chain, err := r.Build(st, target)
 		if err != nil {
 			return b, err
 		}
-		next := enmesh.Chain(append(slices.Clip(chain), target.Wrap)...)(enmesh.Send)
+		next := enmesh.Chain(chain...)(enmesh.Send)
 		b.routes = append(b.routes, &enmesh.Route{
 			Name: r.Name, Destination: target.Destination, Resends: r.Resends,
 			Idempotent: r.Idempotent, AttemptTimeout: r.AttemptTimeout, Next: next,

@@ -20,7 +20,7 @@ import (
 
 // plain is a rule without middleware.
 func plain(name string, split ...mesh.Target) mesh.Rule {
-	return mesh.Rule{Name: name, Split: split, Build: func(*mesh.Store, enmesh.Destination) ([]enmesh.Middleware, error) {
+	return mesh.Rule{Name: name, Split: split, Build: func(*mesh.Store, mesh.Target) ([]enmesh.Middleware, error) {
 		return nil, nil
 	}}
 }
@@ -111,7 +111,7 @@ func TestTable_swapPublishesAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	bad := plain("bad")
-	bad.Build = func(*mesh.Store, enmesh.Destination) ([]enmesh.Middleware, error) {
+	bad.Build = func(*mesh.Store, mesh.Target) ([]enmesh.Middleware, error) {
 		return nil, errors.New("no such algorithm")
 	}
 	err := table.Swap([]mesh.Host{{Names: []string{host}, Rules: []mesh.Rule{plain("new"), bad}}})
@@ -127,8 +127,8 @@ func TestTable_swapPublishesAllOrNothing(t *testing.T) {
 }
 
 // kept builds a middleware whose state is a recording gate with a configuration.
-func kept(owner string, cfg int, all *sync.Map) func(*mesh.Store, enmesh.Destination) ([]enmesh.Middleware, error) {
-	return func(st *mesh.Store, _ enmesh.Destination) ([]enmesh.Middleware, error) {
+func kept(owner string, cfg int, all *sync.Map) func(*mesh.Store, mesh.Target) ([]enmesh.Middleware, error) {
+	return func(st *mesh.Store, _ mesh.Target) ([]enmesh.Middleware, error) {
 		g, err := mesh.Keep(st, owner, cfg, func(int) (*enmeshtest.Gate, error) {
 			g := &enmeshtest.Gate{}
 			all.Store(g, cfg)
@@ -196,7 +196,7 @@ func TestKeep_closesWhatIsForgotten(t *testing.T) {
 	table := mesh.NewTable(enmesh.Naming{}, plain("unknown"))
 	made := map[string]*closer{}
 	rule := func(cfg string) mesh.Rule {
-		return mesh.Rule{Name: cfg, Build: func(st *mesh.Store, _ enmesh.Destination) ([]enmesh.Middleware, error) {
+		return mesh.Rule{Name: cfg, Build: func(st *mesh.Store, _ mesh.Target) ([]enmesh.Middleware, error) {
 			_, err := mesh.Keep(st, "x", cfg, func(cfg string) (*closer, error) {
 				made[cfg] = &closer{}
 				return made[cfg], nil
@@ -213,7 +213,7 @@ func TestKeep_closesWhatIsForgotten(t *testing.T) {
 		t.Errorf("closed: a %v, b %v; want only a", made["a"].closed, made["b"].closed)
 	}
 	bad := plain("bad")
-	bad.Build = func(*mesh.Store, enmesh.Destination) ([]enmesh.Middleware, error) { return nil, errors.New("no") }
+	bad.Build = func(*mesh.Store, mesh.Target) ([]enmesh.Middleware, error) { return nil, errors.New("no") }
 	_ = table.Swap([]mesh.Host{{Names: []string{"x.x.x"}, Rules: []mesh.Rule{rule("c"), rule("b"), bad}}})
 	if !made["c"].closed || made["b"].closed {
 		t.Errorf("after a bad swap, closed: b %v, c %v; want only c", made["b"].closed, made["c"].closed)

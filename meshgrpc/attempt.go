@@ -27,6 +27,7 @@ type attempt struct {
 	ctx    context.Context //nolint:containedctx // of the stream
 	cancel context.CancelFunc
 	empty  bool          // the answer is over, without a message
+	header metadata.MD   // beside mode: the answer's, as policies left it; nil: none came
 	expiry *enmesh.Error // Call.Expiry when the attempt began
 
 	pending  *pick                        // ended without an error, as grpc told the balancer
@@ -228,6 +229,9 @@ func (a *attempt) Header() (metadata.MD, error) {
 	}
 	if md != nil {
 		a.head()
+	}
+	if a.header != nil {
+		return a.header, nil
 	}
 	return md, nil
 }

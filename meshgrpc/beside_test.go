@@ -141,3 +141,33 @@ func TestServerStream_panicBeside(t *testing.T) {
 	}
 	settled(t, call, attempt)
 }
+
+// What policies do to the answer's header is what the caller sees.
+func TestServerStream_headerAsPoliciesLeftIt(t *testing.T) {
+	addr := serve(t, &service{output: func(_ *testpb.StreamingOutputCallRequest, ss testpb.TestService_StreamingOutputCallServer) error {
+		_ = ss.SendHeader(metadata.Pairs("origin", "server", "gone", "yes"))
+		return ss.Send(&testpb.StreamingOutputCallResponse{})
+	}})
+	edit := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			err := next(ctx, c)
+			c.Answer.Header.Set("origin", "policy")
+			c.Answer.Header.Del("gone")
+			return err
+		}
+	}
+	src := &clusters{}
+	src.apply("ratings", addr)
+	_, client := dial(t, "enmesh:///ratings", enmesh.Fixed(true, edit), src)
+	s, err := client.StreamingOutputCall(testContext(t), &testpb.StreamingOutputCallRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, err := s.Header()
+	if err != nil || header.Get("origin")[0] != "policy" || len(header.Get("gone")) != 0 {
+		t.Errorf("header %v, %v; want it edited", header, err)
+	}
+	for err == nil {
+		_, err = s.Recv()
+	}
+}

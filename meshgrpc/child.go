@@ -17,7 +17,7 @@ import (
 // that pick_first sees, and passes all on but the state.
 type child struct {
 	balancer.ClientConn
-	conn   *conn
+	line   *line
 	picker atomic.Pointer[balancer.Picker]
 
 	mu     sync.Mutex // serialises calls of lb; nothing that lb calls back takes it
@@ -25,34 +25,47 @@ type child struct {
 	closed bool
 }
 
-func newChild(c *conn, addrs []resolver.Address) *child {
-	b := c.set.balancer
-	k := &child{ClientConn: b.cc, conn: c}
-	c.child = k
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.lb = balancer.Get(pickfirst.Name).Build(k, b.opts)
-	err := k.lb.UpdateClientConnState(balancer.ClientConnState{
-		ResolverState: resolver.State{Endpoints: []resolver.Endpoint{{Addresses: addrs}}},
-	})
-	if err != nil {
-		c.set.move(c, connectivity.TransientFailure, err)
-	}
+func newChild(l *line) *child {
+	k := &child{ClientConn: l.conn.set.balancer.cc, line: l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.child = k
 	return k
 }
+
+// connect begins to connect, unless it was closed meanwhile.
+func (k *child) connect(addrs []resolver.Address) {
+	if err := k.build(addrs); err != nil {
+		k.report(connectivity.TransientFailure, err)
+	}
+}
+
+func (k *child) build(addrs []resolver.Address) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return nil
+	}
+	k.lb = balancer.Get(pickfirst.Name).Build(k, k.line.conn.set.balancer.opts)
+	return k.lb.UpdateClientConnState(balancer.ClientConnState{
+		ResolverState: resolver.State{Endpoints: []resolver.Endpoint{{Addresses: addrs}}},
+	})
+}
+
+func (k *child) report(to connectivity.State, err error) { k.line.conn.report(k.line, to, err) }
 
 // UpdateState hears from pick_first, which holds its own lock.
 func (k *child) UpdateState(s balancer.State) {
 	k.picker.Store(&s.Picker)
 	switch s.ConnectivityState {
 	case connectivity.Idle:
-		k.conn.set.move(k.conn, connectivity.Connecting, nil)
+		k.report(connectivity.Connecting, nil)
 		go k.exitIdle()
 	case connectivity.TransientFailure:
 		_, err := s.Picker.Pick(balancer.PickInfo{})
-		k.conn.set.move(k.conn, connectivity.TransientFailure, err)
+		k.report(connectivity.TransientFailure, err)
 	case connectivity.Connecting, connectivity.Ready:
-		k.conn.set.move(k.conn, s.ConnectivityState, nil)
+		k.report(s.ConnectivityState, nil)
 	case connectivity.Shutdown:
 	}
 }
@@ -72,6 +85,8 @@ func (k *child) pick(info balancer.PickInfo) (balancer.PickResult, error) {
 func (k *child) close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if !k.closed && k.lb != nil {
+		k.lb.Close()
+	}
 	k.closed = true
-	k.lb.Close()
 }

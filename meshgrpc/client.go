@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/enmesh-go/enmesh"
@@ -19,9 +20,20 @@ type Client struct {
 	router        enmesh.Router
 	source        balance.Source
 	keepalive     keepalive.ClientParameters
+	connection    balance.ConnectionConfig // where policy says nothing
+	ownKeepalive  bool                     // keepalive was given
 	answerHeaders bool
 	methods       methods
 }
+
+// unacknowledged is how long sent data may go without the far kernel's word for it: grpc
+// makes it the TCP_USER_TIMEOUT of the connection, where there is one, which also bounds
+// the operating system's probes.
+const unacknowledged = balance.DefaultProbeIdle + balance.DefaultProbes*balance.DefaultProbeInterval
+
+// connectDeadline bounds making a connection as a whole: addresses, TLS, and the first
+// frame of HTTP/2. A server that is stopped accepts connections all the same.
+const connectDeadline = 5 * time.Second
 
 // NewClient makes the client side: r chooses each call's route, s knows the
 // clusters. A nil s will do where only [Client.Unary] and [Client.Stream] are used,
@@ -30,7 +42,7 @@ func NewClient(r enmesh.Router, s balance.Source, opts ...ClientOption) *Client 
 	c := &Client{
 		router:    r,
 		source:    s,
-		keepalive: keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: 20 * time.Second},
+		keepalive: keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: unacknowledged},
 	}
 	for _, o := range opts {
 		o.client(c)
@@ -42,7 +54,7 @@ func NewClient(r enmesh.Router, s balance.Source, opts ...ClientOption) *Client 
 const serviceConfig = `{"loadBalancingConfig":[{"` + BalancerName + `":{}}]}`
 
 // DialOptions is all that grpc.NewClient("enmesh:///ratings", ...) needs: both
-// interceptors, the resolver of the "enmesh" scheme, the balancer, transport
+// interceptors, the resolver of the "enmesh" scheme, the balancer, a dialer, transport
 // credentials and keepalive. "enmesh:///ratings:9081" names the service's port.
 //
 // How an endpoint is dialled is the Source's to say, if it is a balance.TLSSource;
@@ -55,7 +67,9 @@ func (c *Client) DialOptions() []grpc.DialOption {
 		grpc.WithResolvers(&resolverBuilder{client: c}),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDisableRetry(),
-		grpc.WithTransportCredentials(newCredentials(c.source)),
+		grpc.WithTransportCredentials(newCredentials(c)),
+		grpc.WithContextDialer(c.dial),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: connectDeadline}),
 		grpc.WithKeepaliveParams(c.keepalive),
 		grpc.WithChainUnaryInterceptor(c.Unary()),
 		grpc.WithChainStreamInterceptor(c.Stream()),

@@ -4,6 +4,10 @@
 package meshgrpc
 
 import (
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/resolver"
@@ -11,17 +15,18 @@ import (
 	"github.com/enmesh-go/enmesh/balance"
 )
 
-// conn is the connection to one endpoint: a SubConn of its own, or, where the
-// endpoint has several addresses, a pick_first child that finds the one that works.
+// conn is the connection to one endpoint: a line, and while that is too old, the one that
+// is to take its place.
 type conn struct {
-	set   *readySet
-	view  *balance.Endpoint
-	sub   balancer.SubConn // one address; nil: see child
-	child *child
+	set  *readySet
+	view *balance.Endpoint
+	line atomic.Pointer[line] // the one that picks go to; nil before open
 
 	// guarded by set.mu
 	state connectivity.State // Connecting, Ready or TransientFailure
 	gone  bool
+	next  *line       // connects, to replace line; nil: none
+	age   *time.Timer // until line is too old; nil: never
 }
 
 func newConn(rs *readySet, e *balance.Endpoint) *conn {
@@ -30,21 +35,11 @@ func newConn(rs *readySet, e *balance.Endpoint) *conn {
 	return c
 }
 
-// open begins to connect. Nothing is locked: grpc, and a test's stand-in for it, may
-// report the first state at once.
+// open begins to connect.
 func (c *conn) open() {
-	addrs := c.addresses()
-	if len(addrs) > 1 {
-		c.child = newChild(c, addrs)
-		return
-	}
-	sub, err := c.set.balancer.cc.NewSubConn(addrs, balancer.NewSubConnOptions{StateListener: c.onState}) //nolint:staticcheck // what is deprecated is more than one address
-	if err != nil {
-		c.set.move(c, connectivity.TransientFailure, err)
-		return
-	}
-	c.sub = sub
-	sub.Connect()
+	l := &line{conn: c}
+	c.line.Store(l)
+	l.open()
 }
 
 func (c *conn) addresses() []resolver.Address {
@@ -56,33 +51,122 @@ func (c *conn) addresses() []resolver.Address {
 	return addrs
 }
 
-// onState hears of the SubConn's states, one at a time. A connection that was lost,
-// or whose backoff is over, is made again at once.
-func (c *conn) onState(s balancer.SubConnState) {
-	switch s.ConnectivityState {
-	case connectivity.Idle:
-		c.set.move(c, connectivity.Connecting, nil)
-		c.sub.Connect()
-	case connectivity.Connecting, connectivity.Ready, connectivity.TransientFailure:
-		c.set.move(c, s.ConnectivityState, s.ConnectionError)
-	case connectivity.Shutdown:
+// report hears of a line's states. Those of one that was replaced mean nothing any more.
+func (c *conn) report(l *line, to connectivity.State, err error) {
+	if l == c.line.Load() {
+		if c.set.move(c, to, err) && to == connectivity.Ready {
+			c.grow()
+		}
+		return
+	}
+	c.set.mu.Lock()
+	isNext := l == c.next
+	c.set.mu.Unlock()
+	switch {
+	case !isNext:
+	case to == connectivity.Ready:
+		c.replace(l)
+	case to == connectivity.TransientFailure:
+		c.abandon(l)
 	}
 }
 
 // result is the pick of this connection.
 func (c *conn) result(info balancer.PickInfo) (balancer.PickResult, error) {
-	if c.child != nil {
-		return c.child.pick(info)
+	return c.line.Load().result(info)
+}
+
+// replace has calls go to l from now on; those on the line before finish there. Whoever
+// has just picked that one waits for a publication, so one follows.
+func (c *conn) replace(l *line) {
+	rs := c.set
+	rs.mu.Lock()
+	if c.gone || c.next != l {
+		rs.mu.Unlock()
+		return // close has it
 	}
-	return balancer.PickResult{SubConn: c.sub}, nil
+	c.next = nil
+	old := c.line.Swap(l)
+	rs.mu.Unlock()
+	old.close()
+	rs.move(c, connectivity.Ready, nil)
+	c.grow()
+	rs.balancer.publisher.changed(rs, false)
+}
+
+// abandon gives up on l: the line that there is goes on, and is tried to be replaced
+// again after a tenth of its time. It is closed beside: pick_first reports under a lock
+// that closing it takes.
+func (c *conn) abandon(l *line) {
+	rs := c.set
+	rs.mu.Lock()
+	mine := c.next == l
+	if mine {
+		c.next = nil
+		c.ageLocked(0.1)
+	}
+	rs.mu.Unlock()
+	if mine {
+		rs.balancer.beside(l.close)
+	}
+}
+
+// grow begins the time of a line that has become ready.
+func (c *conn) grow() {
+	c.set.mu.Lock()
+	defer c.set.mu.Unlock()
+	c.ageLocked(1)
+}
+
+// leastAge is how long a line that could not be replaced is left alone at least.
+const leastAge = time.Second
+
+// ageLocked has the line replaced after a share of its time; set.mu is held.
+func (c *conn) ageLocked(share float64) {
+	if c.age != nil {
+		c.age.Stop()
+		c.age = nil
+	}
+	if c.gone {
+		return
+	}
+	life := c.set.client().connectionTo(c.view).Lifetime(rand.Float64())
+	if life == 0 {
+		return
+	}
+	if share < 1 {
+		life = max(time.Duration(share*float64(life)), leastAge)
+	}
+	c.age = time.AfterFunc(life, c.renew)
+}
+
+// renew makes the line that replaces one that is too old. One that is not ready is about
+// to be made anew anyway.
+func (c *conn) renew() {
+	rs := c.set
+	rs.mu.Lock()
+	if c.gone || c.next != nil || c.state != connectivity.Ready {
+		rs.mu.Unlock()
+		return
+	}
+	l := &line{conn: c}
+	c.next = l
+	rs.mu.Unlock()
+	rs.balancer.beside(l.open)
 }
 
 // close lets calls in flight finish.
 func (c *conn) close() {
-	switch {
-	case c.child != nil:
-		c.child.close()
-	case c.sub != nil:
-		c.sub.Shutdown()
+	c.set.mu.Lock()
+	next := c.next
+	c.next = nil
+	if c.age != nil {
+		c.age.Stop()
+		c.age = nil
+	}
+	c.set.mu.Unlock()
+	c.line.Load().close()
+	if next != nil {
+		next.close()
 	}
 }

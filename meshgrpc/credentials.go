@@ -33,17 +33,27 @@ func (TLSInfo) ValidateAuthority(string) error { return nil }
 
 // dialCredentials decides for each endpoint how its connection is made.
 type dialCredentials struct {
+	client   *Client
 	tls      balance.TLSSource // nil: always plaintext
 	insecure credentials.TransportCredentials
 }
 
-func newCredentials(s balance.Source) credentials.TransportCredentials {
-	t, _ := s.(balance.TLSSource)
-	return &dialCredentials{tls: t, insecure: insecure.NewCredentials()}
+func newCredentials(c *Client) credentials.TransportCredentials {
+	t, _ := c.source.(balance.TLSSource)
+	return &dialCredentials{client: c, tls: t, insecure: insecure.NewCredentials()}
 }
 
-// ClientHandshake makes the connection as the Source wants it for the endpoint.
+// ClientHandshake makes the connection as the Source wants it for the endpoint, and has it
+// watched.
 func (d *dialCredentials) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := d.handshake(ctx, authority, raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	return d.client.watch(dialledTo(ctx), conn), info, nil
+}
+
+func (d *dialCredentials) handshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	cfg, err := d.configOf(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -71,8 +81,8 @@ func (d *dialCredentials) configOf(ctx context.Context) (*tls.Config, error) {
 	if d.tls == nil {
 		return nil, nil
 	}
-	e, ok := credentials.ClientHandshakeInfoFromContext(ctx).Attributes.Value(endpointKey{}).(*balance.Endpoint)
-	if !ok {
+	e := dialledTo(ctx)
+	if e == nil {
 		return nil, errUnknownEndpoint
 	}
 	return d.tls.ClientTLS(e), nil

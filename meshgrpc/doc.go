@@ -65,6 +65,23 @@
 // once, before the connection refuses any, and calls it left behind go elsewhere.
 // [Graceful] is the server's side.
 //
+// # Connections
+//
+// How an endpoint is connected to is balance.ConnectionConfig's to say: that of the
+// destination first, then [WithConnection]. A connection that reaches MaxAge is replaced:
+// another one is made, calls go there when it is ready, and those on the old one finish
+// before it is closed. A stream that outlives it is not cut.
+//
+// A far side that dies without a word is found out within 15 s of silence while calls are
+// in flight, by an HTTP/2 PING after 10 s. Servers count pings that come while they have
+// nothing to send; grpc's own default is to close a connection, calls and all, at the third
+// in 5 minutes, so that grpc-go's own keepalive, at 10 s, ends every call that is silent
+// for 40. This package therefore pings by itself, between the frames that grpc writes: twice
+// in a silence, then every 5 minutes. A server made with [Server.Options] breaks the silence
+// itself, every 9 s, so that a client finds its death whenever it comes. Besides, TCP probes
+// a connection that carries nothing and gives it up after 14 s, and sent data may go
+// unacknowledged for as long.
+//
 // # Limits
 //
 // On targets that the mesh does not resolve (xds:///, dns:///) the interceptors
@@ -72,5 +89,7 @@
 // telemetry, avoiding endpoints already tried, the pushback trailer, and knowing that
 // a call was unsent. Closing a ClientConn under a stream ends it as Canceled or as
 // Unavailable, by race, so statistics that connections share may see one failure. An
-// answer that a policy makes up has no gRPC message; its status alone counts.
+// answer that a policy makes up has no gRPC message; its status alone counts. A foreign
+// server whose process hangs, or behind a proxy, is found out only at the next ping where a
+// call was silent for longer than 20 s before; a path that drops packets always is, by TCP.
 package meshgrpc

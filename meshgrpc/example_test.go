@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"google.golang.org/grpc"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
@@ -73,4 +74,24 @@ func ExampleNewServer() {
 	// Output:
 	// served /grpc.testing.TestService/EmptyCall
 	// <nil>
+}
+
+// Connections that are replaced every ten minutes, a few sooner, so that calls spread over
+// servers that came later behind one address.
+func ExampleWithConnection() {
+	addr, stop := listen()
+	defer stop()
+
+	source := balance.NewStaticSource(map[string][]discovery.Endpoint{"ratings": {{Addrs: []string{addr}}}}, nil)
+	connection := balance.ConnectionConfig{MaxAge: 10 * time.Minute, ConnectTimeout: 500 * time.Millisecond}
+	client := meshgrpc.NewClient(enmesh.Fixed(false), source, meshgrpc.WithConnection(connection))
+	cc, err := grpc.NewClient("enmesh:///ratings", client.DialOptions()...)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = cc.Close() }()
+	_, err = testpb.NewTestServiceClient(cc).EmptyCall(context.Background(), &testpb.Empty{})
+	fmt.Println(err)
+	// Output: <nil>
 }

@@ -51,3 +51,14 @@ func PickInfoOf(ctx context.Context, service string) balancer.PickInfo {
 	x.Begin(ctx, x)
 	return balancer.PickInfo{Ctx: &x.Carrier, FullMethodName: "/a/b"}
 }
+
+// FollowFrames follows pieces of one direction of a connection. It says after which of them
+// another frame may be put in.
+func FollowFrames(preface int, pieces ...[]byte) (between []bool) {
+	f := frames{rest: preface}
+	for _, p := range pieces {
+		f.follow(p)
+		between = append(between, f.between())
+	}
+	return between
+}

@@ -135,6 +135,19 @@ func (h *outgoing) edit() metadata.MD {
 	return m.edited
 }
 
+// all is a copy of the metadata as it stands.
+func (h *outgoing) all() metadata.MD {
+	w := &h.writes
+	if w.replaces() {
+		return w.slow.edited.Copy()
+	}
+	md := h.caller().Copy()
+	for k, v := range w.added {
+		md[k] = append(md[k], v)
+	}
+	return md
+}
+
 // send is ctx with the call's metadata, for one attempt.
 func (h *outgoing) send(ctx context.Context) context.Context {
 	w := &h.writes

@@ -124,7 +124,9 @@ func endpoints(addrs ...string) []discovery.Endpoint {
 
 // clusters is a Source that a test feeds.
 type clusters struct {
-	gates func(*balance.Endpoint) []enmesh.Gate
+	gates      func(*balance.Endpoint) []enmesh.Gate
+	connection balance.ConnectionConfig
+
 	mu    sync.Mutex
 	known map[enmesh.Destination]*balance.Cluster
 }
@@ -138,7 +140,7 @@ func (s *clusters) Cluster(d enmesh.Destination, p enmesh.Protocol) *balance.Clu
 	if s.known == nil {
 		s.known = map[enmesh.Destination]*balance.Cluster{}
 	}
-	c := balance.NewCluster(balance.ClusterConfig{Destination: d, Protocol: p, Algorithm: balance.RoundRobin(), Gates: s.gates})
+	c := balance.NewCluster(balance.ClusterConfig{Destination: d, Protocol: p, Algorithm: balance.RoundRobin(), Gates: s.gates, Connection: s.connection})
 	s.known[d] = c
 	return c
 }

@@ -8,6 +8,8 @@ import (
 	"crypto/tls"
 
 	"google.golang.org/grpc/keepalive"
+
+	"github.com/enmesh-go/enmesh/balance"
 )
 
 // ClientOption is an option of [NewClient].
@@ -24,12 +26,19 @@ type serverOption func(*Server)
 
 func (o serverOption) server(s *Server) { o(s) }
 
-// WithKeepalive sets the client's keepalive. The default pings a connection that
-// carries calls and has been silent for 6 minutes (servers that keep grpc-go's
-// default policy close connections that ping more often than every 5), and gives
-// up on sent data that is not acknowledged for 20 seconds.
+// WithConnection says how endpoints are connected to where policy says nothing (see
+// [balance.ConnectionConfig], whose fields for HTTP have no meaning here, and whose
+// MaxRequests is policy's alone).
+func WithConnection(cfg balance.ConnectionConfig) ClientOption {
+	return clientOption(func(c *Client) { c.connection = cfg })
+}
+
+// WithKeepalive has grpc's own keepalive look after connections, in place of this
+// package's pings (see the package's comment). Servers that keep grpc-go's default policy
+// close connections, with their calls, that ping more often than every 5 minutes while
+// they have nothing to send.
 func WithKeepalive(p keepalive.ClientParameters) ClientOption {
-	return clientOption(func(c *Client) { c.keepalive = p })
+	return clientOption(func(c *Client) { c.keepalive, c.ownKeepalive = p, true })
 }
 
 // WithAnswerHeaders shows policies the header of unary answers, as

@@ -96,6 +96,7 @@ func admit(e *balance.Endpoint, info balancer.PickInfo, k *enmesh.Carrier, s sin
 			return balancer.PickResult{}, asStatus(err)
 		}
 		k.Unpicked(errorOf(err))
+		k.Call.Endpoint = e // so that the next attempt goes elsewhere
 		return balancer.PickResult{}, errRefused
 	}
 	if k != nil {

@@ -55,6 +55,9 @@ func newReadySet(b *meshBalancer, c *balance.Cluster, d enmesh.Destination) *rea
 	return rs
 }
 
+// client is whose ClientConn it is.
+func (rs *readySet) client() *Client { return rs.balancer.link.Load().client }
+
 // apply takes a set of the cluster's.
 func (rs *readySet) apply(set *balance.Set) {
 	gone := make([]*conn, 0, len(set.Removed))
@@ -108,7 +111,13 @@ func (rs *readySet) take(set *balance.Set, fresh, gone []*conn) (urgent bool) {
 		conns = append(conns, fresh...)
 		rs.conns = conns
 	}
+	aged := rs.set != nil && rs.set.Connection != set.Connection
 	rs.set, rs.remade = set, true
+	if aged {
+		for _, c := range rs.conns {
+			c.ageLocked(1)
+		}
+	}
 	return urgent || len(rs.conns) == 0 || wasReady && rs.ready == 0
 }
 
@@ -122,8 +131,9 @@ func (rs *readySet) count(s connectivity.State, by int) {
 }
 
 // move notes that a connection has changed state. A failed one stays failed until it
-// is ready (gRFC A62): one that tries again and again does not make calls wait.
-func (rs *readySet) move(c *conn, to connectivity.State, err error) {
+// is ready (gRFC A62): one that tries again and again does not make calls wait. It reports
+// whether that is news.
+func (rs *readySet) move(c *conn, to connectivity.State, err error) bool {
 	rs.mu.Lock()
 	if to == connectivity.TransientFailure {
 		rs.lastErr = err
@@ -131,7 +141,7 @@ func (rs *readySet) move(c *conn, to connectivity.State, err error) {
 	from := c.state
 	if c.gone || from == to || from == connectivity.TransientFailure && to != connectivity.Ready {
 		rs.mu.Unlock()
-		return
+		return false
 	}
 	before := rs.stateLocked()
 	rs.count(from, -1)
@@ -148,6 +158,7 @@ func (rs *readySet) move(c *conn, to connectivity.State, err error) {
 	if tell {
 		rs.balancer.publisher.changed(rs, before != after)
 	}
+	return true
 }
 
 // doubt is asked for when a pick found nothing in a snapshot with connections. The

@@ -255,8 +255,8 @@ func TestServer_madeUpAnswer(t *testing.T) {
 	}
 	addr := serve(t, &service{}, meshgrpc.NewServer(enmesh.Fixed(false, reply)).Options()...)
 	_, err := bare(t, addr).UnaryCall(testContext(t), &testpb.SimpleRequest{})
-	if status.Code(err) != codes.NotFound {
-		t.Errorf("error = %v, want NotFound", err)
+	if status.Code(err) != codes.Unimplemented {
+		t.Errorf("error = %v, want Unimplemented", err)
 	}
 }
 

@@ -79,9 +79,5 @@ var errReply = errors.New("meshgrpc: a policy's made-up answer has no gRPC messa
 // replyError is the status of an answer that a policy made up and called a success:
 // gRPC has no message for it, so its HTTP status alone counts.
 func replyError(r *enmesh.Reply) error {
-	code := enmesh.CodeOfStatus(r.Status)
-	if code == enmesh.OK {
-		code = enmesh.Unknown
-	}
-	return asStatus(&enmesh.Error{Code: code, Outcome: enmesh.Neutral, Status: r.Status, Policy: "meshgrpc", Err: errReply})
+	return asStatus(&enmesh.Error{Code: enmesh.GRPCCodeOfStatus(r.Status), Outcome: enmesh.Neutral, Status: r.Status, Policy: "meshgrpc", Err: errReply})
 }

@@ -113,6 +113,7 @@ func (x *streamCall) pump(a *attempt, cs grpc.ClientStream) error {
 	}
 	a.head()
 	if md != nil {
+		a.header = md // a copy, which the chain may edit and the caller gets
 		x.Call.Answer.Header = received(md)
 		return nil
 	}

@@ -147,6 +147,8 @@ func BenchmarkTransport_loopback(b *testing.B) {
 	source := balance.NewStaticSource(map[string][]discovery.Endpoint{"svc": endpoints(srv.Listener.Addr().String())}, balance.PowerOfTwo())
 	full := meshhttp.NewTransport(base, router, source)
 	defer full.Close()
+	bounded := meshhttp.NewTransport(base, router, source, meshhttp.Connection(balance.ConnectionConfig{MaxConnections: 100, MaxPending: 100}))
+	defer bounded.Close()
 	run := func(rt http.RoundTripper, url string) func(*testing.B) {
 		return func(b *testing.B) {
 			b.ReportAllocs()
@@ -161,6 +163,7 @@ func BenchmarkTransport_loopback(b *testing.B) {
 	}
 	b.Run("bare", run(base, srv.URL))
 	b.Run("full", run(full, "http://svc/"))
+	b.Run("bounded", run(bounded, "http://svc/"))
 }
 
 func BenchmarkHandler(b *testing.B) {

@@ -25,6 +25,9 @@ type backoff struct{ failures atomic.Int32 }
 
 // connected says that the endpoint has answered.
 func (p *pool) connected() {
+	if !p.up.Load() {
+		p.up.Store(true)
+	}
 	if p.backoff.failures.Load() != 0 {
 		p.backoff.failures.Store(0)
 	}
@@ -33,6 +36,7 @@ func (p *pool) connected() {
 // unconnected counts one more failure, and is how long the endpoint now rests: 1 s,
 // growing by 1.6 up to 30 s, give or take a fifth.
 func (p *pool) unconnected() time.Duration {
+	p.up.Store(false)
 	n := p.backoff.failures.Add(1) - 1
 	rest := min(float64(firstRest)*math.Pow(restFactor, float64(n)), float64(longRest))
 	return time.Duration(rest * (1 + restJitter*(2*rand.Float64()-1)))

@@ -166,7 +166,7 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 	if err != nil {
 		return brokenBody(err)
 	}
-	if x.keeps && x.copies() && (x.kept != nil || x.t.pools == nil || x.t.pools.http2) {
+	if x.keeps && x.copies() && (x.kept != nil || x.pool == nil || x.pool.http2 || x.pool.own != nil) {
 		x.repeated, out.req.GetBody = false, x.repeat
 	}
 	if x.asItIs(rc) {

@@ -10,8 +10,10 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 )
 
@@ -36,7 +38,9 @@ type dialer struct {
 	secure    balance.TLSSource
 	plain     *tls.Config // for https that the caller asked for
 	handshake time.Duration
-	protocols []string // ALPN
+	protocols []string             // ALPN
+	probe     *net.KeepAliveConfig // of TCP; nil: as raw has it
+	up        *atomic.Bool         // the endpoint has answered since it failed last
 }
 
 // speaksHTTP2 reports whether t negotiates HTTP/2 over TLS. Its Clone has been made,
@@ -49,19 +53,49 @@ func speaksHTTP2(t *http.Transport) bool {
 	return ok
 }
 
-// transport is the Transport of one endpoint.
-func (p *pools) transport(e *balance.Endpoint) *http.Transport {
+// transport is what makes the connections of one endpoint, and what sends over those that
+// are not bounded.
+func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig, up *atomic.Bool) *http.Transport {
 	t := p.pattern.Clone()
 	t.Proxy = nil
+	speak(t, cfg.Protocol)
+	http2 := p.http2
+	if cfg.Protocol != balance.AnyHTTP {
+		http2 = cfg.Protocol == balance.HTTP2
+	}
 	d := &dialer{
-		e: e, raw: rawDial(t), timeout: p.timeout, secure: p.secure,
-		plain: t.TLSClientConfig, handshake: t.TLSHandshakeTimeout, protocols: p.alpn(t),
+		e: e, up: up, raw: rawDial(t), timeout: max(cfg.ConnectTimeout, 0), secure: p.secure,
+		plain: t.TLSClientConfig, handshake: t.TLSHandshakeTimeout, protocols: alpn(t, http2),
+	}
+	if p.probes {
+		d.probe = &net.KeepAliveConfig{Enable: cfg.ProbeIdle >= 0, Idle: cfg.ProbeIdle, Interval: cfg.ProbeInterval, Count: cfg.Probes}
 	}
 	t.Dial, t.DialContext = nil, d.dial //nolint:staticcheck // a pattern may still have Dial
 	t.DialTLS = nil                     //nolint:staticcheck // a pattern may still have DialTLS
 	t.DialTLSContext = d.dialTLS
-	t.ForceAttemptHTTP2 = p.http2
+	t.ForceAttemptHTTP2 = http2
+	t.IdleConnTimeout = max(cfg.IdleTimeout, 0)
+	if cfg.PingInterval > 0 {
+		h2 := http.HTTP2Config{}
+		if t.HTTP2 != nil {
+			h2 = *t.HTTP2
+		}
+		h2.SendPingTimeout, h2.PingTimeout = cfg.PingInterval, cfg.PingTimeout
+		t.HTTP2 = &h2
+	}
 	return t
+}
+
+// speak has t speak what a policy says.
+func speak(t *http.Transport, p balance.WireProtocol) {
+	if p == balance.AnyHTTP {
+		return
+	}
+	two := p == balance.HTTP2
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(!two)
+	t.Protocols.SetHTTP2(two)
+	t.Protocols.SetUnencryptedHTTP2(two)
 }
 
 func rawDial(t *http.Transport) func(context.Context, string, string) (net.Conn, error) {
@@ -75,9 +109,9 @@ func rawDial(t *http.Transport) func(context.Context, string, string) (net.Conn,
 }
 
 // alpn is what a connection offers to speak.
-func (p *pools) alpn(t *http.Transport) []string {
+func alpn(t *http.Transport, http2 bool) []string {
 	switch {
-	case !p.http2:
+	case !http2:
 		return []string{"http/1.1"}
 	case t.Protocols != nil && !t.Protocols.HTTP1():
 		return []string{"h2"}
@@ -201,9 +235,37 @@ func (d *dialer) try(ctx context.Context, network, addr string) (net.Conn, error
 		ctx, cancel = context.WithTimeout(ctx, d.timeout)
 		defer cancel()
 	}
+	done := d.restIfSlow()
 	conn, err := d.raw(ctx, network, addr)
+	done()
 	if err != nil {
 		return nil, &dialError{addr, err}
 	}
+	if tcp, ok := conn.(*net.TCPConn); ok && d.probe != nil {
+		_ = tcp.SetKeepAliveConfig(*d.probe) // a connection that is not probed still works
+	}
+	if m, ok := ctx.Value(meterKey{}).(*meter); ok {
+		return metered{conn, m}, nil
+	}
 	return conn, nil
+}
+
+// slowConnect is how long connecting to an endpoint that has not answered yet may take
+// until others are preferred. Calls pile up behind it otherwise: HTTP connects when it is
+// called.
+const slowConnect = 250 * time.Millisecond
+
+// restIfSlow has an endpoint rest that takes long to connect to, until it is connected or
+// the time for that is over. One that has answered is known to live.
+func (d *dialer) restIfSlow() (done func()) {
+	if d.timeout <= slowConnect || d.up.Load() {
+		return func() {}
+	}
+	until := enmesh.Now().Add(d.timeout)
+	slow := time.AfterFunc(slowConnect, func() { d.e.Rest(until) })
+	return func() {
+		if now := enmesh.Now(); !slow.Stop() && d.e.EjectedUntil() == until {
+			d.e.Eject(now)
+		}
+	}
 }

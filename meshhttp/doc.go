@@ -62,7 +62,29 @@
 // an attempt timeout bounds that.
 //
 // A request that met a kept connection which the server had closed before it was
-// written is such a case: net/http says so, and repeats only idempotent ones itself.
+// written is such a case. net/http says so, and repeats only idempotent ones itself; on a
+// route that does not resend this package sends the others again too, if their body can be
+// had again.
+//
+// # Connections
+//
+// Each endpoint has connections of its own. How many there may be, how long they live and
+// idle, what they carry, and what is spoken on them is balance.ConnectionConfig's to say:
+// that of the destination first, then [Connection], then what the base's own fields say.
+//
+//	transport := meshhttp.NewTransport(nil, router, source, meshhttp.Connection(balance.ConnectionConfig{
+//		MaxConnections: 50, MaxPending: 100, MaxAge: 10 * time.Minute,
+//	}))
+//
+// A connection that ends by its age or its number of calls ends between calls: none fails
+// for it. One that idles is closed by this side after 45 s, or three quarters of the time
+// that an HTTP/1.1 server names in Keep-Alive. That is to be sooner than the server does
+// it: a request that is written just as the server closes may have been processed, and
+// fails. An HTTP/2 connection that is silent is pinged after 10 s and given up after 15;
+// over HTTP/1.1 TCP's probes do that, in 14 s, but not while a request waits for its
+// answer: a deadline bounds that. An endpoint that cannot be connected to within 250 ms,
+// and has not answered before, gets no more calls until it is connected, while others are
+// ready.
 //
 // # Endpoints that are about to end
 //

@@ -47,6 +47,7 @@ func (x *exchange) heed(resp *http.Response, now enmesh.Instant) {
 	if x.pool == nil {
 		return
 	}
+	x.heedKeepAlive(resp)
 	switch w := x.wordOf(resp); w {
 	case stays:
 		if f := &x.pool.farewell; f.until.Load() != 0 {
@@ -71,7 +72,7 @@ func (x *exchange) wordOf(resp *http.Response) word {
 		return leaves
 	case resp.ProtoMajor >= 2 || !resp.Close:
 		return stays
-	case !resp.ProtoAtLeast(1, 1) || endless(resp) || req.Close || x.pool.rt.DisableKeepAlives || lists(req.Header["Connection"], "close"):
+	case !resp.ProtoAtLeast(1, 1) || endless(resp) || req.Close || x.pool.shared.DisableKeepAlives || lists(req.Header["Connection"], "close"):
 		return silent
 	}
 	return closes
@@ -110,7 +111,7 @@ func (x *exchange) part(w word, now enmesh.Instant) {
 		e.Drain(now.Add(span))
 		x.pool.closeIdle()
 	case w == leaves: // it is called all the same, for want of a better
-		x.pool.rt.CloseIdleConnections()
+		x.pool.closeIdleNow()
 	}
 }
 

@@ -124,3 +124,42 @@ func ExampleDeadlineHeader() {
 	fmt.Print(string(text))
 	// Output: true true
 }
+
+// At most one connection to an endpoint and one call that waits for it: what comes beyond
+// that is refused, and with a second endpoint it could be sent again there.
+func ExampleConnection() {
+	release, arrived := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	}))
+	defer server.Close()
+
+	services := map[string][]discovery.Endpoint{"reviews": {{Addrs: []string{server.Listener.Addr().String()}}}}
+	source := balance.NewStaticSource(services, nil)
+	transport := meshhttp.NewTransport(nil, enmesh.Fixed(false), source,
+		meshhttp.Connection(balance.ConnectionConfig{MaxConnections: 1, MaxPending: 1}))
+	defer transport.Close()
+	client := &http.Client{Transport: transport}
+
+	results := make(chan error, 2)
+	get := func() {
+		resp, err := client.Get("http://reviews/1")
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		results <- err
+	}
+	go get()
+	<-arrived
+	go get()
+	go get() // one of these waits, the other is refused
+	err := <-results
+	fmt.Println(errors.Is(err, balance.ErrOverflow), enmesh.ErrorOf(err).Flag)
+	go func() { <-arrived }()
+	close(release)
+	fmt.Println(<-results, <-results)
+	// Output:
+	// true UO
+	// <nil> <nil>
+}

@@ -59,6 +59,7 @@ type exchange struct {
 	keeps    bool // the route resends: the body is kept
 	taken    bool // the caller's Body was given to an attempt
 	repeated bool // net/http has repeated the present attempt
+	copied   bool // nobody reads the answer (see Copy)
 }
 
 var _ enmesh.Exchange = (*exchange)(nil)
@@ -134,6 +135,10 @@ func (x *exchange) unwind(sent *bool) {
 	}
 }
 
+// staleRepeats is how often a call that met a connection which the server had closed is
+// sent again, over another, on a route that does not resend: many may be stale at once.
+const staleRepeats = 3
+
 // send puts the attempt on the wire and reads what came back.
 func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	out, rt, e := x.request(ctx, c)
@@ -142,6 +147,12 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 		return e
 	}
 	resp, err := rt.RoundTrip(out) //nolint:bodyclose // it is handed out, or dropped by Discard
+	for again := 0; err != nil && again < staleRepeats && !x.keeps && x.pool != nil && closedIdle(err) && ctx.Err() == nil; again++ {
+		if out = rewound(out); out == nil {
+			break
+		}
+		resp, err = rt.RoundTrip(out) //nolint:bodyclose // as above
+	}
 	now := enmesh.Now()
 	if err != nil {
 		e := classify(ctx, c, err, x.last.body)
@@ -239,6 +250,10 @@ func (x *exchange) Discard() {
 	}
 	resp, holder := x.resp, x.holder
 	x.resp, x.err, x.holder = nil, nil, nil
+	if x.copied {
+		x.absorb(resp)
+		return
+	}
 	drain(resp)
 	if holder == nil {
 		holder = x

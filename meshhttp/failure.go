@@ -165,6 +165,9 @@ func wentAway(err error) bool { return strings.Contains(err.Error(), goAway) }
 // An end that is met later has no such text and proves nothing. net/http itself
 // repeats such requests, but only idempotent ones.
 func closedIdle(err error) bool {
+	if errors.Is(err, errUnsent) {
+		return true
+	}
 	text := err.Error()
 	return text == "http: server closed idle connection" || strings.Contains(text, "readLoopPeekFailLocked: ")
 }
@@ -173,7 +176,7 @@ func closedIdle(err error) bool {
 // errors have no type.
 func callersFault(err error) bool {
 	text := err.Error()
-	return strings.HasPrefix(text, "net/http: invalid ") || strings.HasPrefix(text, "unsupported protocol scheme") ||
+	return strings.HasPrefix(text, "net/http: invalid ") || strings.HasPrefix(text, "http: invalid ") || strings.HasPrefix(text, "unsupported protocol scheme") ||
 		strings.HasPrefix(text, "http: no Host in request URL") || strings.HasPrefix(text, "http: ContentLength=")
 }
 

@@ -41,17 +41,20 @@ func NewHandler(h http.Handler, r enmesh.Router, opts ...ServerOption) *Handler 
 // ServeHTTP runs one request through its route's chain.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newServed(h, w, r)
-	ctx := r.Context()
-	if a := h.announced(x); a != nil {
+	a := h.announced(x)
+	if a != nil {
 		defer a.end()
-		ctx = a
+		x.begin(a)
+	} else {
+		x.begin(r.Context())
 	}
-	x.begin(ctx)
 	x.describe()
 	defer x.rescue()
 	x.k.Enter(h.router)
 	x.finish(x.k.RunIn(&x.to.link))
-	x.recycle()
+	if a == nil { // which asks the Call, for whoever has its context
+		x.recycle()
+	}
 }
 
 // announced is the request's context with the deadline that the caller announced, or

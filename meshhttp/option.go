@@ -7,6 +7,8 @@ import (
 	"crypto/tls"
 	"net/textproto"
 	"time"
+
+	"github.com/enmesh-go/enmesh/balance"
 )
 
 // ClientOption changes a [Transport].
@@ -25,13 +27,13 @@ type Option interface {
 const DefaultReplayLimit = 64 << 10
 
 // DefaultConnectTimeout bounds connecting to one address of an endpoint.
-const DefaultConnectTimeout = 5 * time.Second
+const DefaultConnectTimeout = balance.DefaultConnectTimeout
 
 type clientConfig struct {
 	replayLimit    int64
 	deadlineHeader string
 	deadlineSlack  time.Duration
-	connectTimeout time.Duration
+	connection     balance.ConnectionConfig
 	endOnCancel    bool
 }
 
@@ -39,7 +41,6 @@ func newClientConfig(opts []ClientOption) clientConfig {
 	cfg := clientConfig{
 		replayLimit:    DefaultReplayLimit,
 		deadlineHeader: DefaultDeadlineHeader,
-		connectTimeout: DefaultConnectTimeout,
 	}
 	for _, o := range opts {
 		o.client(&cfg)
@@ -87,12 +88,23 @@ func DeadlineSlack(d time.Duration) ClientOption {
 	return clientOption(func(cfg *clientConfig) { cfg.deadlineSlack = max(d, 0) })
 }
 
+// Connection says how endpoints are connected to where policy says nothing (see
+// [balance.ConnectionConfig], whose MaxRequests is policy's alone). It has no effect
+// without a Source, nor with a base that is not an *http.Transport. What cfg leaves open
+// is as the base has it, else the default.
+func Connection(cfg balance.ConnectionConfig) ClientOption {
+	return clientOption(func(c *clientConfig) { c.connection = cfg.Or(c.connection) })
+}
+
 // ConnectTimeout bounds connecting to one address of an endpoint, handshake not
-// included (that is the base's TLSHandshakeTimeout). The default is 5 s; zero or
-// less leaves it to the base's own dialer. It has no effect without a Source, nor
-// with a base that is not an *http.Transport.
+// included (that is the base's TLSHandshakeTimeout), where policy says nothing. The
+// default is 1 s; zero or less leaves it to the base's own dialer. It has no effect
+// without a Source, nor with a base that is not an *http.Transport.
 func ConnectTimeout(d time.Duration) ClientOption {
-	return clientOption(func(cfg *clientConfig) { cfg.connectTimeout = max(d, 0) })
+	if d <= 0 {
+		d = -1
+	}
+	return clientOption(func(cfg *clientConfig) { cfg.connection.ConnectTimeout = d })
 }
 
 // EndOnCancel ends a call for its gates and telemetry as soon as the caller's

@@ -19,18 +19,25 @@ const retireTime = 250 * time.Millisecond
 
 // pools has the connections of each endpoint that was picked.
 type pools struct {
-	pattern *http.Transport
-	http2   bool // what pattern speaks over TLS
-	secure  balance.TLSSource
-	timeout time.Duration
-	closed  atomic.Bool
-	byEnd   sync.Map // *balance.Endpoint -> *pool
-	watched sync.Map // *balance.Cluster -> *watch
+	pattern    *http.Transport
+	http2      bool                     // what pattern speaks over TLS
+	connection balance.ConnectionConfig // where policy says nothing
+	probes     bool                     // TCP's probes are ours to set, not the pattern's dialer's
+	secure     balance.TLSSource
+	closed     atomic.Bool
+	byEnd      sync.Map // *balance.Endpoint -> *pool
+	watched    sync.Map // *balance.Cluster -> *watch
+	learned    sync.Map // *balance.Endpoint -> time.Duration: how long its server keeps what is idle
 }
 
 // pool is the connections of one endpoint.
 type pool struct {
-	rt       *http.Transport
+	rt       http.RoundTripper // shared or own
+	shared   *http.Transport
+	own      *sockets // nil: connections are not bounded
+	http2    bool     // rt may speak HTTP/2
+	cfg      balance.ConnectionConfig
+	up       atomic.Bool // the endpoint has answered since it could not be connected to
 	retired  atomic.Bool
 	wire     atomic.Uint64 // how the endpoint is dialled: see pools.secured
 	backoff  backoff
@@ -46,14 +53,39 @@ const (
 
 // watch waits for endpoints to leave a cluster.
 type watch struct {
-	once   sync.Once
-	cancel func()
+	once       sync.Once
+	cancel     func()
+	connection balance.ConnectionConfig // as the latest set has it; belongs to the subscription
 }
 
-func newPools(pattern *http.Transport, secure balance.TLSSource, timeout time.Duration) *pools {
-	p := &pools{pattern: pattern.Clone(), secure: secure, timeout: timeout}
+func newPools(pattern *http.Transport, secure balance.TLSSource, cfg balance.ConnectionConfig, probes bool) *pools {
+	p := &pools{pattern: pattern.Clone(), secure: secure, probes: probes || cfg.ProbeIdle != 0}
 	p.http2 = speaksHTTP2(pattern)
+	p.connection = cfg.Or(settings(pattern)).Or(balance.DefaultConnection)
 	return p
+}
+
+// settings are what a Transport says of its connections.
+func settings(t *http.Transport) balance.ConnectionConfig {
+	cfg := balance.ConnectionConfig{IdleTimeout: t.IdleConnTimeout}
+	if h2 := t.HTTP2; h2 != nil {
+		cfg.PingInterval, cfg.PingTimeout = h2.SendPingTimeout, h2.PingTimeout
+	}
+	return cfg
+}
+
+// settingsOf is how an endpoint is connected to.
+func (p *pools) settingsOf(e *balance.Endpoint) balance.ConnectionConfig {
+	cfg := p.connection
+	if set := e.Cluster().Set(); set != nil {
+		cfg = set.Connection.Or(p.connection)
+	}
+	if told, ok := p.learned.Load(e); ok {
+		if limit := told.(time.Duration); cfg.IdleTimeout <= 0 || limit < cfg.IdleTimeout { //nolint:errcheck // the only type stored
+			cfg.IdleTimeout = limit
+		}
+	}
+	return cfg
 }
 
 // of is the pool of e, made when e is picked for the first time.
@@ -61,6 +93,7 @@ func (p *pools) of(e *balance.Endpoint) *pool {
 	if have, ok := p.byEnd.Load(e); ok {
 		return have.(*pool) //nolint:errcheck // the only type stored
 	}
+	p.watch(e.Cluster())
 	return p.open(e)
 }
 
@@ -86,9 +119,12 @@ func (p *pools) secured(e *balance.Endpoint, of *pool) bool {
 	return now&wireSecured != 0
 }
 
+// open is the pool of e, whose cluster is watched.
 func (p *pools) open(e *balance.Endpoint) *pool {
-	p.watch(e.Cluster())
-	made := &pool{rt: p.transport(e)}
+	if have, ok := p.byEnd.Load(e); ok {
+		return have.(*pool) //nolint:errcheck // the only type stored
+	}
+	made := p.build(e)
 	stored, had := p.byEnd.LoadOrStore(e, made)
 	if had {
 		return stored.(*pool) //nolint:errcheck // the only type stored
@@ -101,19 +137,65 @@ func (p *pools) open(e *balance.Endpoint) *pool {
 	return made
 }
 
+// build makes the pool of an endpoint as it is to be now.
+func (p *pools) build(e *balance.Endpoint) *pool {
+	cfg := p.settingsOf(e)
+	made := &pool{cfg: cfg}
+	made.shared = p.transport(e, cfg, &made.up)
+	made.rt = made.shared
+	made.http2 = made.shared.ForceAttemptHTTP2
+	if bounded(cfg) {
+		made.own = newSockets(made.shared, cfg)
+		made.rt = made.own
+	}
+	return made
+}
+
+// warm opens connections to endpoints before anybody calls them, if they are to have any.
+func (p *pools) warm(eps []*balance.Endpoint) {
+	for _, e := range eps {
+		of := p.open(e)
+		to := route{"http", e.Addr()}
+		if p.secured(e, of) {
+			to.scheme = "https"
+		}
+		if of.own != nil {
+			of.own.prewarm(to)
+		}
+	}
+}
+
 // watch subscribes to a cluster, once.
 func (p *pools) watch(c *balance.Cluster) {
 	have, _ := p.watched.LoadOrStore(c, new(watch))
 	w := have.(*watch) //nolint:errcheck // the only type stored
 	w.once.Do(func() {
-		w.cancel = c.Subscribe(func(s *balance.Set) {
-			for _, e := range s.Removed {
-				p.retire(e)
-			}
-		})
+		w.cancel = c.Subscribe(func(s *balance.Set) { p.hear(w, s) })
 	})
 	if p.closed.Load() {
 		w.cancel()
+	}
+}
+
+// hear takes a set of a cluster: what has left is let go, and so are the connections that
+// were made otherwise than they are to be now.
+func (p *pools) hear(w *watch, s *balance.Set) {
+	for _, e := range s.Removed {
+		p.retire(e)
+		p.learned.Delete(e)
+	}
+	fresh := s.Added
+	if s.Connection != w.connection {
+		w.connection = s.Connection
+		fresh = s.Endpoints
+		for _, e := range s.Endpoints {
+			if have, ok := p.byEnd.Load(e); ok && have.(*pool).cfg != p.settingsOf(e) { //nolint:errcheck // the only type stored
+				p.retire(e)
+			}
+		}
+	}
+	if s.Connection.Or(p.connection).Prewarm > 0 {
+		p.warm(fresh)
 	}
 }
 
@@ -121,10 +203,17 @@ func (p *pools) watch(c *balance.Cluster) {
 // when their calls have ended.
 func (p *pools) retire(e *balance.Endpoint) {
 	if have, ok := p.byEnd.LoadAndDelete(e); ok {
-		left := have.(*pool) //nolint:errcheck // the only type stored
-		left.retired.Store(true)
-		left.closeIdle()
+		have.(*pool).retire() //nolint:errcheck // the only type stored
 	}
+}
+
+// retire closes what is idle, and the rest as it falls idle.
+func (p *pool) retire() {
+	p.retired.Store(true)
+	if p.own != nil {
+		p.own.retire()
+	}
+	p.closeIdle()
 }
 
 // released says that a call of this pool has ended. A retired pool gets HTTP/1.1
@@ -137,13 +226,20 @@ func (p *pool) released() {
 
 // closeIdle closes what is idle now, and what HTTP/2 will find idle.
 func (p *pool) closeIdle() {
-	p.rt.CloseIdleConnections()
-	time.AfterFunc(retireTime, p.rt.CloseIdleConnections)
+	p.closeIdleNow()
+	time.AfterFunc(retireTime, p.closeIdleNow)
+}
+
+func (p *pool) closeIdleNow() {
+	p.shared.CloseIdleConnections()
+	if p.own != nil {
+		p.own.CloseIdleConnections()
+	}
 }
 
 func (p *pools) closeIdle() {
 	p.byEnd.Range(func(_, have any) bool {
-		have.(*pool).rt.CloseIdleConnections() //nolint:errcheck // the only type stored
+		have.(*pool).closeIdleNow() //nolint:errcheck // the only type stored
 		return true
 	})
 }

@@ -56,6 +56,11 @@ func (x *exchange) aim(out *outgoing, c *enmesh.Call) (http.RoundTripper, *enmes
 	return x.pool.rt, nil
 }
 
+var _ enmesh.Pather = (*exchange)(nil)
+
+// Written implements [enmesh.Pather].
+func (x *exchange) Written() (path, raw string) { return x.in.URL.Path, x.in.URL.RawPath }
+
 // sentContext is the context of the attempt whose answer is held or handed out.
 func (x *exchange) sentContext() context.Context {
 	if x.holder != nil {

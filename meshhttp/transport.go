@@ -59,7 +59,8 @@ type Transport struct {
 // answer ready.
 func NewTransport(base http.RoundTripper, r enmesh.Router, s balance.Source, opts ...ClientOption) *Transport {
 	t := &Transport{router: r, source: s, cfg: newClientConfig(opts)}
-	if base == nil {
+	byDefault := base == nil
+	if byDefault {
 		base = defaultBase()
 	}
 	if s == nil {
@@ -68,7 +69,7 @@ func NewTransport(base http.RoundTripper, r enmesh.Router, s balance.Source, opt
 	}
 	t.secure, _ = s.(balance.TLSSource)
 	if pattern, ok := base.(*http.Transport); ok {
-		t.pools = newPools(pattern, t.secure, t.cfg.connectTimeout)
+		t.pools = newPools(pattern, t.secure, t.cfg.connection, byDefault)
 	} else {
 		t.base = base
 	}
@@ -83,6 +84,7 @@ func defaultBase() *http.Transport {
 		return &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 100}
 	}
 	t = t.Clone()
+	t.IdleConnTimeout = balance.DefaultIdleTimeout
 	t.MaxIdleConnsPerHost = max(t.MaxIdleConns, http.DefaultMaxIdleConnsPerHost)
 	return t
 }

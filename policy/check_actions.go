@@ -26,8 +26,23 @@ func checkRedirect(c cursor, r *networking.HTTPRedirect) {
 	if s := r.GetScheme(); s != "" && s != "http" && s != "https" {
 		c.field("scheme").refuse("%q is no scheme: write http or https", clip(s))
 	}
-	if r.GetPort() != 0 {
-		checkPort(c.field("port"), r.GetPort())
+	if port, ok := r.GetRedirectPort().(*networking.HTTPRedirect_Port); ok {
+		checkPort(c.field("port"), port.Port)
+	}
+}
+
+// checkPrefixRewrite holds that a redirect of the prefix has one in every match. A match
+// without a uri has the prefix "/".
+func checkPrefixRewrite(c cursor, r *networking.HTTPRoute) {
+	if r.GetRedirect().GetPrefixRewrite() == "" {
+		return
+	}
+	for i, m := range r.GetMatch() {
+		switch m.GetUri().GetMatchType().(type) {
+		case *networking.StringMatch_Exact, *networking.StringMatch_Regex:
+			c.field("redirect").field("prefixRewrite").refuse("match %d has no prefix to rewrite: match a prefix, or use uri", i)
+			return
+		}
 	}
 }
 

@@ -115,10 +115,23 @@ func checkConsistentHash(c cursor, h *networking.LoadBalancerSettings_Consistent
 	if h.GetMinimumRingSize() != 0 && h.GetHashAlgorithm() != nil { //nolint:staticcheck // deprecated and still read
 		c.field("minimumRingSize").refuse("ringHash or maglev is set too: remove minimumRingSize")
 	}
+	if cookie := h.GetHttpCookie(); cookie.GetName() != "" {
+		if err := cookieOf(cookie).Validate(); err != nil {
+			c.field("httpCookie").refuse("%v", err)
+		}
+	}
+	for at, size := range map[cursor]uint64{c.field("minimumRingSize"): h.GetMinimumRingSize(), c.field("ringHash").field("minimumRingSize"): h.GetRingHash().GetMinimumRingSize()} { //nolint:staticcheck // deprecated and still read
+		if size > maxRingSize {
+			at.refuse("%d points are too many: write at most %d", size, maxRingSize)
+		}
+	}
 	if m := h.GetMaglev(); m != nil && (m.GetTableSize() >= 5000011 || !isPrime(m.GetTableSize())) {
 		c.field("maglev").field("tableSize").refuse("%d is no prime number below 5000011: write one, such as 65537", m.GetTableSize())
 	}
 }
+
+// maxRingSize is Envoy's.
+const maxRingSize = 8 << 20
 
 func isPrime(n uint64) bool {
 	for f := uint64(2); f*f <= n; f++ {
@@ -146,6 +159,9 @@ func checkLocality(c cursor, l *networking.LocalityLoadBalancerSetting) {
 		if f.GetFrom() == f.GetTo() {
 			c.field("failover").item(i).refuse("%q fails over to itself: name another region", clip(f.GetFrom()))
 		}
+	}
+	if err := localityOf(l).Validate(); l != nil && err != nil {
+		c.refuse("%v", err)
 	}
 }
 
@@ -189,8 +205,11 @@ func checkOutlierDetection(c cursor, o *networking.OutlierDetection) {
 		c.field("consecutiveLocalOriginFailures").refuse("it counts only with splitExternalLocalOriginErrors: set that to true")
 	}
 	for i, code := range o.GetOutlierDetectionHttpErrorCodes() {
-		if code < 200 || code > 599 {
-			c.field("outlierDetectionHttpErrorCodes").item(i).refuse("%d is no status: write 200 to 599", code)
+		switch at := c.field("outlierDetectionHttpErrorCodes").item(i); {
+		case code < 200 || code > 599:
+			at.refuse("%d is no status: write 200 to 599", code)
+		case code < 400:
+			at.note(Ignored, "an answer below 400 is a success: it is not counted")
 		}
 	}
 }

@@ -57,6 +57,11 @@ func checkDelegate(c cursor, vs *networking.VirtualService) {
 			c.field(name).refuse("without hosts this is a delegate, which has no %s: add hosts, or remove it", name)
 		}
 	}
+	for i, r := range vs.GetHttp() {
+		if r.GetDelegate() != nil {
+			c.field("http").item(i).field("delegate").refuse("a delegate does not delegate further: name its own rules")
+		}
+	}
 }
 
 // overlap reports whether one of two hosts holds the other.
@@ -81,6 +86,7 @@ func checkHTTPRoute(c cursor, r *networking.HTTPRoute) {
 	checkRetries(c.field("retries"), r.GetRetries())
 	checkFault(c.field("fault"), r.GetFault())
 	checkRedirect(c.field("redirect"), r.GetRedirect())
+	checkPrefixRewrite(c, r)
 	checkDirectResponse(c.field("directResponse"), r.GetDirectResponse())
 	checkRewrite(c.field("rewrite"), r.GetRewrite())
 	checkMirrors(c, r)

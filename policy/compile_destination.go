@@ -44,6 +44,8 @@ type merged struct {
 	selective   bool      // first has a workloadSelector: it stands alone
 	policy      *networking.TrafficPolicy
 	policyFrom  *document
+	algorithm   string // of the annotation; "": none
+	annotated   *document
 	subsets     []subset
 }
 
@@ -122,6 +124,14 @@ func (m *merged) add(d *document, dr *networking.DestinationRule) {
 			d.note("spec.trafficPolicy", Warned, "without effect: the host has its traffic policy from "+m.policyFrom.title())
 		}
 	}
+	if name := d.own[loadBalancerAnnotation]; name != "" {
+		if m.annotated == nil {
+			m.algorithm, m.annotated = name, d
+			d.note(annotationPath(loadBalancerAnnotation), Enforced, "")
+		} else {
+			d.note(annotationPath(loadBalancerAnnotation), Warned, "without effect: the host has its load balancer from "+m.annotated.title())
+		}
+	}
 	for i, s := range dr.GetSubsets() {
 		same := func(o subset) bool { return o.GetName() == s.GetName() }
 		if j := slices.IndexFunc(m.subsets, same); j >= 0 && m.subsets[j].from != d {
@@ -158,12 +168,12 @@ func (m *merged) compile() {
 	d.policies = map[scope]Traffic{}
 	ports := portsOf(m.policy)
 	for _, port := range append(ports, 0) {
-		d.policies[scope{"", port}] = trafficOf(effective(m.policy, nil, port))
+		d.policies[scope{"", port}] = m.trafficOf(effective(m.policy, nil, port))
 	}
 	for _, s := range m.subsets {
 		d.subsets[s.GetName()] = s.GetLabels()
 		for _, port := range append(slices.Concat(ports, portsOf(s.GetTrafficPolicy())), 0) {
-			d.policies[scope{s.GetName(), port}] = trafficOf(effective(m.policy, s.GetTrafficPolicy(), port))
+			d.policies[scope{s.GetName(), port}] = m.trafficOf(effective(m.policy, s.GetTrafficPolicy(), port))
 		}
 	}
 }
@@ -229,17 +239,14 @@ func portOf(p *networking.TrafficPolicy, port uint16) *networking.TrafficPolicy_
 	return nil
 }
 
-func trafficOf(s settings) Traffic {
+func (m *merged) trafficOf(s settings) Traffic {
 	t := DefaultTraffic()
-	if name := s.lb.GetSimple(); name != networking.LoadBalancerSettings_UNSPECIFIED {
-		t.Algorithm = name.String()
-	}
+	t.balancing(s.lb, m.algorithm)
 	t.MaxRequests = uint32(s.pool.GetHttp().GetHttp2MaxRequests())
-	if d := s.pool.GetTcp().GetConnectTimeout(); d != nil {
-		t.ConnectTimeout = d.AsDuration()
-	}
+	t.Connection = connectionOf(s.pool)
 	if s.outlier != nil {
 		t.DetectOutliers, t.Outlier = true, outlierOf(s.outlier)
+		t.MinHealthPercent = uint32(s.outlier.GetMinHealthPercent())
 	}
 	if s.tls != nil {
 		t.TLS = tlsOf(s.tls)
@@ -276,8 +283,15 @@ func outlierOf(o *networking.OutlierDetection) outlier.Config {
 		Consecutive5xx: 5, ConsecutiveGateway: o.GetConsecutiveGatewayErrors().GetValue(),
 		Interval: 10 * time.Second, BaseEjection: 30 * time.Second, MaxEjection: 300 * time.Second,
 		MaxEjectionPercent: 10,
-		MinHealthPercent:   uint32(o.GetMinHealthPercent()),
+		SplitLocalOrigin:   o.GetSplitExternalLocalOriginErrors(),
 	}
+	if cfg.SplitLocalOrigin {
+		cfg.ConsecutiveLocalOrigin = 5
+		if n := o.GetConsecutiveLocalOriginFailures(); n != nil {
+			cfg.ConsecutiveLocalOrigin = n.GetValue()
+		}
+	}
+	cfg.Codes = errorCodes(o)
 	if n := o.GetConsecutive_5XxErrors(); n != nil {
 		cfg.Consecutive5xx = n.GetValue()
 	}
@@ -292,6 +306,22 @@ func outlierOf(o *networking.OutlierDetection) outlier.Config {
 		cfg.MaxEjectionPercent = uint32(p)
 	}
 	return cfg
+}
+
+// errorCodes is the statuses that count as errors; none are the 5xx. One below 400 is no
+// error to anybody, and check says so.
+func errorCodes(o *networking.OutlierDetection) outlier.Codes {
+	var statuses []int
+	for _, code := range o.GetOutlierDetectionHttpErrorCodes() {
+		if code >= 400 && code <= 599 {
+			statuses = append(statuses, int(code))
+		}
+	}
+	codes, err := outlier.CodesOf(statuses...)
+	if err != nil {
+		return outlier.Codes{} // never: all are in the range
+	}
+	return codes
 }
 
 func tlsOf(t *networking.ClientTLSSettings) TLS {

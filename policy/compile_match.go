@@ -10,16 +10,24 @@ import (
 )
 
 // matches compiles the matches of a rule. never says that there are some, and none
-// is for this process: then the rule is not, either.
-func (b *builder) matches(c cursor, blocks []*networking.HTTPMatchRequest) (out []*route.Match, never bool) {
+// is for this process: then the rule is not, either. all is one that holds for every
+// call of every process, or nil.
+func (b *builder) matches(c cursor, blocks []*networking.HTTPMatchRequest) (out []*route.Match, all *route.Match, never bool) {
 	for i, m := range blocks {
 		at := c.item(i)
 		if why := b.notHere(at, m); why.path != "" {
 			continue
 		}
-		out = append(out, matchOf(at, m))
+		compiled := matchOf(at, m)
+		if compiled == nil {
+			continue // refused
+		}
+		if compiled.All() && len(m.GetSourceLabels()) == 0 && m.GetSourceNamespace() == "" {
+			all = compiled
+		}
+		out = append(out, compiled)
 	}
-	return out, len(blocks) > 0 && len(out) == 0
+	return out, all, len(blocks) > 0 && len(out) == 0
 }
 
 // notHere is the field by which a match is for other processes, which is known when

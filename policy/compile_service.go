@@ -13,16 +13,11 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance/route"
-	"github.com/enmesh-go/enmesh/resilience/fault"
-	"github.com/enmesh-go/enmesh/resilience/retry"
 )
 
 // addService takes in one VirtualService, in the order they go before one another.
 func (b *builder) addService(d *document, vs *networking.VirtualService) {
 	switch {
-	case len(vs.GetHosts()) == 0:
-		d.withoutEffect("spec", "a delegate, and delegation is not enforced yet: the document has no effect")
-		return
 	case !appliesToMesh(vs.GetGateways()):
 		d.withoutEffect("spec.gateways", "for gateways only, not for calls between services: the document has no effect")
 		return
@@ -34,24 +29,47 @@ func (b *builder) addService(d *document, vs *networking.VirtualService) {
 		return
 	}
 	svc := &Service{Hosts: hosts, Name: d.name, Namespace: d.namespace, Origin: d.origin()}
-	catchAll := -1
-	for i, r := range vs.GetHttp() {
-		c := cursor{d, "spec.http"}.item(i)
-		if catchAll >= 0 {
-			c.note(Warned, "no call reaches this rule: rule "+strconv.Itoa(catchAll)+" has no match and takes all; put it last")
-		}
-		if rule := b.rule(c, r, i); rule != nil {
-			svc.Rules = append(svc.Rules, rule)
-			if len(rule.Match) == 0 {
-				catchAll = i
-			}
-		}
-	}
+	b.addRules(svc, d, vs.GetHttp())
 	if len(svc.Rules) == 0 { // as in Istio: such calls go as if there were no rules
 		d.withoutEffect("spec.http", "no rule is for calls of this process: the document has no effect")
 		return
 	}
 	b.enter(svc)
+}
+
+// addRules compiles the rules of a document, delegates put in place.
+func (b *builder) addRules(svc *Service, d *document, rules []*networking.HTTPRoute) {
+	taker := ""
+	for i, r := range rules {
+		for _, p := range b.expand(cursor{d, "spec.http"}.item(i), r, i) {
+			if taker != "" {
+				p.at.note(Warned, "no call reaches this rule: "+taker+"; put it last")
+			}
+			rule := b.rule(p)
+			if rule == nil {
+				continue
+			}
+			svc.Rules = append(svc.Rules, rule)
+			if taker == "" {
+				taker = takesAll(d, i, rule)
+			}
+		}
+	}
+}
+
+// takesAll says that a rule of a document takes every call; "": it does not.
+func takesAll(d *document, i int, r *Rule) string {
+	which := "rule " + strconv.Itoa(i)
+	if r.Document != d.path() {
+		which = "the rule at " + r.Origin
+	}
+	switch {
+	case len(r.Match) == 0:
+		return which + " has no match and takes all"
+	case r.all != nil:
+		return which + " has a match that holds for all calls"
+	}
+	return ""
 }
 
 // claim is the keys of a document's hosts that no earlier document has.
@@ -97,42 +115,34 @@ func (b *builder) enter(svc *Service) {
 }
 
 // rule compiles one rule, or returns nil when it is never for this process.
-func (b *builder) rule(c cursor, r *networking.HTTPRoute, i int) *Rule {
-	matches, never := b.matches(c.field("match"), r.GetMatch())
+func (b *builder) rule(p part) *Rule {
+	c, r := p.at, p.rule
+	matches, all, never := b.matches(c.field("match"), r.GetMatch())
 	if never {
 		return nil
 	}
 	d := c.doc
 	rule := &Rule{
-		Name:     cmp.Or(r.GetName(), d.name+"-"+strconv.Itoa(i)),
-		Document: d.kind + " " + d.namespace + "/" + d.name,
+		Name:     cmp.Or(r.GetName(), p.name),
+		Document: d.path(),
 		Origin:   d.file + ":" + strconv.Itoa(d.at(c.path).Line),
 		Match:    matches,
+		all:      all,
 		Headers:  withAuthority(headersOf(r.GetHeaders()), r.GetRewrite().GetAuthority()),
 		Timeout:  r.GetTimeout().AsDuration(),
 		PerTry:   r.GetRetries().GetPerTryTimeout().AsDuration(),
 		Retry:    retryOf(c.field("retries"), r.GetRetries()),
 		Fault:    faultOf(c.field("fault"), r.GetFault()),
-		Refused:  refusalOf(r),
+		Rewrite:  b.rewrite(c.field("rewrite"), matches, r.GetRewrite()),
+		Redirect: redirectOf(r.GetRedirect()),
+		Direct:   directOf(r.GetDirectResponse()),
+		Split:    b.split(c.field("route"), r.GetRoute()),
+		Mirrors:  b.mirrors(c, r),
 	}
-	if rule.Refused == "" {
-		rule.Split = b.split(c.field("route"), r.GetRoute())
-	}
+	b.checkActions(c, rule)
+	noteBody(c, rule.Direct)
+	idle(c, r)
 	return rule
-}
-
-// refusalOf is why the calls of a rule are refused. A rule whose action enmesh
-// cannot do must not let them through to the next.
-func refusalOf(r *networking.HTTPRoute) string {
-	switch {
-	case r.GetDelegate() != nil:
-		return "delegate is not enforced yet"
-	case r.GetRedirect() != nil:
-		return "redirect is not enforced yet"
-	case r.GetDirectResponse() != nil:
-		return "directResponse is not enforced yet"
-	}
-	return ""
 }
 
 // split compiles the targets of a rule. The weight of a single one does not matter;
@@ -145,18 +155,22 @@ func (b *builder) split(c cursor, targets []*networking.HTTPRouteDestination) []
 		if len(targets) == 1 {
 			weight = 1
 		}
-		to := enmesh.Destination{
-			Service: b.key(at.doc, t.GetDestination().GetHost()),
-			Port:    uint16(t.GetDestination().GetPort().GetNumber()),
-			Subset:  t.GetDestination().GetSubset(),
-		}
-		b.checkSubset(at.field("destination").field("subset"), to, t.GetDestination().GetHost())
+		to := b.destination(at.field("destination"), t.GetDestination())
 		headers := headersOf(t.GetHeaders())
 		if weight > 0 {
 			out = append(out, Target{to, weight, headers})
 		}
 	}
 	return out
+}
+
+// destination compiles the name of a place, and sees whether its subset is there.
+func (b *builder) destination(c cursor, d *networking.Destination) enmesh.Destination {
+	to := enmesh.Destination{
+		Service: b.key(c.doc, d.GetHost()), Port: uint16(d.GetPort().GetNumber()), Subset: d.GetSubset(),
+	}
+	b.checkSubset(c.field("subset"), to, d.GetHost())
+	return to
 }
 
 // checkSubset holds that a rule names a subset that there is. Istio answers such
@@ -180,57 +194,6 @@ func (b *builder) checkSubset(c cursor, to enmesh.Destination, host string) {
 		fix += " or use " + list(subsets)
 	}
 	c.refuse("%q is not defined by any DestinationRule for host %q (%s): %s", to.Subset, host, d.Origin, fix)
-}
-
-// retryOf compiles retries; nothing said is Istio's default.
-func retryOf(c cursor, r *networking.HTTPRetry) retry.Config {
-	if r == nil {
-		return DefaultRetry()
-	}
-	if r.GetAttempts() == 0 {
-		return retry.Config{MaxAttempts: 1, On: retry.DefaultOn()}
-	}
-	cfg := retry.Config{MaxAttempts: int(r.GetAttempts()) + 1, On: retry.DefaultOn(), BaseBackoff: r.GetBackoff().AsDuration()}
-	if on, err := retry.ParseOn(r.GetRetryOn()); err == nil && on != (retry.On{}) {
-		cfg.On = on
-	}
-	for word := range strings.SplitSeq(r.GetRetryOn(), ",") {
-		switch strings.TrimSpace(word) {
-		case "retriable-headers", "http3-post-connect-failure":
-			c.field("retryOn").note(Ignored, strings.TrimSpace(word)+" never holds: no field names the headers, and enmesh speaks no HTTP/3")
-		}
-	}
-	if ignore := r.GetRetryIgnorePreviousHosts(); ignore != nil && !ignore.GetValue() {
-		c.field("retryIgnorePreviousHosts").note(Ignored, "false is not enforced yet: a retry prefers an instance that was not tried")
-	}
-	return cfg
-}
-
-// faultOf compiles a fault. A percentage that is not given is 0, as in Istio.
-func faultOf(c cursor, f *networking.HTTPFaultInjection) fault.Config {
-	var cfg fault.Config
-	if delay := f.GetDelay(); delay != nil {
-		cfg.Delay = delay.GetFixedDelay().AsDuration()
-		cfg.DelayPPM = millionths(c.field("delay"), delay.GetPercentage(), delay.GetPercent()) //nolint:staticcheck // deprecated and still read
-	}
-	if abort := f.GetAbort(); abort != nil {
-		cfg.AbortPPM = millionths(c.field("abort"), abort.GetPercentage(), 0)
-		cfg.AbortStatus = int(abort.GetHttpStatus())
-		cfg.AbortCode, cfg.HasAbortCode = enmesh.ParseCode(abort.GetGrpcStatus())
-	}
-	return cfg
-}
-
-// millionths is a percentage in parts per million, cut off.
-func millionths(c cursor, p *networking.Percent, whole int32) uint32 {
-	switch {
-	case p != nil:
-		return uint32(p.GetValue() * 10_000)
-	case whole != 0:
-		return uint32(whole) * 10_000
-	}
-	c.note(Warned, "it befalls no call: percentage is missing, and that is 0")
-	return 0
 }
 
 // headersOf compiles the edits of headers. A request's authority is only ever set.

@@ -6,6 +6,7 @@ package policy_test
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/balance/outlier"
+	"github.com/enmesh-go/enmesh/balance/route"
 	"github.com/enmesh-go/enmesh/policy"
 	"github.com/enmesh-go/enmesh/resilience"
 	"github.com/enmesh-go/enmesh/resilience/fault"
@@ -120,12 +122,30 @@ func TestRule_split(t *testing.T) {
 	}
 }
 
-func TestRule_refusesWhatItCannotDo(t *testing.T) {
-	for _, action := range []string{"redirect: {uri: /a}", "directResponse: {status: 404}", "delegate: {name: x}"} {
-		s := parse(t, policy.Loader{}, vs("a", "a", "[{match: [{uri: {exact: /x}}], "+action+"}, {"+toA+"}]"))
-		rules := s.Service("a.default.svc.cluster.local").Rules
-		if rules[0].Refused == "" || len(rules[0].Split) != 0 || rules[1].Refused != "" {
-			t.Errorf("%s: got %q and %q, want only the first refused", action, rules[0].Refused, rules[1].Refused)
+// What a rule does instead of sending calls on.
+func TestRule_answers(t *testing.T) {
+	for action, want := range map[string]any{
+		"redirect: {uri: /a}": &route.Redirect{URI: "/a"},
+		"redirect: {prefixRewrite: /a, authority: b, port: 81, scheme: https, redirectCode: 308}": &route.Redirect{
+			PrefixRewrite: "/a", Authority: "b", Port: 81, Scheme: "https", Code: 308},
+		"redirect: {authority: b, derivePort: FROM_REQUEST_PORT}":             &route.Redirect{Authority: "b", DerivePort: route.RequestPort},
+		"redirect: {authority: b, derivePort: FROM_PROTOCOL_DEFAULT}":         &route.Redirect{Authority: "b", DerivePort: route.ProtocolPort},
+		"directResponse: {status: 404}":                                       &route.Direct{Status: 404},
+		"directResponse: {status: 200, body: {string: hello}}":                &route.Direct{Status: 200, Body: "hello"},
+		"directResponse: {status: 200, body: {bytes: aGVsbG8=}}":              &route.Direct{Status: 200, Body: "hello"},
+		"rewrite: {uri: /b/}, " + toA:                                         route.Rewrite{URI: "/b/"},
+		`rewrite: {uriRegexRewrite: {match: "/(x)", rewrite: '/\1'}}, ` + toA: route.Rewrite{Regex: "/(x)", Substitution: `/\1`},
+	} {
+		s := parse(t, policy.Loader{}, vs("a", "a", "[{match: [{uri: {prefix: /x}}], "+action+"}]"))
+		r := s.Service("a.default.svc.cluster.local").Rules[0]
+		var got any = r.Rewrite
+		if r.Redirect != nil {
+			got = r.Redirect
+		} else if r.Direct != nil {
+			got = r.Direct
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", action, got, want)
 		}
 	}
 }
@@ -220,7 +240,7 @@ func TestDestination_Traffic(t *testing.T) {
 	    {name: own, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}, outlierDetection: {consecutive5xxErrors: 0, maxEjectionPercent: 100, interval: 1s, minHealthPercent: 40}}},
 	    {name: port, trafficPolicy: {portLevelSettings: [{port: {number: 82}, tls: {mode: DISABLE}}]}}]`))
 	host := policy.Traffic{
-		Algorithm: "ROUND_ROBIN", MaxRequests: 5, ConnectTimeout: time.Second, DetectOutliers: true,
+		Algorithm: "ROUND_ROBIN", MaxRequests: 5, Connection: balance.ConnectionConfig{ConnectTimeout: time.Second}, DetectOutliers: true,
 		Outlier: outlier.Config{
 			Consecutive5xx: 5, ConsecutiveGateway: 2, Interval: 10 * time.Second, BaseEjection: 10 * time.Minute,
 			MaxEjection: 10 * time.Minute, MaxEjectionPercent: 10,
@@ -232,12 +252,13 @@ func TestDestination_Traffic(t *testing.T) {
 	own := host
 	own.Algorithm = "PASSTHROUGH"
 	own.Outlier = outlier.Config{
-		Interval: time.Second, BaseEjection: 30 * time.Second, MaxEjection: 300 * time.Second, MaxEjectionPercent: 100, MinHealthPercent: 40,
+		Interval: time.Second, BaseEjection: 30 * time.Second, MaxEjection: 300 * time.Second, MaxEjectionPercent: 100,
 	}
+	own.MinHealthPercent = 40
 	disabled := policy.DefaultTraffic()
 	disabled.TLS.Mode = policy.TLSDisable
 	randomOwn := own
-	randomOwn.ConnectTimeout, randomOwn.MaxRequests, randomOwn.TLS = policy.DefaultConnectTimeout, 0, policy.TLS{}
+	randomOwn.Connection, randomOwn.MaxRequests, randomOwn.TLS = balance.ConnectionConfig{}, 0, policy.TLS{}
 	for _, tt := range []struct {
 		subset string
 		port   uint16

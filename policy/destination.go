@@ -7,14 +7,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/balance/outlier"
 	"github.com/enmesh-go/enmesh/resilience"
 )
-
-// DefaultConnectTimeout is Istio's.
-const DefaultConnectTimeout = 10 * time.Second
 
 // Destination is what the DestinationRules of one namespace say about a host.
 type Destination struct {
@@ -65,25 +62,32 @@ func (d *Destination) Traffic(subset string, port uint16) Traffic {
 	return DefaultTraffic()
 }
 
-// Traffic is how calls to a destination are balanced, bounded and secured. It is
-// comparable. It holds more than is enforced yet: the findings say which fields are
-// not.
+// Traffic is how calls to a destination are balanced, bounded and secured. It holds more
+// than is enforced yet: the findings say which fields are not.
 type Traffic struct {
-	Algorithm      string         // for balance.ByName
-	MaxRequests    uint32         // in flight to all instances; 0: any number, Istio's default
-	ConnectTimeout time.Duration  // of a connection, TLS not included
-	DetectOutliers bool           // the block outlierDetection exists
-	Outlier        outlier.Config // used if DetectOutliers
-	TLS            TLS
-	BoundRetries   bool                    // the block retryBudget exists
-	Budget         resilience.BudgetConfig // used if BoundRetries
+	Algorithm string                  // for balance.ByName, unless there is a Hash
+	Hash      Hash                    // consistentHash
+	SlowStart balance.SlowStartConfig // warmup; Window 0: none
+	// Locality is localityLbSetting or zoneAwareLbSetting, without what the client knows of
+	// itself; nil is Istio's default: nearer first, where outliers are detected. Two that
+	// are equal may differ in this pointer.
+	Locality       *balance.LocalityConfig
+	Connection     balance.ConnectionConfig // how each instance is connected to
+	MaxRequests    uint32                   // in flight to all instances; 0: any number, Istio's default
+	DetectOutliers bool                     // the block outlierDetection exists
+	Outlier        outlier.Config           // used if DetectOutliers
+	// MinHealthPercent is the panic threshold: below it calls go to all instances, ejected
+	// or not. 0: never.
+	MinHealthPercent uint32
+	TLS              TLS
+	BoundRetries     bool                    // the block retryBudget exists
+	Budget           resilience.BudgetConfig // used if BoundRetries
 }
 
-// DefaultTraffic is Istio's: LEAST_REQUEST, no bounds, 10 s to connect, mutual TLS
-// where both sides can.
-func DefaultTraffic() Traffic {
-	return Traffic{Algorithm: "LEAST_REQUEST", ConnectTimeout: DefaultConnectTimeout}
-}
+// DefaultTraffic is Istio's: LEAST_REQUEST, no bounds, mutual TLS where both sides can.
+// Connecting is given up sooner than in Istio, whose 10 s are longer than most callers
+// wait: see [balance.ConnectionConfig].
+func DefaultTraffic() Traffic { return Traffic{Algorithm: "LEAST_REQUEST"} }
 
 // TLSMode is how a client secures its connections.
 type TLSMode uint8

@@ -42,9 +42,8 @@
 // kinds load, and a finding names the kind as not enforced. The verdicts are one
 // table, a row for each field of Istio's messages.
 //
-// What must not be done wrongly is refused at run time rather than ignored: a rule
-// with a redirect has Refused set, and TLS settings that are not enforced have a
-// reason in [TLS.Unenforced].
+// What must not be done wrongly is refused at run time rather than ignored: TLS
+// settings that are not enforced have a reason in [TLS.Unenforced].
 //
 // # What differs from Istio
 //
@@ -54,6 +53,16 @@
 //   - A subset that is not defined is refused when the host's DestinationRule is
 //     loaded and lacks it. When no DestinationRule for the host is loaded, it is a
 //     finding, and such calls fail with 503 as in Istio.
+//   - A delegate that is missing, is not exported to the rule's namespace, or has a match
+//     that contradicts the rule's is a finding with its place; as in Istio that rule is
+//     left out, and its calls go on to the next.
+//   - Mirrors get no copies of gRPC's streams, of bodies larger than 64 KiB, and of calls
+//     beyond a bound in flight; enmesh_mirror_calls_total counts them.
+//   - The header of an answer is edited over HTTP, in gRPC's unary calls (see
+//     meshgrpc.WithAnswerHeaders) and server streams on rules that retry; those of other
+//     streams come as they are.
+//   - Redirects and direct responses are errors to a gRPC call, with the code that gRPC
+//     gives their HTTP status.
 //   - Everything is seen from one process, whose namespace and labels a [Loader] has:
 //     matches on the source are decided when they are compiled.
 //

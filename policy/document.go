@@ -27,17 +27,22 @@ type document struct {
 	name      string
 	namespace string
 	start     position
-	spec      proto.Message // of the kinds that are enforced; else nil
+	spec      proto.Message     // of the kinds that are enforced; else nil
+	own       map[string]string // annotations that are ours
 	places    map[string]position
 	findings  []Finding
 	problems  *problems // of the load
 	broken    []string  // the fields with problems, the first of them
 	oversize  bool      // too large to compile; it was refused
 	revised   map[string]bool
+	told      map[string]bool // what revise was told: a delegate is compiled once for each rule that names it
 }
 
 // origin is the document's file and line.
 func (d *document) origin() string { return d.file + ":" + strconv.Itoa(d.start.line) }
+
+// path is "VirtualService shop/reviews".
+func (d *document) path() string { return d.kind + " " + d.namespace + "/" + d.name }
 
 // title names the document in messages about others.
 func (d *document) title() string {
@@ -115,9 +120,12 @@ func (d *document) note(path string, v Verdict, message string) {
 // the field has from the table.
 func (d *document) revise(path string, v Verdict, message string) {
 	if d.revised == nil {
-		d.revised = map[string]bool{}
+		d.revised, d.told = map[string]bool{}, map[string]bool{}
 	}
-	d.revised[path] = true
+	if d.told[path+": "+message] {
+		return
+	}
+	d.revised[path], d.told[path+": "+message] = true, true
 	d.note(path, v, message)
 }
 

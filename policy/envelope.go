@@ -127,6 +127,8 @@ func (d *document) metadata(w *walker, n *yaml.Node) bool {
 				if ns := text(p.value); ns != "" {
 					d.namespace = ns
 				}
+			case "annotations":
+				d.annotate(w, p.value)
 			}
 			if !slices.Contains(metadataFields, p.key) {
 				d.bad(p.keyNode, at, "no such field in metadata%s", suggest(p.key, metadataFields))

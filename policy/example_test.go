@@ -21,7 +21,7 @@ spec:
   http:
   - name: even
     timeout: 2s
-    mirror: {host: shadow}
+    corsPolicy: {maxAge: 24h}
     route:
     - destination: {host: reviews, subset: v1}
       weight: 90
@@ -60,7 +60,7 @@ func ExampleParse() {
 	// even 2s
 	// 90 reviews.default.svc.cluster.local/v1 ROUND_ROBIN
 	// 10 reviews.default.svc.cluster.local/v2 ROUND_ROBIN
-	// reviews.yaml:11:5: VirtualService "reviews" (document 1): spec.http[0].mirror: ignored: not enforced yet: nothing is mirrored
+	// reviews.yaml:11:5: VirtualService "reviews" (document 1): spec.http[0].corsPolicy: ignored: not enforced yet: answers get no CORS headers
 }
 
 func ExampleParse_refused() {

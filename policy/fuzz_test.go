@@ -12,6 +12,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/balance/route"
 	"github.com/enmesh-go/enmesh/policy"
 	"github.com/enmesh-go/enmesh/resilience"
 	"github.com/enmesh-go/enmesh/resilience/fault"
@@ -49,6 +50,8 @@ func FuzzRules(f *testing.F) {
 		"{portLevelSettings: [{port: {number: 80}, connectionPool: {http: {http2MaxRequests: 2}}}], retryBudget: {percent: 3}}")
 	f.Add("[{headers: {request: {set: {host: a}, remove: [b]}}, rewrite: {uri: /}, mirrors: [{destination: {host: c}}], "+toA+"}, {redirect: {scheme: https}}]",
 		"{connectionPool: {tcp: {connectTimeout: 1s, idleTimeout: 0s}}, loadBalancer: {consistentHash: {useSourceIp: true, maglev: {tableSize: 7}}}}")
+	f.Add("[{match: [{uri: {prefix: /a}}], redirect: {prefixRewrite: /b, derivePort: FROM_REQUEST_PORT}}, {directResponse: {status: 200, body: {bytes: aGk=}}}]", "{}")
+	f.Add(`[{rewrite: {uriRegexRewrite: {match: '^/(a)', rewrite: '/\1'}}, mirror: {host: b}, mirrorPercentage: {value: 1}, `+toA+"}, {delegate: {name: x}}]", "{}")
 	f.Fuzz(func(t *testing.T, http, traffic string) {
 		holdsTogether(t, []byte(vs("a", "a", http)+dr("name: a", "a", "subsets: [{name: v1, trafficPolicy: "+traffic+"}], trafficPolicy: "+traffic)))
 	})
@@ -96,9 +99,10 @@ func holdsTogether(t *testing.T, data []byte) {
 // ruleHoldsTogether holds that the packages below take what a rule was compiled to.
 func ruleHoldsTogether(t *testing.T, r *policy.Rule) {
 	t.Helper()
-	if r.Refused == "" && len(r.Split) == 0 {
+	if r.Redirect == nil && r.Direct == nil && len(r.Split) == 0 {
 		t.Fatalf("rule %s has no target", r.Origin)
 	}
+	actionsHoldTogether(t, r)
 	if _, err := retry.New(r.Retry); err != nil {
 		t.Fatalf("%s: %v", r.Origin, err)
 	}
@@ -106,6 +110,28 @@ func ruleHoldsTogether(t *testing.T, r *policy.Rule) {
 		t.Fatalf("%s: %v", r.Origin, err)
 	}
 	r.Matches(&enmesh.Call{Path: "/", Method: "GET"})
+}
+
+// actionsHoldTogether is ruleHoldsTogether for what a rule does to calls.
+func actionsHoldTogether(t *testing.T, r *policy.Rule) {
+	t.Helper()
+	for _, m := range append([]*route.Match{nil}, r.Match...) {
+		if _, err := r.Rewrite.Middleware(m); err != nil {
+			t.Fatalf("%s: %v", r.Origin, err)
+		}
+		if r.Redirect == nil {
+			continue
+		}
+		if _, err := r.Redirect.Middleware(m, r.Headers.Response); err != nil {
+			t.Fatalf("%s: %v", r.Origin, err)
+		}
+	}
+	if r.Direct == nil {
+		return
+	}
+	if _, err := r.Direct.Middleware(r.Headers.Response); err != nil {
+		t.Fatalf("%s: %v", r.Origin, err)
+	}
 }
 
 // breaks counts what YAML takes for the end of a line.

@@ -96,6 +96,7 @@ type builder struct {
 	Loader
 	snapshot *Snapshot
 	known    []string // the namespaces that documents are in
+	parts    map[delegateName]*delegate
 }
 
 // namespaces notes where documents are, so that "reviews.shop" can be read as a
@@ -122,11 +123,13 @@ func (b *builder) build(docs []*document) {
 		}
 	}
 	b.compileDestinations()
+	b.delegates(ordered)
 	for _, d := range ordered {
-		if spec, ok := d.spec.(*networking.VirtualService); ok && b.visible(d, spec.GetExportTo()) {
+		if spec, ok := d.spec.(*networking.VirtualService); ok && len(spec.GetHosts()) > 0 && b.visible(d, spec.GetExportTo()) {
 			b.addService(d, spec)
 		}
 	}
+	b.unused()
 	b.snapshot.sortWildcards()
 }
 

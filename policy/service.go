@@ -26,14 +26,19 @@ type Rule struct {
 	Name     string // the rule's own, else the VirtualService's and the rule's number: "reviews-0"
 	Origin   string // file:line
 	Match    []*route.Match
-	Split    []Target      // at least one, unless Refused says why not
-	Headers  route.Headers // edits for whatever target is chosen
-	Timeout  time.Duration // of the call, with its retries and backoffs; 0: none
-	PerTry   time.Duration // of one attempt; 0: none
-	Retry    retry.Config  // MaxAttempts 1: never
-	Fault    fault.Config  // the zero value: none
-	Refused  string        // why calls that match are refused: "redirect is not enforced yet"
-	Document string        // "VirtualService default/reviews"
+	Split    []Target        // at least one, unless Redirect or Direct is set
+	Redirect *route.Redirect // instead of Split: where callers are sent
+	Direct   *route.Direct   // instead of Split: what calls are answered with
+	Headers  route.Headers   // edits for whatever target is chosen
+	Rewrite  route.Rewrite   // of the path; an authority is among Headers
+	Mirrors  []Mirror        // where copies go beside; shares of 0 are left out
+	Timeout  time.Duration   // of the call, with its retries and backoffs; 0: none
+	PerTry   time.Duration   // of one attempt; 0: none
+	Retry    retry.Config    // MaxAttempts 1: never
+	Fault    fault.Config    // the zero value: none
+	Document string          // "VirtualService default/reviews"
+
+	all *route.Match // one that holds for every call; nil: none does
 }
 
 // Target is one of the places that a rule's calls go to.
@@ -41,6 +46,12 @@ type Target struct {
 	enmesh.Destination               // Service is a key
 	Weight             uint32        // share; never 0
 	Headers            route.Headers // edits for this target, after the rule's
+}
+
+// Mirror is a place that copies of a rule's calls go to.
+type Mirror struct {
+	enmesh.Destination        // Service is a key
+	Share              uint32 // of the calls, in parts per million
 }
 
 // Matches reports whether a call is for the rule: it has no matches, or one of them
@@ -55,6 +66,15 @@ func (r *Rule) Matches(c *enmesh.Call) (m *route.Match, ok bool) {
 		}
 	}
 	return nil, false
+}
+
+// RouteName is the name of the route of calls that m, one of the rule's matches or nil,
+// takes: the rule's name, then that of the match after a dot if it has one.
+func (r *Rule) RouteName(m *route.Match) string {
+	if m == nil || m.Name == "" {
+		return r.Name
+	}
+	return r.Name + "." + m.Name
 }
 
 // Find is the first rule for a call, or nil when it has no route.

@@ -13,10 +13,9 @@
 // # The model
 //
 // A [Detector] gives every endpoint of a cluster a gate, which stands below the pick
-// and hears how each attempt ended. So many failures in a row, and the endpoint is
-// ejected: no longer each time. There is no loop and no timer: an ejection ends by
-// itself. This is passive detection as Istio and Envoy have it (outlierDetection,
-// consecutive errors); success rates are not compared yet.
+// and hears how each attempt ended. One that fails so often in a row, or so much more
+// than its peers in an interval, is ejected: no longer each time. This is passive
+// detection as Istio and Envoy have it (outlierDetection):
 //
 //	detector := outlier.New(outlier.Default())
 //	cluster.Configure(balance.ClusterConfig{
@@ -25,6 +24,14 @@
 //			return []enmesh.Gate{detector.Gate(e)}
 //		},
 //	})
+//
+// There is no loop and no timer: an ejection ends by itself, and an interval ends with
+// the first call that ends after it. That call looks at all endpoints, for the instant
+// at which the interval was over; no other call waits for it.
+//
+// [Default] is what Istio does when nothing is said, [Envoy] what Envoy alone does: it
+// compares success rates too. [Detector.Report] tells what is held of each endpoint, for
+// metrics and for whoever asks why one gets no calls; [OnEvent] tells of each ejection.
 //
 // # What counts
 //
@@ -35,8 +42,18 @@
 // caller cancelled, a policy refused, another attempt won, the chain panicked) neither
 // count nor end it.
 //
+// [Config.Codes] puts statuses of the operator's choice in the place of the 5xx: only
+// then can a caller's own fault, such as a 404, eject. [Config.SplitLocalOrigin] gives
+// what failed on the way, and not by an answer, a row and rates of its own. What still
+// comes back from an endpoint that is ejected was sent before, and is not held against
+// it.
+//
 // # Limits
 //
-// A part of the cluster at most is ejected, but always one endpoint may be; with all
-// ejected the pickers take any (see balance.Picker). Every process counts for itself.
+// A part of the cluster at most is ejected, but always one endpoint may be (Envoy's
+// always_eject_one_host; without it 10% of nine endpoints are none). Istio's
+// minHealthPercent is not here: it is the share of healthy endpoints below which load
+// goes to all of them, ejected or not, and so a matter of picking. Where a rate and
+// room for only some ejections meet, the worst go first. Every process counts for
+// itself.
 package outlier

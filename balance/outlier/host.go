@@ -5,7 +5,6 @@ package outlier
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
@@ -18,8 +17,20 @@ type host struct {
 	endpoint *balance.Endpoint
 	errors   atomic.Uint32 // 5xx in a row
 	gateway  atomic.Uint32 // gateway errors in a row
+	local    atomic.Uint32 // failures of local origin in a row, where split
+	answers  tally         // of this interval
+	ways     tally         // of this interval, where split: did the way there hold
 
-	ejections int64 // guarded by detector.mu: as of the last one
+	// Guarded by Detector.mu.
+	out       bool           // in Detector.out
+	ejections int64          // that counted for the last one
+	at, until enmesh.Instant // when the last one began and was to end
+	why       Reason         // of the last one
+	total     uint64         // all of them
+	spared    uint64         // times that the cluster could not spare it
+
+	// Guarded by Detector.sweeping: of the last interval that ended.
+	last sample
 }
 
 // Admit admits every call: an ejected endpoint is not picked, unless there is no
@@ -28,20 +39,47 @@ func (h *host) Admit(context.Context, *enmesh.Call) (enmesh.Token, error) {
 	return enmesh.Token{}, nil
 }
 
-// Done counts, and ejects.
+// Done counts, and ejects. What still comes back from an endpoint that is ejected does
+// not count against it: it was sent before.
 func (h *host) Done(_ enmesh.Token, r enmesh.Result) {
-	switch cfg := &h.detector.cfg; verdictOf(r) {
-	case silent:
-	case fine:
+	d := h.detector
+	if r.Ended >= enmesh.Instant(d.due.Load()) {
+		d.tick(r.Ended)
+	}
+	cfg := &d.cfg
+	v := cfg.judge(r)
+	switch {
+	case v == silent:
+		return
+	case !v.failed():
 		reset(&h.errors)
 		reset(&h.gateway)
-	case serverError:
-		reset(&h.gateway)
-		h.count(&h.errors, cfg.Consecutive5xx, r.Ended)
-	case gatewayError:
-		h.count(&h.errors, cfg.Consecutive5xx, r.Ended)
-		h.count(&h.gateway, cfg.ConsecutiveGateway, r.Ended)
+		reset(&h.local)
+	case h.endpoint.Ejected(r.Ended):
+		return
 	}
+	if d.rated {
+		h.rate(v, r.Ended)
+	}
+	if v.failed() {
+		h.fail(v, r.Ended)
+	}
+}
+
+// fail counts a failure in its rows.
+func (h *host) fail(v verdict, now enmesh.Instant) {
+	cfg := &h.detector.cfg
+	if v.local && cfg.SplitLocalOrigin {
+		h.count(&h.local, cfg.ConsecutiveLocalOrigin, LocalOrigin, now)
+		return
+	}
+	reset(&h.local)
+	if !v.gateway() {
+		reset(&h.gateway)
+	} else if h.count(&h.gateway, cfg.ConsecutiveGateway, ConsecutiveGateway, now) {
+		return
+	}
+	h.count(&h.errors, cfg.Consecutive5xx, Consecutive5xx, now)
 }
 
 // reset spares the write that every success would else cost.
@@ -51,74 +89,69 @@ func reset(n *atomic.Uint32) {
 	}
 }
 
-// count adds one to a row and ejects when it is full. What still comes back from an
-// endpoint that is ejected does not count: it was sent before.
-func (h *host) count(row *atomic.Uint32, limit uint32, now enmesh.Instant) {
-	if limit == 0 || h.endpoint.Ejected(now) {
+// count adds one to a row, and ejects when it is full: it says whether it did.
+func (h *host) count(row *atomic.Uint32, limit uint32, why Reason, now enmesh.Instant) bool {
+	if limit == 0 || row.Add(1) < limit {
+		return false
+	}
+	row.Store(0)
+	return h.detector.eject(h, why, now, now)
+}
+
+// rate counts for the rates of the interval.
+func (h *host) rate(v verdict, now enmesh.Instant) {
+	if h.endpoint.Ejected(now) {
 		return
 	}
-	if row.Add(1) >= limit {
-		row.Store(0)
-		h.detector.eject(h, now)
+	split := h.detector.cfg.SplitLocalOrigin
+	if split {
+		h.ways.add(!v.local)
+	}
+	if !split || !v.local {
+		h.answers.add(!v.failed())
 	}
 }
 
+// forget begins every count anew: after an ejection, what was before says nothing.
+func (h *host) forget() {
+	h.errors.Store(0)
+	h.gateway.Store(0)
+	h.local.Store(0)
+	h.answers.take()
+	h.ways.take()
+}
+
 // standing is how many ejections still count at now: one less for every interval
-// since the last ended. The detector's lock is held.
+// since the last ended. Detector.mu is held.
 func (h *host) standing(now enmesh.Instant) int64 {
 	if h.ejections == 0 {
 		return 0
 	}
-	healthy := now.Sub(h.endpoint.EjectedUntil())
-	return max(0, h.ejections-int64(max(healthy, 0)/h.detector.cfg.Interval))
+	back := h.endpoint.EjectedUntil()
+	if back == 0 { // a check has found it healthy: it was, for all that is known, since
+		back = h.at
+	}
+	return max(0, h.ejections-int64(max(now.Sub(back), 0)/h.detector.cfg.Interval))
 }
 
-// verdict is what an ending says of the endpoint.
-type verdict uint8
+// tally counts the calls of an interval, and how many of them succeeded, in one word.
+type tally struct{ word atomic.Uint64 }
 
-const (
-	silent       verdict = iota
-	fine                 // the far side answered, with no 5xx
-	serverError          // a 5xx, but no gateway error
-	gatewayError         // 502, 503, 504
-)
+const one = 1 << 32
 
-func verdictOf(r enmesh.Result) verdict {
-	if r.Err == nil {
-		return fine
+func (t *tally) add(success bool) {
+	if success {
+		t.word.Add(one | 1)
+		return
 	}
-	e := enmesh.ErrorOf(r.Err)
-	switch {
-	case e == nil:
-		return ofStatus(enmesh.StatusOfCode(enmesh.CodeOf(r.Err)), r.Outcome)
-	case errors.Is(e, enmesh.ErrPanic):
-		return silent
-	case r.Outcome == enmesh.Neutral && (e.Policy != "" || e.Unsent):
-		return silent
-	case e.Status != 0 && e.Policy == "":
-		// The far side's own status, whatever its outcome: a 501 is neutral, and a 5xx.
-		return ofStatus(e.Status, enmesh.Failure)
-	case r.Outcome == enmesh.Neutral && answers(e.Code):
-		return fine
-	}
-	return ofStatus(enmesh.StatusOfCode(e.Code), r.Outcome)
+	t.word.Add(one)
 }
 
-// answers reports whether a neutral code is one that only the far side gives, about
-// the caller's own fault; a cancellation may be anybody's.
-func answers(c enmesh.Code) bool {
-	return c != enmesh.Canceled && enmesh.OutcomeOfCode(c) == enmesh.Neutral
-}
-
-// ofStatus sorts a status; where none was sent, a neutral outcome is silent.
-func ofStatus(status int, o enmesh.Outcome) verdict {
-	switch {
-	case o == enmesh.Neutral:
-		return silent
-	case status == 502 || status == 503 || status == 504:
-		return gatewayError
-	case status >= 500:
-		return serverError
+// take returns what was counted and begins anew.
+func (t *tally) take() (calls, successes uint32) {
+	if t.word.Load() == 0 {
+		return 0, 0
 	}
-	return fine
+	w := t.word.Swap(0)
+	return uint32(w >> 32), uint32(w)
 }

@@ -188,15 +188,14 @@ func TestDetector_ejectionsGrowAndHealthShrinksThem(t *testing.T) {
 
 func TestDetector_neverMoreThanItsPart(t *testing.T) {
 	for _, tc := range []struct {
-		n             int
-		most, healthy uint32
-		want          int
+		n    int
+		most uint32
+		want int
 	}{
-		{1, 10, 0, 1}, {5, 10, 0, 1}, {10, 10, 0, 1}, {19, 10, 0, 1}, {20, 10, 0, 2}, {10, 50, 0, 5},
-		{10, 100, 0, 10}, {10, 1000, 0, 10}, {10, 100, 50, 5}, {10, 100, 51, 4}, {3, 100, 50, 1},
-		{1, 10, 50, 0}, {10, 50, 100, 0}, {10, 0, 200, 0},
+		{1, 10, 1}, {5, 10, 1}, {10, 10, 1}, {19, 10, 1}, {20, 10, 2}, {10, 50, 5}, {10, 0, 1},
+		{10, 100, 10}, {10, 1000, 10},
 	} {
-		c, eps := watched(tc.n, outlier.Config{Consecutive5xx: 2, MaxEjectionPercent: tc.most, MinHealthPercent: tc.healthy})
+		c, eps := watched(tc.n, outlier.Config{Consecutive5xx: 2, MaxEjectionPercent: tc.most})
 		for range 3 {
 			for _, e := range eps {
 				end(t, e, 2, err500)
@@ -209,7 +208,7 @@ func TestDetector_neverMoreThanItsPart(t *testing.T) {
 			}
 		}
 		if got != tc.want {
-			t.Errorf("%d endpoints, at most %d%%, at least %d%% healthy: %d ejected, want %d", tc.n, tc.most, tc.healthy, got, tc.want)
+			t.Errorf("%d endpoints, at most %d%%: %d ejected, want %d", tc.n, tc.most, got, tc.want)
 		}
 		if _, err := c.Picker().Pick(nil); err != nil {
 			t.Errorf("%d ejected of %d: %v, want a pick all the same", got, tc.n, err)
@@ -305,36 +304,69 @@ func TestDetector_survivesRaces(t *testing.T) {
 	}
 }
 
+// everything is a configuration with every rule on.
+func everything() outlier.Config {
+	cfg := outlier.Envoy()
+	cfg.ConsecutiveGateway, cfg.SplitLocalOrigin, cfg.FailurePercentage.Enabled = 5, true, true
+	return cfg
+}
+
 func TestGate_allocatesNothing(t *testing.T) {
-	_, eps := watched(10, outlier.Default())
-	var a balance.Admission
-	i := 0
-	if got := testing.AllocsPerRun(1000, func() {
-		r := enmesh.Result{Ended: enmesh.Now()}
-		i++
-		if i%4 != 0 {
-			r.Err, r.Outcome = err500, enmesh.Failure
+	for _, cfg := range []outlier.Config{outlier.Default(), everything()} {
+		_, eps := watched(10, cfg)
+		var a balance.Admission
+		i := 0
+		if got := testing.AllocsPerRun(1000, func() {
+			r := enmesh.Result{Ended: enmesh.Now().Add(time.Duration(i) * time.Second)} // an interval ends every ten calls
+			i++
+			if i%4 != 0 {
+				r.Err, r.Outcome = err500, enmesh.Failure
+			}
+			_ = eps[0].Admit(context.Background(), nil, r.Ended, &a)
+			a.Release(r)
+		}); got != 0 {
+			t.Errorf("a call through the gate allocates %v times, want 0", got)
 		}
-		_ = eps[0].Admit(context.Background(), nil, r.Ended, &a)
-		a.Release(r)
-	}); got != 0 {
-		t.Errorf("a call through the gate allocates %v times, want 0", got)
 	}
 }
 
 func BenchmarkGate(b *testing.B) {
-	d := outlier.New(outlier.Default())
-	c := balance.NewCluster(watchedBy(d))
-	c.Apply(list(10))
-	e := c.Set().Endpoints[0]
-	for name, err := range map[string]error{"success": nil, "failure": err503} {
-		b.Run(name, func(b *testing.B) {
+	for name, cfg := range map[string]outlier.Config{"istio": outlier.Default(), "everything": everything()} {
+		c, eps := watched(10, cfg)
+		e := eps[0]
+		for how, err := range map[string]error{"success": nil, "failure": err503} {
+			b.Run(name+"/"+how, func(b *testing.B) {
+				b.ReportAllocs()
+				g := c.Config().Gates(e)[0]
+				r := enmesh.Result{Err: err, Outcome: enmesh.OutcomeOf(err), Ended: enmesh.Now()}
+				for b.Loop() {
+					t, _ := g.Admit(b.Context(), nil)
+					g.Done(t, r)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkInterval is the call that ends an interval, in which every endpoint had calls.
+func BenchmarkInterval(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		c, eps := watched(n, everything())
+		gates := make([]enmesh.Gate, n)
+		for i, e := range eps {
+			gates[i] = c.Config().Gates(e)[0]
+		}
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
-			g := d.Gate(e)
-			r := enmesh.Result{Err: err, Outcome: enmesh.OutcomeOf(err), Ended: enmesh.Now()}
+			at := enmesh.Now()
 			for b.Loop() {
-				t, _ := g.Admit(b.Context(), nil)
-				g.Done(t, r)
+				b.StopTimer()
+				for _, g := range gates {
+					g.Done(enmesh.Token{}, enmesh.Result{Ended: at})
+				}
+				at = at.Add(10 * time.Second)
+				b.StartTimer()
+				gates[0].Done(enmesh.Token{}, enmesh.Result{Ended: at})
 			}
 		})
 	}

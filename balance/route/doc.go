@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package route says which calls a rule is for, where they go, and what becomes of
-// their headers: the parts that a routing table is made of.
+// them on the way: the parts that a routing table is made of.
 //
 // # The problem
 //
@@ -15,9 +15,10 @@
 // A [Match] holds conditions that must all be true; a rule with several takes the
 // call if any does. It reads only what both protocols have: a gRPC call has the method
 // "POST" and the path "/package.Service/Method". A [Split] draws a destination by
-// weight. [Headers] makes a middleware. All are built once, by [Compile], [NewSplit]
-// and [Headers.Middleware], and then read by every call without a lock or an
-// allocation:
+// weight. The rest are middleware: [EditHeaders]; [Rewrite], of the path and the
+// authority; [Redirect] and [Direct], which answer by themselves; and [Mirror], which
+// sends copies elsewhere. All are built once and then read by every call without a
+// lock; what a rule does not ask for is nil and costs nothing:
 //
 //	jason, err := route.Compile(route.Match{Headers: map[string]route.StringMatch{"end-user": route.Exact("jason")}})
 //	if err != nil {
@@ -31,8 +32,16 @@
 //		return []*enmesh.Route{v1, v3}[canary.Pick()]
 //	})
 //
+// # The order
+//
+// Outermost first: header edits, rewrite, mirror, then deadline and retry, so that each
+// is done once for a call however often it is tried, and a copy is of the call as it is
+// sent. Redirect and Direct stand in the place of all of these.
+//
 // # Limits
 //
-// The meaning of a condition is Istio's (HTTPMatchRequest), see [Match]. Redirects and
-// rewrites are not here yet.
+// The meaning of everything is Istio's, and Envoy's where Istio says nothing: see each
+// type. Paths are compared and rewritten decoded. gRPC has no redirects and no answers
+// without a message: there they are errors. Streams of gRPC are not mirrored, nor are
+// bodies that the adapter does not keep.
 package route

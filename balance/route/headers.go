@@ -22,13 +22,32 @@ type Ops struct {
 // Setting "host" or ":authority" on a request changes the call's Authority instead.
 type Headers struct{ Request, Response Ops }
 
-// Middleware makes the edits, or is nil, which enmesh.Chain leaves out, if there are
-// none. It stands above a retry, so that it edits once. The answer's header is edited
+// Middleware is [EditHeaders] for h alone.
+func (h Headers) Middleware() enmesh.Middleware { return EditHeaders(h) }
+
+// EditHeaders makes the edits of several levels, one after the other: a rule's, then
+// its destination's, which so has the last word where both set one header, on requests
+// and on answers alike. The authority is that of the first level that sets one, as in
+// Istio, where a rule's goes before its destination's. It is nil, which enmesh.Chain
+// leaves out, if there is nothing to do.
+//
+// It stands above a retry, so that it edits once. The answer's header is edited
 // whatever its status; where none came there is nothing to edit.
-func (h Headers) Middleware() enmesh.Middleware {
-	request, response := newEdits(h.Request), newEdits(h.Response)
-	authority, rewrites := h.Request.authority()
-	if request == nil && response == nil && !rewrites {
+func EditHeaders(levels ...Headers) enmesh.Middleware {
+	var request, response []*edits
+	authority, rewrites := "", false
+	for _, h := range levels {
+		if e := newEdits(h.Request); e != nil {
+			request = append(request, e)
+		}
+		if e := newEdits(h.Response); e != nil {
+			response = append(response, e)
+		}
+		if !rewrites {
+			authority, rewrites = h.Request.authority()
+		}
+	}
+	if len(request)+len(response) == 0 && !rewrites {
 		return nil
 	}
 	return func(next enmesh.Next) enmesh.Next {
@@ -36,9 +55,13 @@ func (h Headers) Middleware() enmesh.Middleware {
 			if rewrites {
 				c.Authority = authority
 			}
-			request.apply(c, c.Header)
+			for _, e := range request {
+				e.apply(c, c.Header)
+			}
 			err := next(ctx, c)
-			response.apply(c, c.Answer.Header)
+			for _, e := range response {
+				e.apply(c, c.Answer.Header)
+			}
 			return err
 		}
 	}

@@ -23,7 +23,8 @@ import (
 //   - WithoutHeaders: the opposite. A header that is missing counts as empty, so that
 //     "not exactly x" is true without it.
 //   - Query: the decoded first value of a parameter. Names are case-sensitive.
-//   - Port is the port of the call's destination. A call that names none has none.
+//   - Port is the port of the call's destination. An HTTP call that names none has its
+//     scheme's, 80 or 443; a gRPC call that names none has none.
 //   - SourceLabels and SourceNamespace are about the calling workload. A client knows
 //     what it is when it loads the rule: ask [Match.AppliesTo] then; Matches looks at
 //     them on the server side only, where the namespace is that of the peer's identity.
@@ -119,7 +120,7 @@ func names(m map[string]StringMatch) []string {
 func (m *Match) Matches(c *enmesh.Call) bool {
 	k := m.compiled
 	return k != nil &&
-		(m.Port == 0 || m.Port == c.Port) &&
+		(m.Port == 0 || m.Port == portOf(c)) &&
 		field(k.method, c.Method) &&
 		field(k.uri, c.Path) &&
 		field(k.scheme, c.Scheme) &&
@@ -128,6 +129,36 @@ func (m *Match) Matches(c *enmesh.Call) bool {
 		noHeaders(k.without, c) &&
 		allParams(k.query, c.Query) &&
 		(c.Side == enmesh.Client || m.fromSource(c.Source))
+}
+
+// All reports whether the match, which must be compiled, holds for every call of a
+// client: it has no condition, but perhaps that the path begins with a slash, or on the
+// source.
+func (m *Match) All() bool {
+	if m == nil || m.compiled == nil {
+		return false
+	}
+	k := m.compiled
+	if m.Port != 0 || k.method != nil || k.scheme != nil || k.authority != nil ||
+		len(k.headers)+len(k.without)+len(k.query) > 0 {
+		return false
+	}
+	u := k.uri
+	return u == nil || u.Kind == KindPresent || u.Kind == KindPrefix && (u.Value == "" || u.Value == "/") ||
+		u.Kind == KindRegex && (u.Value == ".*" || u.Value == "/.*")
+}
+
+// portOf is the port that a call goes to as far as its caller knows; 0: no idea.
+func portOf(c *enmesh.Call) uint16 {
+	switch {
+	case c.Port != 0 || c.Protocol != enmesh.HTTP:
+		return c.Port
+	case c.Scheme == "http":
+		return 80
+	case c.Scheme == "https":
+		return 443
+	}
+	return 0
 }
 
 // field is a condition on something that is there unless it is empty.

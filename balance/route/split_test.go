@@ -5,6 +5,7 @@ package route_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/enmesh-go/enmesh/balance/route"
@@ -40,6 +41,29 @@ func TestSplit_keepsItsShares(t *testing.T) {
 	}
 	if got := route.NewSplit(nil).Pick(); got != -1 {
 		t.Errorf("pick from no weights = %d, want -1", got)
+	}
+}
+
+// Shares are exact to three sigma at 100,000 calls: 90/10 is 10% ± 0.3.
+func TestSplit_isExact(t *testing.T) {
+	const picks = 100_000
+	for seed := range uint64(5) {
+		for _, weights := range [][]uint32{{90, 10}, {80, 20}, {50, 25, 25}, {1, 99}} {
+			random, s := rand.New(rand.NewPCG(seed, 4)), route.NewSplit(weights)
+			seen, sum := make([]float64, len(weights)), 0.0
+			for _, w := range weights {
+				sum += float64(w)
+			}
+			for range picks {
+				seen[route.PickFrom(s, random.Uint64())]++
+			}
+			for i, w := range weights {
+				p := float64(w) / sum
+				if sigma := math.Sqrt(p * (1 - p) * picks); math.Abs(seen[i]-p*picks) > 3*sigma {
+					t.Errorf("seed %d, weights %v: %d has %v of %d, want %.0f ± %.0f", seed, weights, i, seen[i], picks, p*picks, 3*sigma)
+				}
+			}
+		}
 	}
 }
 

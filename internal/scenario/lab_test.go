@@ -6,11 +6,7 @@ package scenario_test
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"io"
-	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,7 +16,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 
@@ -170,11 +165,61 @@ func (l *lab) load(rate int) *ledger.Ledger {
 // so that one connection to each backend is enough.
 func (l *lab) callers() ledger.Call {
 	l.t.Helper()
-	each := []ledger.Call{inTurn(l.web(false)), l.web(true), l.rpc()}
+	return alternate(inTurn(l.web(false)), l.web(true), l.rpc())
+}
+
+// eager is a call over each protocol in turn, any number at once.
+func (l *lab) eager() ledger.Call {
+	l.t.Helper()
+	return alternate(l.web(false), l.web(true), l.rpc())
+}
+
+// hurry is a load of eager calls.
+func (l *lab) hurry(rate int) *ledger.Ledger {
+	l.t.Helper()
+	load := ledger.Start(l.t.Context(), ledger.Config{Call: l.eager(), Rate: rate})
+	l.t.Cleanup(load.Stop)
+	return load
+}
+
+// shortLived calls over HTTP/1.1, each on a connection of its own.
+func (l *lab) shortLived() ledger.Call {
+	l.t.Helper()
+	return l.client(&http.Transport{DisableKeepAlives: true})
+}
+
+// alternate makes the calls in turn.
+func alternate(each ...ledger.Call) ledger.Call {
 	var n atomic.Uint64
 	return func(ctx context.Context, id string) (string, error) {
 		return each[n.Add(1)%uint64(len(each))](ctx, id)
 	}
+}
+
+// endpoint is a backend as calls over HTTP know it.
+func (l *lab) endpoint(b *backend) *balance.Endpoint {
+	l.t.Helper()
+	for _, e := range l.endpoints() {
+		if e.Addr() == b.addr {
+			return e
+		}
+	}
+	l.t.Fatalf("%s is not in the set", b.name)
+	return nil
+}
+
+// sharesAgain waits until a backend has at least a share of one second's attempts.
+func (l *lab) sharesAgain(sent *tally, b *backend, share float64) time.Duration {
+	l.t.Helper()
+	mark, at := sent.now(), time.Now()
+	return l.within(60*time.Second, b.name+" has its share again", func() bool {
+		if time.Since(at) < time.Second {
+			return false
+		}
+		got, _ := sent.since(mark, b.addr)
+		mark, at = sent.now(), time.Now()
+		return got >= share
+	})
 }
 
 // web calls over HTTP.
@@ -183,6 +228,11 @@ func (l *lab) web(two bool) ledger.Call {
 	base := &http.Transport{Protocols: new(http.Protocols), MaxIdleConnsPerHost: 100, IdleConnTimeout: time.Minute}
 	base.Protocols.SetHTTP1(!two)
 	base.Protocols.SetUnencryptedHTTP2(two)
+	return l.client(base)
+}
+
+func (l *lab) client(base *http.Transport) ledger.Call {
+	l.t.Helper()
 	transport := meshhttp.NewTransport(base, l.mesh.Outbound(), l.mesh)
 	l.t.Cleanup(func() { _ = transport.Close() })
 	return ledger.HTTP(&http.Client{Transport: transport}, http.MethodGet, "http://"+shop+"/")
@@ -229,81 +279,6 @@ func (l *lab) none(load *ledger.Ledger) ledger.Report {
 		l.t.Errorf("of %d calls %d lost, %d duplicated, %d unserved, %d unended; want none", r.Sent, r.Lost, r.Duplicated, r.Unserved, r.Unended)
 	}
 	return r
-}
-
-// backend is one instance: a socket that speaks HTTP/1.1, HTTP/2 and gRPC.
-type backend struct {
-	name string
-	addr string
-	port int
-	conn atomic.Int64 // accepted so far
-	stop func()
-}
-
-func (l *lab) serve(n int) *backend {
-	l.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	b := &backend{name: fmt.Sprintf("s%d", n), addr: listener.Addr().String()}
-	b.port = listener.Addr().(*net.TCPAddr).Port
-	rpc := grpc.NewServer(grpc.UnaryInterceptor(l.receipt(b.name)))
-	grpc_health_v1.RegisterHealthServer(rpc, health.NewServer())
-	web := l.receipts.Handler(b.name, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") }))
-	server := &http.Server{
-		Protocols: new(http.Protocols), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(l.logs, "", 0),
-		ConnState: func(_ net.Conn, s http.ConnState) {
-			if s == http.StateNew {
-				b.conn.Add(1)
-			}
-		},
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
-				rpc.ServeHTTP(w, r)
-				return
-			}
-			web.ServeHTTP(w, r)
-		}),
-	}
-	server.Protocols.SetHTTP1(true)
-	server.Protocols.SetUnencryptedHTTP2(true)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = server.Serve(listener) }()
-	b.stop = sync.OnceFunc(func() {
-		_ = server.Close() // connections and all, as when a process is killed
-		rpc.Stop()
-		<-done
-	})
-	l.t.Cleanup(b.stop)
-	return b
-}
-
-// receipt writes receipts of gRPC calls.
-func (l *lab) receipt(server string) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		if ids := metadata.ValueFromIncomingContext(ctx, ledger.IDKey); len(ids) == 1 {
-			end := l.receipts.Begin(ids[0], server)
-			defer end()
-		}
-		if err := grpc.SetHeader(ctx, metadata.Pairs(ledger.ServerKey, server)); err != nil {
-			return nil, err
-		}
-		return next(ctx, req)
-	}
-}
-
-// instance is how the registry knows a backend.
-func (b *backend) instance() enmeshtest.ConsulInstance {
-	return enmeshtest.ConsulInstance{ID: b.name, Address: "127.0.0.1", Port: b.port}
-}
-
-func (l *lab) instances() []enmeshtest.ConsulInstance {
-	var all []enmeshtest.ConsulInstance
-	for _, b := range l.backends {
-		all = append(all, b.instance())
-	}
-	return all
 }
 
 // updates are the sets that a cluster has published.

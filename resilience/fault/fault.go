@@ -75,12 +75,12 @@ func (i *injector) hits(ppm uint32) bool {
 
 // answer builds what every aborted call is answered with.
 func (i *injector) answer() (*enmesh.Reply, *enmesh.Error) {
-	status, code := i.AbortStatus, enmesh.CodeOfStatus(i.AbortStatus)
+	status, code := i.AbortStatus, enmesh.GRPCCodeOfStatus(i.AbortStatus)
 	if i.HasAbortCode {
 		status, code = enmesh.StatusOfCode(i.AbortCode), i.AbortCode
 	}
 	reply := &enmesh.Reply{Status: status}
-	if code == enmesh.OK {
+	if !i.HasAbortCode && status < 400 {
 		return reply, nil
 	}
 	reply.Header = map[string][]string{"Content-Type": {"text/plain; charset=utf-8"}}

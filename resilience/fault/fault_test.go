@@ -60,7 +60,7 @@ func TestFault_aborts(t *testing.T) {
 		status int
 	}{
 		{"status", fault.Config{AbortStatus: 503, AbortPPM: fault.Million}, enmesh.Unavailable, 503},
-		{"a client's status", fault.Config{AbortStatus: 418, AbortPPM: fault.Million}, enmesh.InvalidArgument, 418},
+		{"a client's status", fault.Config{AbortStatus: 418, AbortPPM: fault.Million}, enmesh.Unknown, 418},
 		{"code", fault.Config{AbortCode: enmesh.ResourceExhausted, HasAbortCode: true, AbortPPM: fault.Million}, enmesh.ResourceExhausted, 429},
 		{"success", fault.Config{AbortStatus: 204, AbortPPM: fault.Million}, enmesh.OK, 204},
 	}

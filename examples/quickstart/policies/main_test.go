@@ -22,7 +22,7 @@ func TestRun_movesTheSplitAndKeepsTheLastGoodPolicy(t *testing.T) {
   anybody: map\[v1:(8[5-9]|9[0-4])\d v2:(1[0-4]|[5-9])\d\]
   jason: map\[v2:1000\]
 all to v2:
-  line 10, spec\.http\[0\]\.mirror: not enforced yet: nothing is mirrored
+  line 10, spec\.http\[0\]\.corsPolicy: not enforced yet: answers get no CORS headers
   anybody: map\[v2:1000\]
 a mistake:
   policy: \S+reviews\.yaml:10:\d+: VirtualService "reviews" \(document 1\): .*"v3" is not defined by any DestinationRule.*

@@ -1,0 +1,328 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package samples_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/mesh"
+	"github.com/enmesh-go/enmesh/meshgrpc"
+	"github.com/enmesh-go/enmesh/meshhttp"
+)
+
+// sample is one of Istio's files, and what is so when it is in force.
+type sample struct {
+	file  string
+	with  string        // another file of the folder, beside it
+	own   string        // documents of ours, beside it
+	from  mesh.Workload // who calls
+	calls []call
+}
+
+// call is one call, or many of the same kind, and what it must come to. It is made over
+// HTTP and, unless web says otherwise, over gRPC, where the path is the method.
+type call struct {
+	web    string // why it is made over HTTP only
+	to     string // "http://reviews:9080/shop/list"
+	method string // GET, unless it is given
+	header map[string]string
+	times  int // 1, unless it is given
+
+	status int                // 200, unless it is given
+	code   codes.Code         // over gRPC, where the status is not 200
+	served string             // "reviews v1"; "": whoever, or nobody
+	shares map[string]float64 // by who served, "reviews v1", or by the service alone
+	path   string             // as the server saw it; "": as it was sent
+	host   string             // as the server saw it; "": any
+	saw    map[string]string  // headers that the server saw; "-": not there
+	got    map[string]string  // headers of the answer; "-": not there
+	body   string             // of the answer; "": any
+	took   [2]time.Duration   // at least, and at most; 0: any
+
+	same     bool                         // whichever serves the first serves all
+	gotFrom  map[string]map[string]string // headers of the answer, by who served
+	arrive   [2]int                       // how often it arrives, over HTTP and over gRPC; 0: any
+	mirrored string                       // where a copy of each arrives: "httpbin v2 httpbin-shadow"
+}
+
+// answer is what a call came to.
+type answer struct {
+	status int
+	code   codes.Code
+	header http.Header
+	body   string
+	took   time.Duration
+}
+
+// folder is where Istio's documents are.
+func folder(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("ENMESH_ISTIO_SAMPLES")
+	if dir == "" {
+		t.Skip("ENMESH_ISTIO_SAMPLES names no folder of Istio's documents")
+	}
+	return dir
+}
+
+// run puts a sample in force and makes its calls.
+func (s *sample) run(t *testing.T, dir string) {
+	w := newWorld(t)
+	paths := []string{filepath.Join(dir, s.file)}
+	if s.with != "" {
+		paths = append(paths, filepath.Join(dir, s.with))
+	}
+	if s.own != "" {
+		own := filepath.Join(t.TempDir(), "own.yaml")
+		if err := os.WriteFile(own, []byte(s.own), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, own)
+	}
+	m, err := mesh.Open(t.Context(), mesh.WithPolicies(paths...), mesh.WithResolver(w), mesh.WithWorkload(s.from))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, c := range s.calls {
+		c.overHTTP(t, m, w)
+		if c.web == "" {
+			c.overGRPC(t, m, w)
+		}
+	}
+}
+
+func (c *call) overHTTP(t *testing.T, m *mesh.Mesh, w *world) {
+	t.Helper()
+	base := &http.Transport{}
+	transport := meshhttp.NewTransport(base, m.Outbound(), m)
+	defer transport.Close()
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c.check(t, w, false, func() (answer, error) {
+		method := c.method
+		if method == "" {
+			method = http.MethodGet
+		}
+		req, err := http.NewRequestWithContext(t.Context(), method, c.to, http.NoBody)
+		if err != nil {
+			return answer{}, err
+		}
+		for k, v := range c.header {
+			req.Header.Set(k, v)
+		}
+		began := time.Now()
+		resp, err := client.Do(req)
+		if err != nil {
+			return answer{status: statusOf(err), header: http.Header{}, body: err.Error(), took: time.Since(began)}, nil
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		return answer{status: resp.StatusCode, header: resp.Header, body: string(body), took: time.Since(began)}, err
+	})
+}
+
+func (c *call) overGRPC(t *testing.T, m *mesh.Mesh, w *world) {
+	t.Helper()
+	u, err := url.Parse(c.to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cc, err := grpc.NewClient("enmesh:///"+u.Host, meshgrpc.NewClient(m.Outbound(), m).DialOptions()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cc.Close()
+	c.check(t, w, true, func() (answer, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		for k, v := range c.header {
+			ctx = metadata.AppendToOutgoingContext(ctx, k, v)
+		}
+		var head metadata.MD
+		began := time.Now()
+		err := cc.Invoke(ctx, u.Path, new(emptypb.Empty), new(emptypb.Empty), grpc.Header(&head))
+		a := answer{status: 200, code: status.Code(err), header: http.Header{}, took: time.Since(began)}
+		if err != nil {
+			a.status, a.body = 0, status.Convert(err).Message()
+		}
+		for k, v := range head {
+			a.header[http.CanonicalHeaderKey(k)] = v
+		}
+		return a, nil
+	})
+}
+
+// check makes the calls and holds what they came to against what they must.
+func (c *call) check(t *testing.T, w *world, rpc bool, do func() (answer, error)) {
+	t.Helper()
+	what := "HTTP " + c.to
+	if rpc {
+		what = "gRPC " + c.to
+	}
+	if c.same && rpc {
+		settle(t, do)
+	}
+	served := map[string]int{}
+	n, copies, arrived := max(c.times, 1), w.arrivals(c.mirrored), w.arrivals("")
+	for range n {
+		a, err := do()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		who := a.header.Get(servedBy)
+		if service, _, _ := strings.Cut(who, " "); c.shares[service] > 0 {
+			who = service
+		}
+		served[who]++
+		if why := c.differs(a, rpc); why != "" {
+			t.Fatalf("%s, header %v: %s", what, c.header, why)
+		}
+	}
+	if len(c.shares) > 0 {
+		c.checkShares(t, what, served, n)
+	}
+	if c.same && len(served) != 1 {
+		t.Errorf("%s: %v served, want one", what, served)
+	}
+	want := c.arrive[0]
+	if rpc {
+		want = c.arrive[1]
+	}
+	if got := w.arrivals("") - arrived; want > 0 && got != want*n {
+		t.Errorf("%s: arrived %d times, want %d", what, got, want*n)
+	}
+	if c.mirrored != "" {
+		w.await(c.mirrored, copies+n)
+	}
+}
+
+// settle calls until the same one has served for a while: a gRPC client hashes over those
+// that it is connected to, and has just begun to connect.
+func settle(t *testing.T, do func() (answer, error)) {
+	t.Helper()
+	last, row := "", 0
+	for range 1000 {
+		a, err := do()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if who := a.header.Get(servedBy); who != last {
+			last, row = who, 0
+		}
+		row++
+		if row == 30 {
+			return
+		}
+	}
+	t.Error("no one served 30 calls in a row of 1000")
+}
+
+func (c *call) checkShares(t *testing.T, what string, served map[string]int, n int) {
+	t.Helper()
+	for who, want := range c.shares {
+		got, sigma := float64(served[who])/float64(n), math.Sqrt(want*(1-want)/float64(n))
+		if math.Abs(got-want) > 4*sigma+1e-9 {
+			t.Errorf("%s: %s had %.3f of %d calls, want %.3f", what, who, got, n, want)
+		}
+	}
+	for who, n := range served {
+		if _, ok := c.shares[who]; !ok {
+			t.Errorf("%s: %d calls went to %q, want none", what, n, who)
+		}
+	}
+}
+
+// differs says what of an answer is not as it must be.
+func (c *call) differs(a answer, rpc bool) string {
+	switch want := c.status; {
+	case !rpc && a.status != or(want, http.StatusOK):
+		return fmt.Sprintf("status %d (%s), want %d", a.status, a.body, or(want, http.StatusOK))
+	case rpc && a.code != c.code:
+		return fmt.Sprintf("code %v (%s), want %v", a.code, a.body, c.code)
+	case c.took[0] > 0 && a.took < c.took[0], c.took[1] > 0 && a.took > c.took[1]:
+		return fmt.Sprintf("took %v, want %v", a.took, c.took)
+	case c.served != "" && a.header.Get(servedBy) != c.served:
+		return fmt.Sprintf("served by %q, want %q", a.header.Get(servedBy), c.served)
+	case c.body != "" && !rpc && a.body != c.body:
+		return fmt.Sprintf("body %q, want %q", a.body, c.body)
+	}
+	if a.header.Get(servedBy) == "" {
+		return wantHeaders("answer", a.header, c.got)
+	}
+	path := c.path
+	if path == "" {
+		u, _ := url.Parse(c.to)
+		path = u.RequestURI()
+		if rpc {
+			path = u.Path
+		}
+	}
+	if got := a.header.Get(sawPath); got != path {
+		return fmt.Sprintf("the server saw the path %q, want %q", got, path)
+	}
+	if got := a.header.Get(sawHost); c.host != "" && got != c.host {
+		return fmt.Sprintf("the server saw the host %q, want %q", got, c.host)
+	}
+	var saw http.Header
+	if err := json.Unmarshal([]byte(a.header.Get(sawAll)), &saw); err != nil {
+		return err.Error()
+	}
+	if why := wantHeaders("request", saw, c.saw); why != "" {
+		return why
+	}
+	if why := wantHeaders("answer", a.header, c.gotFrom[a.header.Get(servedBy)]); why != "" {
+		return why
+	}
+	return wantHeaders("answer", a.header, c.got)
+}
+
+func wantHeaders(of string, h http.Header, want map[string]string) string {
+	for k, v := range want {
+		got, has := h[http.CanonicalHeaderKey(k)]
+		if v == "-" && has || v != "-" && strings.Join(got, ",") != v {
+			return fmt.Sprintf("the %s has %s: %q, want %q", of, k, got, v)
+		}
+	}
+	return ""
+}
+
+func or(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}
+
+// statusOf is the status that a policy's refusal stands for.
+func statusOf(err error) int {
+	e := enmesh.ErrorOf(err)
+	switch {
+	case e == nil:
+		return 0
+	case e.Status != 0:
+		return e.Status
+	}
+	return enmesh.StatusOfCode(e.Code)
+}

@@ -1,0 +1,136 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/ledger"
+	"github.com/enmesh-go/enmesh/mesh"
+)
+
+// TestScenarioN1_oneOfTenKilled: one of ten instances is killed under load, while the
+// registry goes on naming it. No call is lost, and it is left alone within a second.
+func TestScenarioN1_oneOfTenKilled(t *testing.T) {
+	l := newLab(t, 10)
+	l.settled()
+	load := l.hurry(300)
+	l.sleep(2 * time.Second)
+	dead := l.backends[0]
+	dead.stop()
+	took := l.within(10*time.Second, "it is ejected", func() bool { return l.endpoint(dead).Ejected(enmesh.Now()) })
+	if took > time.Second {
+		t.Errorf("ejected after %v, want within 1 s", took)
+	}
+	l.sleep(ledger.Short(30*time.Second) / 3)
+	load.Stop()
+	r := load.Wait().With(&l.receipts)
+	t.Log(r)
+	if r.Lost != 0 || r.Unserved != 0 {
+		t.Errorf("%d of %d calls lost, %d unserved: %v; want none", r.Lost, r.Sent, r.Unserved, r.Errors)
+	}
+	t.Logf("ejected after %v; %d calls were begun twice", took, r.Duplicated)
+}
+
+// TestScenarioN2_oneOfTenFrozen: one of ten instances stops as under SIGSTOP: it accepts,
+// and answers nothing. Calls end in time elsewhere, few go there, and it has its share
+// again soon after it goes on.
+func TestScenarioN2_oneOfTenFrozen(t *testing.T) {
+	l := newLab(t, 10)
+	sent := new(tally)
+	rule := replace(t, ejects, "baseEjectionTime: 30s", "baseEjectionTime: 1s")
+	l.settled(l.policies(patient+"---"+rule), mesh.WithTelemetry(sent))
+	load := l.hurry(300)
+	l.sleep(2 * time.Second)
+	cold := l.backends[0]
+	frozen := time.Now()
+	cold.ice.freeze()
+	l.sleep(2 * time.Second)
+	mark := sent.now()
+	l.sleep(ledger.Short(60*time.Second) - 5*time.Second)
+	share, n := sent.since(mark, cold.addr)
+	thawed := time.Now()
+	cold.ice.thaw()
+	recovered := l.sharesAgain(sent, cold, 0.05)
+	load.Stop()
+	r := load.Wait()
+	t.Log(r)
+	t.Logf("share of the frozen one %.4f of %d attempts; its share again after %v", share, n, recovered)
+	for text, n := range r.Errors { // gRPC's are not idempotent: what timed out may have been done
+		if n > r.Sent/100 || !strings.Contains(text, "attempt took longer") || strings.Contains(text, "Get ") {
+			t.Errorf("lost %d times of %d: %s; want none but a few over gRPC, in time", n, r.Sent, text)
+		}
+	}
+	if during := load.Between(frozen, thawed); during.P99 > 3*time.Second {
+		t.Errorf("p99 is %v, want at most the deadline of 3 s", during.P99)
+	}
+	if share > 0.03 {
+		t.Errorf("the frozen one had %.3f of the attempts, want at most 0.03: 0.3 of its fair share", share)
+	}
+	if recovered > 10*time.Second {
+		t.Errorf("its share again after %v, want within 10 s", recovered)
+	}
+}
+
+// TestScenarioN3_oneOfTenIsSlow: one of ten instances takes ten times as long. Peak-EWMA
+// leaves it alone, so that callers do not see it.
+func TestScenarioN3_oneOfTenIsSlow(t *testing.T) {
+	l := newLab(t, 10)
+	for _, b := range l.backends {
+		b.slow.Store(int64(5 * time.Millisecond))
+	}
+	sent := new(tally)
+	l.settled(l.policies(quick), mesh.WithTelemetry(sent))
+	load := l.hurry(300)
+	l.sleep(ledger.Short(30*time.Second) / 3)
+	turned := time.Now()
+	lame := l.backends[0]
+	lame.slow.Store(int64(50 * time.Millisecond))
+	l.sleep(2 * time.Second)
+	mark, settled := sent.now(), time.Now()
+	l.sleep(ledger.Short(30*time.Second) / 3)
+	share, n := sent.since(mark, lame.addr)
+	load.Stop()
+	r := load.Wait()
+	before, after := load.Between(load.Begin(), turned), load.Between(settled, time.Now())
+	t.Logf("share of the slow one %.4f of %d attempts; p99 %v before, %v after", share, n, before.P99, after.P99)
+	if r.Lost != 0 {
+		t.Errorf("%d of %d calls lost: %v; want none", r.Lost, r.Sent, r.Errors)
+	}
+	if share > 0.03 {
+		t.Errorf("the slow one had %.3f of the attempts, want at most 0.03: 0.3 of its fair share", share)
+	}
+	if worst := before.P99*3/2 + 5*time.Millisecond; after.P99 > worst {
+		t.Errorf("p99 is %v, want at most %v: one and a half times that of before, and 5 ms for a busy machine", after.P99, worst)
+	}
+}
+
+// TestScenarioN6_someConnectionsAreReset: one connection in a hundred is reset as soon as
+// it was accepted. Calls that may be sent again are.
+func TestScenarioN6_someConnectionsAreReset(t *testing.T) {
+	l := newLab(t, 10)
+	l.settled(l.policies(patient))
+	for _, b := range l.backends {
+		b.ice.resets.Store(100)
+	}
+	load := ledger.Start(t.Context(), ledger.Config{Call: l.shortLived(), Rate: 300})
+	t.Cleanup(load.Stop)
+	l.sleep(ledger.Short(30 * time.Second))
+	load.Stop()
+	r := load.Wait()
+	reset := int64(0)
+	for _, b := range l.backends {
+		reset += b.ice.reset.Load()
+	}
+	t.Logf("%v; %d connections reset", r, reset)
+	if reset < 10 {
+		t.Errorf("%d connections were reset, want some", reset)
+	}
+	if float64(r.OK) < 0.9999*float64(r.Sent) {
+		t.Errorf("%d of %d calls lost: %v; want at most 1 in 10,000", r.Lost, r.Sent, r.Errors)
+	}
+}

@@ -1,0 +1,9 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build race
+
+package mesh_test
+
+// raced: the race detector allocates.
+const raced = true

@@ -1,0 +1,132 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshhttp
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"net/http"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// makeLocked makes connections for those who wait, and those that are kept warm.
+func (p *sockets) makeLocked(done *[]*socket) {
+	for p.making*p.width < len(p.waiting) {
+		to := p.waiting[p.making*p.width].to
+		if p.atMost() && !p.evictLocked(to, done) {
+			return
+		}
+		p.making++
+		p.count++
+		go p.make(to)
+	}
+	for p.warm != nil && !p.retired && p.count < p.cfg.Prewarm {
+		p.making++
+		p.count++
+		go p.make(*p.warm)
+	}
+}
+
+func (p *sockets) atMost() bool { return p.cfg.MaxConnections > 0 && p.count >= p.cfg.MaxConnections }
+
+// evictLocked makes room by closing an idle connection that was made for another route.
+func (p *sockets) evictLocked(to route, done *[]*socket) bool {
+	for i, s := range p.free {
+		if s.to != to && s.active == 0 {
+			p.removeLocked(i)
+			p.retireLocked(s, done)
+			return true
+		}
+	}
+	return false
+}
+
+// make makes one connection, and gives it, or why there is none, to who waits.
+func (p *sockets) make(to route) {
+	s, err := p.dial(to)
+	var done []*socket
+	p.mu.Lock()
+	p.making--
+	if err != nil {
+		p.count--
+		p.failLocked(to, err)
+	} else {
+		p.width = s.width(p.cfg.MaxStreams)
+		s.free = true
+		p.free = append(p.free, s)
+		p.serveLocked(&done)
+		if p.retired && s.active == 0 {
+			p.closeIdleLocked(&done)
+		}
+	}
+	if err == nil || len(p.waiting) > 0 { // who failed to keep one warm is in no hurry
+		p.makeLocked(&done)
+	}
+	p.sweepLaterLocked()
+	p.mu.Unlock()
+	closeAll(done)
+}
+
+// failLocked tells the first who waits for a connection why there is none; all of them
+// when there is nothing else to wait for.
+func (p *sockets) failLocked(to route, err error) {
+	all := p.count == 0
+	told := false
+	kept := p.waiting[:0]
+	for _, w := range p.waiting {
+		if w.to == to && (all || !told) {
+			w.ready <- delivery{err: err}
+			told = true
+			continue
+		}
+		kept = append(kept, w)
+	}
+	clear(p.waiting[len(kept):])
+	p.waiting = kept
+}
+
+// dial makes a connection. It lives longer than the call that asked for it.
+func (p *sockets) dial(to route) (*socket, error) {
+	addr := to.host
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		addr = net.JoinHostPort(addr, portOf(to.scheme))
+	}
+	m := new(meter)
+	conn, err := p.transport.NewClientConn(context.WithValue(context.Background(), meterKey{}, m), to.scheme, addr)
+	if err != nil {
+		return nil, err
+	}
+	s := &socket{of: p, to: to, conn: conn, sent: m, many: conn.Available() > 1}
+	if s.many {
+		conn.SetStateHook(func(*http.ClientConn) { p.wake() })
+	}
+	s.idle = enmesh.Now()
+	if life := p.cfg.Lifetime(rand.Float64()); life > 0 {
+		s.until = s.idle.Add(life)
+	}
+	return s, nil
+}
+
+// portOf is the port of a URL that names none.
+func portOf(scheme string) string {
+	if scheme == "https" {
+		return "443"
+	}
+	return "80"
+}
+
+// prewarm begins to keep connections open to a route.
+func (p *sockets) prewarm(to route) {
+	if p.cfg.Prewarm == 0 {
+		return
+	}
+	var done []*socket
+	p.mu.Lock()
+	p.warm = &to
+	p.makeLocked(&done)
+	p.mu.Unlock()
+	closeAll(done)
+}

@@ -1,0 +1,59 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package policy_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/enmesh-go/enmesh/policy"
+)
+
+const quick = "annotations: {enmesh.dev/load-balancer: PEAK_EWMA, team.example/owner: shop}"
+
+func TestParse_annotatedLoadBalancer(t *testing.T) {
+	s := parse(t, policy.Loader{},
+		dr("name: a1, "+quick, "a", `subsets: [{name: v1}, {name: v2, trafficPolicy: {loadBalancer: {simple: RANDOM}}}],
+  trafficPolicy: {portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: ROUND_ROBIN}}, {port: {number: 81}, connectionPool: {http: {http2MaxRequests: 9}}}]}`),
+		dr("name: a2, "+quick, "a", "subsets: [{name: v3}]"),
+	)
+	d := s.Destination("a.default.svc.cluster.local")
+	for _, tt := range []struct {
+		subset string
+		port   uint16
+		want   string
+	}{
+		{"", 0, "PEAK_EWMA"}, {"v1", 0, "PEAK_EWMA"}, {"v3", 0, "PEAK_EWMA"}, {"", 81, "PEAK_EWMA"},
+		{"v2", 0, "RANDOM"}, {"", 80, "ROUND_ROBIN"}, {"v1", 80, "ROUND_ROBIN"},
+	} {
+		if got := d.Traffic(tt.subset, tt.port).Algorithm; got != tt.want {
+			t.Errorf("subset %q, port %d: %s, want %s", tt.subset, tt.port, got, tt.want)
+		}
+	}
+	if got := notes(s); !strings.Contains(got, `a2 metadata.annotations["enmesh.dev/load-balancer"]: warned: without effect: the host has its load balancer from DestinationRule "a1"`) {
+		t.Errorf("got notes\n%swant the second annotation to be without effect", got)
+	}
+}
+
+func TestParse_annotationsThatAreMistakes(t *testing.T) {
+	for name, tt := range map[string]struct{ text, want string }{
+		"a slip": {
+			dr("name: a, annotations: {enmesh.dev/loadbalancer: PEAK_EWMA}", "a", "exportTo: ['*']"),
+			`metadata.annotations["enmesh.dev/loadbalancer"]: no such annotation: did you mean enmesh.dev/load-balancer?`,
+		},
+		"a value that is none": {
+			dr("name: a, annotations: {enmesh.dev/load-balancer: EWMA}", "a", "exportTo: ['*']"),
+			`metadata.annotations["enmesh.dev/load-balancer"]: no such value "EWMA"`,
+		},
+		"another kind": {
+			strings.Replace(vs("a", "a", "[{"+toA+"}]"), "name: a", "name: a, "+quick, 1),
+			"this annotation is for a DestinationRule",
+		},
+	} {
+		_, err := policy.Loader{}.Parse([]policy.File{{Name: "a.yaml", Data: []byte(tt.text)}})
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "a.yaml:") {
+			t.Errorf("%s: got error %v, want one with a place and %q", name, err, tt.want)
+		}
+	}
+}
