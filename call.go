@@ -53,6 +53,7 @@ type Call struct {
 	Protocol   Protocol
 	Kind       Kind
 	Idempotent bool // by method, key or descriptor: may be sent again after any failure
+	kept       bool // see Keep
 
 	Destination        // a Router may change it
 	Method      string // HTTP's method; "POST" for gRPC
@@ -102,6 +103,12 @@ func (c *Call) seldom() *rare {
 func (c *Call) Result(err error) Result {
 	return Result{Err: err, Outcome: OutcomeOf(err), Answered: Instant(c.answered.Load()), Ended: c.Clock, Call: c}
 }
+
+// Keep says that somebody looks at the Call after its end, on a goroutine of his own: its
+// adapter does not use the record for another call then. Whoever does not call it knows
+// the Call until his chain has returned and his hooks have run, and no longer. Call it from
+// the chain's goroutine.
+func (c *Call) Keep() { c.kept = true }
 
 // Streams reports whether the answer may run on after Next has returned: HTTP and
 // every streaming kind. A policy asks this, never the protocol.

@@ -72,6 +72,8 @@ func (l *WatchedLink) Cut() (unknown bool) {
 }
 
 // Reusable reports whether nobody has reason to look at the record any more: the
-// call has ended, by itself, and was sent once. Adapters reset a record that is
+// call has ended, by itself, was sent once, and nobody keeps it. Adapters reset a record that is
 // reusable and pool it; any other is left to the collector.
-func (k *Carrier) Reusable() bool { return k.Call.hooks.ended() && k.Call.attempts == nil }
+func (k *Carrier) Reusable() bool {
+	return k.Call.hooks.ended() && k.Call.attempts == nil && !k.Call.kept
+}

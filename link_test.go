@@ -102,6 +102,14 @@ func TestReusable_notAfterASecondAttempt(t *testing.T) {
 	}
 }
 
+func TestReusable_notIfSomebodyKeepsTheCall(t *testing.T) {
+	l := &linked{send: func(_ context.Context, c *enmesh.Call) error { c.Keep(); return nil }}
+	l.do(t.Context(), enmesh.Fixed(false))
+	if l.k.Reusable() {
+		t.Error("a call that somebody keeps is reusable")
+	}
+}
+
 // watch begins a call in a watched link.
 func (l *linked) watch(ctx context.Context) *enmesh.WatchedLink {
 	l.k.Begin(ctx, l)

@@ -74,6 +74,7 @@ func announce(ctx context.Context, c *enmesh.Call, value string, limit time.Dura
 		return nil
 	}
 	a := &announced{call: c, at: at}
+	c.Keep() // whoever has the context asks the Call
 	a.Context, a.cancel = context.WithCancelCause(ctx)
 	if left <= 0 {
 		a.expire()

@@ -41,20 +41,17 @@ func NewHandler(h http.Handler, r enmesh.Router, opts ...ServerOption) *Handler 
 // ServeHTTP runs one request through its route's chain.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newServed(h, w, r)
-	a := h.announced(x)
-	if a != nil {
+	ctx := r.Context()
+	if a := h.announced(x); a != nil {
 		defer a.end()
-		x.begin(a)
-	} else {
-		x.begin(r.Context())
+		ctx = a
 	}
+	x.begin(ctx)
 	x.describe()
 	defer x.rescue()
 	x.k.Enter(h.router)
 	x.finish(x.k.RunIn(&x.to.link))
-	if a == nil { // which asks the Call, for whoever has its context
-		x.recycle()
-	}
+	x.recycle()
 }
 
 // announced is the request's context with the deadline that the caller announced, or

@@ -6,17 +6,20 @@ package meshhttp_test
 import (
 	"context"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/meshhttp"
+	"github.com/enmesh-go/enmesh/resilience/timeout"
 )
 
 // once counts what it admitted and what was done, and which call each was.
@@ -185,4 +188,50 @@ func TestHandler_aRecordIsUsedAgain(t *testing.T) {
 		}
 		return true
 	})
+}
+
+// The limit of a policy, or the caller's own deadline, passes as the handler ends: the timer
+// may look at the Call when it is over, and so may what the handler left behind.
+func TestHandler_aRecordThatATimerKnows(t *testing.T) {
+	const limit = 2 * time.Millisecond
+	for name, tt := range map[string]struct {
+		header string
+		chain  []enmesh.Middleware
+	}{
+		"a policy's limit":      {"", []enmesh.Middleware{timeout.Overall(limit)}},
+		"the caller's deadline": {"2", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var left sync.WaitGroup
+			h := meshhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ctx := r.Context()
+				wait := time.NewTimer(limit - 100*time.Microsecond + time.Duration(rand.IntN(200))*time.Microsecond)
+				defer wait.Stop()
+				select {
+				case <-wait.C:
+				case <-ctx.Done():
+				}
+				left.Go(func() { _, _ = ctx.Deadline() })
+				_, _ = io.WriteString(w, "done")
+			}), enmesh.Fixed(false, tt.chain...))
+			var wg sync.WaitGroup
+			for range 8 {
+				wg.Go(func() {
+					for range 150 {
+						r := httptest.NewRequest("GET", "/", http.NoBody)
+						if tt.header != "" {
+							r.Header.Set(meshhttp.DefaultDeadlineHeader, tt.header)
+						}
+						w := httptest.NewRecorder()
+						h.ServeHTTP(w, r)
+						if w.Code != http.StatusOK && w.Code != http.StatusGatewayTimeout {
+							t.Errorf("status %d, want 200 or 504", w.Code)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			left.Wait()
+		})
+	}
 }

@@ -43,12 +43,16 @@ type term struct {
 
 func newTerm(parent context.Context, c *enmesh.Call, deadline time.Time, expiry *enmesh.Error) *term {
 	ctx, cancel := context.WithCancelCause(parent)
-	return &term{
+	t := &term{
 		Context: ctx, cancel: cancel,
 		deadline: deadline, expiry: expiry, call: c,
 		visible: c.Kind == enmesh.Unary,
 		spares:  c.Side == enmesh.Server && c.Streams(),
 	}
+	if t.spares {
+		c.Keep() // for expire, which may just have begun when the call ends
+	}
+	return t
 }
 
 // Deadline is the limit's end, except for streams: the limit bounds their head

@@ -242,9 +242,11 @@ func TestTimeout_onAServer(t *testing.T) {
 	}{{"streaming", true}, {"silent", false}} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				var keeper *enmesh.Carrier
 				w := enmeshtest.NewWire(func(ctx context.Context, c *enmesh.Call) error {
+					keeper = enmesh.CarrierOf(ctx)
 					if tt.answered {
-						enmesh.CarrierOf(ctx).Answered(enmesh.Now())
+						keeper.Answered(enmesh.Now())
 					}
 					return after(time.Hour)(ctx, c)
 				})
@@ -254,6 +256,9 @@ func TestTimeout_onAServer(t *testing.T) {
 					t.Errorf("handler ended with %v", err)
 				}
 				w.Finish(nil)
+				if keeper.Reusable() {
+					t.Error("the record may be used again, and the timer may still look at it")
+				}
 			})
 		})
 	}
