@@ -58,9 +58,9 @@
 //     left out, and its calls go on to the next.
 //   - Mirrors get no copies of gRPC's streams, of bodies larger than 64 KiB, and of calls
 //     beyond a bound in flight; enmesh_mirror_calls_total counts them.
-//   - The header of an answer is edited over HTTP, in gRPC's unary calls (see
-//     meshgrpc.WithAnswerHeaders) and server streams on rules that retry; those of other
-//     streams come as they are.
+//   - The header of an answer is edited over HTTP, in gRPC's unary calls where the caller
+//     asks for it with grpc.Header, and in server streams on rules that retry (a rule does
+//     unless it says attempts: 0); those of other streams come as they are.
 //   - Redirects and direct responses are errors to a gRPC call, with the code that gRPC
 //     gives their HTTP status.
 //   - Everything is seen from one process, whose namespace and labels a [Loader] has:
