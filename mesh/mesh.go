@@ -40,6 +40,7 @@ type Mesh struct {
 	health   *Health
 	serving  inflight
 	mirror   *route.Mirror
+	services map[string]service // by key, what WithService says
 	cancel   context.CancelFunc
 	wait     sync.WaitGroup
 }
@@ -87,6 +88,9 @@ func compose(cfg config) (*Mesh, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.openServices(); err != nil {
+		return nil, err
+	}
 	m.mirror, err = route.NewMirror(cfg.mirror)
 	if err != nil {
 		return nil, err
@@ -104,7 +108,7 @@ func compose(cfg config) (*Mesh, error) {
 	m.inbound = enmesh.Fixed(false, slices.Concat([]enmesh.Middleware{m.serving.middleware}, in.outer(), cfg.inbound)...)
 	m.source = newSource(m.naming, m.cache)
 	m.source.configure = m.policies.cluster
-	m.source.report = m.cache.failed
+	m.source.report, m.source.opened = m.cache.failed, m.check
 	m.metrics = promhttp.HandlerFor(cfg.registry, promhttp.HandlerOpts{Registry: cfg.registry})
 	if err := errors.Join(cfg.registry.Register(collector), cfg.registry.Register((*selfMetrics)(m))); err != nil {
 		return nil, errors.Join(err, m.cache.close())

@@ -108,7 +108,9 @@ func (p *policies) cluster(d enmesh.Destination, protocol enmesh.Protocol) (bala
 	dest := p.current.Load().Destination(d.Service)
 	t := dest.Traffic(d.Subset, d.Port)
 	cfg := balance.ClusterConfig{Destination: d, Protocol: protocol}
-	cfg.Algorithm, cfg.Panic, cfg.Connection = p.algorithm(t), t.MinHealthPercent, t.Connection
+	said := p.mesh.services[d.Service]
+	cfg.Algorithm, cfg.Panic, cfg.Connection = p.algorithm(t, said.Algorithm), t.MinHealthPercent, t.Connection
+	said.tune(&cfg)
 	if d.Subset != "" {
 		labels, ok := dest.Labels(d.Subset)
 		if !ok {
@@ -122,12 +124,14 @@ func (p *policies) cluster(d enmesh.Destination, protocol enmesh.Protocol) (bala
 	return cfg, nil
 }
 
-// algorithm chooses among a destination's instances: by its hash or by name, newcomers
-// little by little, the near ones first.
-func (p *policies) algorithm(t policy.Traffic) balance.Algorithm {
+// algorithm chooses among a destination's instances: by its hash, by name or as the
+// program says, newcomers little by little, the near ones first.
+func (p *policies) algorithm(t policy.Traffic, program balance.Algorithm) balance.Algorithm {
 	a := t.Hash.Algorithm()
 	if a == nil {
-		a, _ = balance.ByName(t.Algorithm)
+		if a = program; t.Algorithm != "" || a == nil {
+			a, _ = balance.ByName(t.Algorithm)
+		}
 		if t.SlowStart.Window > 0 {
 			a = balance.SlowStart(t.SlowStart, a)
 		}

@@ -23,6 +23,7 @@ type source struct {
 	resolver  discovery.Resolver
 	configure func(d enmesh.Destination, p enmesh.Protocol) (balance.ClusterConfig, *enmesh.Error)
 	report    func(service string, err error)
+	opened    func(d enmesh.Destination, c *balance.Cluster) // a cluster is new
 
 	ctx      context.Context //nolint:containedctx // of the watches, ended by close
 	cancel   context.CancelFunc
@@ -105,6 +106,7 @@ func (s *source) open(key clusterKey) *balance.Cluster {
 		s.wait.Go(func() { s.follow(key.Service, w) })
 	}
 	w.join(key, c, refusal)
+	s.opened(key.Destination, c)
 	return c
 }
 

@@ -240,7 +240,7 @@ func portOf(p *networking.TrafficPolicy, port uint16) *networking.TrafficPolicy_
 }
 
 func (m *merged) trafficOf(s settings) Traffic {
-	t := DefaultTraffic()
+	var t Traffic
 	t.balancing(s.lb, m.algorithm)
 	t.MaxRequests = uint32(s.pool.GetHttp().GetHttp2MaxRequests())
 	t.Connection = connectionOf(s.pool)

@@ -247,7 +247,7 @@ func TestDestination_Traffic(t *testing.T) {
 		},
 		TLS: policy.TLS{Mode: policy.TLSIstioMutual, SubjectAltNames: policy.MakeNames([]string{"x", "y"}), SNI: "z"},
 	}
-	random := policy.DefaultTraffic()
+	random := policy.Traffic{}
 	random.Algorithm = "RANDOM"
 	own := host
 	own.Algorithm = "PASSTHROUGH"
@@ -255,7 +255,7 @@ func TestDestination_Traffic(t *testing.T) {
 		Interval: time.Second, BaseEjection: 30 * time.Second, MaxEjection: 300 * time.Second, MaxEjectionPercent: 100,
 	}
 	own.MinHealthPercent = 40
-	disabled := policy.DefaultTraffic()
+	disabled := policy.Traffic{}
 	disabled.TLS.Mode = policy.TLSDisable
 	randomOwn := own
 	randomOwn.Connection, randomOwn.MaxRequests, randomOwn.TLS = balance.ConnectionConfig{}, 0, policy.TLS{}
@@ -284,7 +284,7 @@ func TestDestination_Traffic(t *testing.T) {
 			t.Errorf("%q is no algorithm", got.Algorithm)
 		}
 	}
-	if got := (*policy.Destination)(nil).Traffic("x", 1); got != policy.DefaultTraffic() {
+	if got := (*policy.Destination)(nil).Traffic("x", 1); got != (policy.Traffic{}) {
 		t.Errorf("got %+v for no destination, want the default", got)
 	}
 	if labels, ok := s.Destination("a.default.svc.cluster.local").Labels("plain"); !ok || labels["v"] != "1" {

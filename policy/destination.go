@@ -52,20 +52,24 @@ func (d *Destination) Labels(subset string) (labels map[string]string, ok bool) 
 // host; a port's settings replace them all. A nil Destination has Istio's defaults.
 func (d *Destination) Traffic(subset string, port uint16) Traffic {
 	if d == nil {
-		return DefaultTraffic()
+		return Traffic{}
 	}
 	for _, s := range [...]scope{{subset, port}, {subset, 0}, {"", port}, {}} {
 		if t, ok := d.policies[s]; ok {
 			return t
 		}
 	}
-	return DefaultTraffic()
+	return Traffic{}
 }
 
 // Traffic is how calls to a destination are balanced, bounded and secured. It holds more
 // than is enforced yet: the findings say which fields are not.
+//
+// The zero Traffic is Istio's default: LEAST_REQUEST, no bounds, mutual TLS where both
+// sides can. Connecting is given up sooner than in Istio, whose 10 s are longer than most
+// callers wait: see [balance.ConnectionConfig].
 type Traffic struct {
-	Algorithm string                  // for balance.ByName, unless there is a Hash
+	Algorithm string                  // for balance.ByName, unless there is a Hash; "": nothing is said
 	Hash      Hash                    // consistentHash
 	SlowStart balance.SlowStartConfig // warmup; Window 0: none
 	// Locality is localityLbSetting or zoneAwareLbSetting, without what the client knows of
@@ -83,11 +87,6 @@ type Traffic struct {
 	BoundRetries     bool                    // the block retryBudget exists
 	Budget           resilience.BudgetConfig // used if BoundRetries
 }
-
-// DefaultTraffic is Istio's: LEAST_REQUEST, no bounds, mutual TLS where both sides can.
-// Connecting is given up sooner than in Istio, whose 10 s are longer than most callers
-// wait: see [balance.ConnectionConfig].
-func DefaultTraffic() Traffic { return Traffic{Algorithm: "LEAST_REQUEST"} }
 
 // TLSMode is how a client secures its connections.
 type TLSMode uint8

@@ -1,0 +1,91 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mesh
+
+import (
+	"fmt"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/balance/health"
+)
+
+// ServiceConfig says of the instances of a service what Istio's API has no field for.
+type ServiceConfig struct {
+	// Checker makes what asks the instances whether they are well; nil: nobody asks. Of
+	// calls to a subset or a port of its own, each asks for itself. tls is how the mesh
+	// would connect to them, for [health.Secure].
+	Checker func(tls balance.TLSSource) (health.Checker, error)
+	// Health is how often they are asked, and what is made of it.
+	Health health.Config
+	// AwaitCheck has new instances take calls only after a check that they passed.
+	AwaitCheck bool
+	// Subsetting is which of the instances this process has to do with; the zero value is
+	// all.
+	Subsetting balance.SubsetConfig
+	// Algorithm chooses among the instances where no DestinationRule says how; nil:
+	// Istio's default, balance.LeastRequest(2). Slow start and locality come on top of it.
+	Algorithm balance.Algorithm
+}
+
+// WithService adds to what policy says about calls to a service. The name is as callers
+// write it; naming a service twice keeps the last.
+func WithService(name string, cfg ServiceConfig) Option {
+	return optionFunc(func(c *config) { c.services = append(c.services, namedService{name, cfg}) })
+}
+
+type namedService struct {
+	name string
+	ServiceConfig
+}
+
+// service is what WithService said of one, ready to be used.
+type service struct {
+	ServiceConfig
+	checker health.Checker // nil: none
+}
+
+// openServices checks and keys what WithService said.
+func (m *Mesh) openServices() error {
+	m.services = make(map[string]service, len(m.cfg.services))
+	for _, s := range m.cfg.services {
+		if err := s.Subsetting.Validate(); err != nil {
+			return fmt.Errorf("mesh: service %s: %w", s.name, err)
+		}
+		if s.AwaitCheck && s.Checker == nil {
+			return fmt.Errorf("mesh: service %s: AwaitCheck without a Checker would leave it without instances: give it one", s.name)
+		}
+		made := service{ServiceConfig: s.ServiceConfig}
+		if s.Checker != nil {
+			var err error
+			if made.checker, err = s.Checker(m); err != nil {
+				return fmt.Errorf("mesh: service %s: %w", s.name, err)
+			}
+		}
+		m.services[m.naming.Key(s.name)] = made
+	}
+	return nil
+}
+
+// tune adds to the configuration of a service's cluster.
+func (s service) tune(cfg *balance.ClusterConfig) {
+	cfg.Subsetting, cfg.AwaitCheck = s.Subsetting, s.AwaitCheck
+}
+
+// check has the instances of a new cluster asked until the mesh is closed.
+func (m *Mesh) check(d enmesh.Destination, c *balance.Cluster) {
+	s, ok := m.services[d.Service]
+	if !ok || s.checker == nil {
+		return
+	}
+	log := m.cfg.log.With("service", d.String())
+	monitor := health.New(c, s.Health, s.checker, health.OnChange(func(v health.Verdict) {
+		if v.Healthy {
+			log.Info("instance is well again", "instance", v.Endpoint.Addr())
+			return
+		}
+		log.Warn("instance is unhealthy", "instance", v.Endpoint.Addr(), "error", v.Err)
+	}))
+	m.source.wait.Go(func() { _ = monitor.Run(m.source.ctx) }) // runs once: no error
+}
