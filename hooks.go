@@ -25,9 +25,10 @@ type hook struct {
 // The two halves of an end. Hooks run when both are there, whichever is later: a
 // stream may end while its chain still runs.
 const (
-	endClaimed uint32 = 1 << iota // somebody says how the wire ended
-	wireEnded                     // and has written it down
-	chainEnded                    // the chain has returned
+	endClaimed  uint32 = 1 << iota // somebody says how the wire ended
+	wireEnded                      // and has written it down
+	chainEnded                     // the chain has returned
+	discouraged                    // see DiscourageRetry
 )
 
 // hooks are the gates of a call that wait for its end, and how far that end is.
@@ -111,6 +112,9 @@ func (h *hooks) move(to *hooks) {
 	}
 	h.n = 0
 }
+
+// mark sets bits of the state.
+func (h *hooks) mark(bits uint32) { h.state.Or(bits) }
 
 func (h *hooks) ended() bool {
 	return h.state.Load()&(wireEnded|chainEnded) == wireEnded|chainEnded

@@ -101,8 +101,8 @@ func compose(cfg config) (*Mesh, error) {
 	}
 	collector := prom.New(prom.Config{})
 	observers := append([]Observers{collector}, cfg.observers...)
-	out := m.newSide(enmesh.Client, principal, observers)
-	in := m.newSide(enmesh.Server, principal, observers)
+	out := m.newSide(enmesh.Client, principal, collector, observers)
+	in := m.newSide(enmesh.Server, principal, collector, observers)
 	m.policies = newPolicies(m, out)
 	m.table = NewTable(m.naming, m.policies.unknown(), out.outer()...)
 	m.inbound = enmesh.Fixed(false, slices.Concat([]enmesh.Middleware{m.serving.middleware}, in.outer(), cfg.inbound)...)

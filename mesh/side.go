@@ -8,6 +8,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/telemetry"
+	"github.com/enmesh-go/enmesh/telemetry/prom"
 )
 
 // side is what every chain of one side has in common: made once, shared by all.
@@ -15,9 +16,10 @@ type side struct {
 	tracing  enmesh.Middleware
 	calls    enmesh.Middleware
 	attempts enmesh.Middleware
+	recorder enmesh.Recorder // counts what the policies decide
 }
 
-func (m *Mesh) newSide(s enmesh.Side, principal string, observers []Observers) *side {
+func (m *Mesh) newSide(s enmesh.Side, principal string, c *prom.Collector, observers []Observers) *side {
 	scope := m.cfg.workload.scope(s, m.naming, principal)
 	var calls, tries []telemetry.Observer
 	for _, o := range observers {
@@ -26,7 +28,10 @@ func (m *Mesh) newSide(s enmesh.Side, principal string, observers []Observers) *
 			tries = append(tries, a.Attempts(scope))
 		}
 	}
-	return &side{tracing: m.cfg.tracing.Calls(s), calls: telemetry.Calls(calls...), attempts: telemetry.Attempts(tries...)}
+	return &side{
+		tracing: m.cfg.tracing.Calls(s), calls: telemetry.Calls(calls...), attempts: telemetry.Attempts(tries...),
+		recorder: c.Decisions(scope),
+	}
 }
 
 // outer is the outermost part of every chain of the side.

@@ -155,6 +155,9 @@ func (x *served) finish(err error) error {
 		}
 		return x.flush(nil)
 	case x.failed != nil && errors.Is(err, x.failed.inside):
+		if x.Call.RetryDiscouraged() {
+			x.adds().trailer.Set(pushbackKey, pushbackText(-1))
+		}
 		return x.flush(x.failed.outside)
 	}
 	return x.refuse(err)

@@ -55,8 +55,18 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *writer) WriteHeader(status int) {
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		w.sent(status)
+		if discourages(status) {
+			w.discourage()
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// discourage marks a failure that is not worth sending again.
+func (w *writer) discourage() {
+	if x := w.x.Load(); x != nil && x.k.Call.RetryDiscouraged() {
+		w.Header().Set(RetryHeader, retryNever)
+	}
 }
 
 // Write writes the status 200 first if none was written.

@@ -44,7 +44,11 @@ func (r *retrier) again(ctx context.Context, c *enmesh.Call, next enmesh.Next, e
 			return exhausted(made, err)
 		}
 		wait := r.wait(made, enmesh.ErrorOf(err))
-		if !fits(ctx, wait) || !r.take() {
+		if !fits(ctx, wait) {
+			return err
+		}
+		if !r.take() {
+			c.DiscourageRetry() // so many are tried again already
 			return err
 		}
 		if !c.Again() { // drops the answer: nothing may stop the attempt after this but ctx
