@@ -20,12 +20,10 @@ import (
 // A session: the first answer brings a cookie, and whoever sends it back comes to the
 // same instance.
 func Example() {
-	var endpoints []discovery.Endpoint
-	for _, name := range []string{"a", "b", "c"} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) }))
-		defer server.Close()
-		endpoints = append(endpoints, discovery.Endpoint{Addrs: []string{server.Listener.Addr().String()}})
-	}
+	a, b, c := instance("a"), instance("b"), instance("c")
+	defer a.Close()
+	defer b.Close()
+	defer c.Close()
 	session, err := affinity.Cookie(affinity.CookieConfig{Name: "session", Path: "/", Generate: true})
 	if err != nil {
 		fmt.Println(err)
@@ -36,7 +34,9 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	source := balance.NewStaticSource(map[string][]discovery.Endpoint{"cart": endpoints}, balance.Maglev(balance.MaglevConfig{}))
+	source := balance.NewStaticSource(map[string][]discovery.Endpoint{"cart": {
+		{Addrs: []string{a.Listener.Addr().String()}}, {Addrs: []string{b.Listener.Addr().String()}}, {Addrs: []string{c.Listener.Addr().String()}},
+	}}, balance.Maglev(balance.MaglevConfig{}))
 	transport := meshhttp.NewTransport(nil, enmesh.Fixed(false, session), source)
 	defer transport.Close()
 	client := &http.Client{Transport: transport, Jar: jar}
@@ -54,4 +54,9 @@ func Example() {
 	}
 	fmt.Println("instances that 20 calls came to:", len(instances))
 	// Output: instances that 20 calls came to: 1
+}
+
+// instance answers with its name.
+func instance(name string) *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) }))
 }

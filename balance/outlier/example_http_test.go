@@ -22,13 +22,10 @@ func Example() {
 		Destination: enmesh.Destination{Service: "reviews"},
 		Gates:       func(e *balance.Endpoint) []enmesh.Gate { return []enmesh.Gate{detector.Gate(e)} },
 	})
-	var endpoints []discovery.Endpoint
-	for _, status := range []int{http.StatusOK, http.StatusServiceUnavailable} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
-		defer server.Close()
-		endpoints = append(endpoints, discovery.Endpoint{Addrs: []string{server.Listener.Addr().String()}})
-	}
-	cluster.Apply(endpoints)
+	good, bad := answering(http.StatusOK), answering(http.StatusServiceUnavailable)
+	defer good.Close()
+	defer bad.Close()
+	cluster.Apply([]discovery.Endpoint{{Addrs: []string{good.Listener.Addr().String()}}, {Addrs: []string{bad.Listener.Addr().String()}}})
 
 	transport := meshhttp.NewTransport(nil, enmesh.Fixed(false), only{cluster})
 	defer transport.Close()
@@ -58,3 +55,8 @@ func Example() {
 type only struct{ cluster *balance.Cluster }
 
 func (o only) Cluster(enmesh.Destination, enmesh.Protocol) *balance.Cluster { return o.cluster }
+
+// answering is an instance that answers everything with a status.
+func answering(status int) *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+}
