@@ -54,6 +54,9 @@
 // connects to. [SlowStart] goes around any that does not hash, and gives new endpoints
 // their share step by step.
 //
+// What each does under load, and with a slow or a new endpoint, package enmeshtest/sim
+// shows in virtual time. The guide docs/balancing.md has all of it from the side of policy.
+//
 // Endpoints that are ejected (package balance/outlier) or found unhealthy (package
 // balance/health) are picked only where nothing better is left.
 //
