@@ -35,6 +35,7 @@ type host struct {
 
 	until  atomic.Int64 // an Instant: when the ejection ends
 	closes atomic.Int64 // an Instant: when a drain ends
+	rests  atomic.Int64 // an Instant: until, where it is Rest's; see Explain
 	since  atomic.Int64 // an Instant: when it came cold; 0: it was there from the start
 	info   atomic.Pointer[discovery.Endpoint]
 	met    atomic.Bool  // a view of it has been connected
@@ -48,7 +49,7 @@ type host struct {
 
 	gen uint64 // guarded by cluster.mu: last merge that saw it
 	at  int    // guarded by cluster.mu: where in the registry's list it was
-	_   [48]byte
+	_   [40]byte
 }
 
 // The bits of host.barred.

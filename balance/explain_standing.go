@@ -61,13 +61,18 @@ const healthy = "healthy"
 
 // ejected is for how long, and why as far as anybody knows.
 func (x *account) ejected(h *host) string {
-	text := "ejected for " + left(h.until.Load(), x.now)
-	if x.ejection != nil {
-		if why := x.ejection(&h.self); why != "" {
-			return text + ": " + why
-		}
+	until := h.until.Load()
+	text, why := "ejected for "+left(until, x.now), ""
+	switch {
+	case h.rests.Load() == until:
+		why = "it could not be connected to"
+	case x.ejection != nil:
+		why = x.ejection(&h.self)
 	}
-	return text
+	if why == "" {
+		return text
+	}
+	return text + ": " + why
 }
 
 // left is the time from now to an instant, in whole seconds, rounded up.

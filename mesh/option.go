@@ -40,6 +40,7 @@ type config struct {
 	inbound      []enmesh.Middleware
 	mirror       route.MirrorConfig
 	outboundMode OutboundMode
+	decisions    int
 }
 
 // WithWorkload says who this process is. Without it: nobody, in the namespace
