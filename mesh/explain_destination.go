@@ -154,7 +154,11 @@ func (x *inquiry) candidates(ctx context.Context, c *enmesh.Call, out *Explained
 // refused tells what becomes of calls to a cluster without endpoints.
 func (x *inquiry) refused(c *enmesh.Call, e *enmesh.Error, out *ExplainedDestination) {
 	out.Result = refusedBy(e)
-	x.note("no endpoints known of " + c.Service)
+	note := "no endpoints known of " + c.Service
+	if x.mesh.cfg.resolver == nil {
+		note += ": the mesh was opened without a registry"
+	}
+	x.note(note)
 	switch {
 	case e != balance.ErrNoCluster || x.host != nil:
 	case x.mesh.cfg.outboundMode == AllowAny:
