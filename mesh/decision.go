@@ -31,9 +31,9 @@ type Decision struct {
 	Attempts []Attempt `json:"attempts,omitempty"`
 	Tries    int       `json:"tries"`
 
-	Outcome  string        `json:"outcome"` // "success", "failure" or "neutral"
-	Code     string        `json:"code"`    // gRPC's name, "OK"
-	Status   int           `json:"status,omitempty"`
+	Outcome  string        `json:"outcome"`          // "success", "failure" or "neutral"
+	Code     string        `json:"code"`             // gRPC's name, "OK"
+	Status   int           `json:"status,omitempty"` // of HTTP; 0: the caller went away first
 	Flag     string        `json:"flag,omitempty"`   // Envoy's, "UH"
 	Policy   string        `json:"policy,omitempty"` // the package that refused it; "": none did
 	Duration time.Duration `json:"-"`                // to its true end
@@ -76,7 +76,7 @@ func decisionOf(r enmesh.Result, service, origin string, tries []Attempt) Decisi
 	d := Decision{
 		At: c.Start.Time(), Service: service, Destination: c.Destination.String(), Protocol: c.Protocol.String(),
 		Method: cut(c.Method), Authority: cut(c.Authority), Path: cut(c.Path), Origin: origin, Tries: c.Attempt,
-		Outcome: outcomeText(r.Outcome), Code: enmesh.CodeOf(r.Err).String(), Status: telemetry.Status(r),
+		Outcome: outcomeText(r.Outcome), Code: enmesh.CodeOf(r.Err).String(), Status: statusOf(r),
 		Flag: string(telemetry.FlagOf(r.Err)), Duration: r.Ended.Sub(c.Start), Attempts: tries,
 	}
 	if c.Route != nil {
@@ -98,7 +98,7 @@ func decisionOf(r enmesh.Result, service, origin string, tries []Attempt) Decisi
 func attemptOf(r enmesh.Result) Attempt {
 	c := r.Call
 	a := Attempt{
-		Number: c.Attempt, Version: telemetry.VersionOf(c.Endpoint), Code: enmesh.CodeOf(r.Err).String(), Status: telemetry.Status(r),
+		Number: c.Attempt, Version: telemetry.VersionOf(c.Endpoint), Code: enmesh.CodeOf(r.Err).String(), Status: statusOf(r),
 		Flag: string(telemetry.FlagOf(r.Err)),
 	}
 	if e, ok := c.Endpoint.(*balance.Endpoint); ok {
@@ -108,6 +108,14 @@ func attemptOf(r enmesh.Result) Attempt {
 		a.Duration = r.Ended.Sub(at)
 	}
 	return a
+}
+
+// statusOf is the HTTP status; gRPC has codes.
+func statusOf(r enmesh.Result) int {
+	if r.Call.Protocol == enmesh.GRPC {
+		return 0
+	}
+	return telemetry.Status(r)
 }
 
 func outcomeText(o enmesh.Outcome) string {

@@ -41,7 +41,11 @@ func (b *builder) addService(d *document, vs *networking.VirtualService) {
 func (b *builder) addRules(svc *Service, d *document, rules []*networking.HTTPRoute) {
 	taker := ""
 	for i, r := range rules {
-		for _, p := range b.expand(svc, cursor{d, "spec.http"}.item(i), r, i) {
+		for _, p := range b.expand(cursor{d, "spec.http"}.item(i), r, i) {
+			if p.left != nil {
+				svc.leave(p.left.Name, p.left.Origin, p.left.Why)
+				continue
+			}
 			if taker != "" {
 				p.at.note(Warned, "no call reaches this rule: "+taker+"; put it last")
 			}

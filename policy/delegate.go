@@ -56,6 +56,7 @@ type part struct {
 	name    string    // of a rule that has none
 	above   cursor    // the rule that delegates to it; the zero cursor: none does
 	matches []parents // of each match, where above is set
+	left    *Left     // instead of all that: a rule that is left out; nil: none
 }
 
 // origin is where a rule stands, and the rule that delegates to it, or "".
@@ -82,9 +83,9 @@ func (p part) matchOrigin(i int) string {
 	return p.at.field("match").item(from.own).origin() + ", " + p.above.field("match").item(from.above).origin()
 }
 
-// expand is the i-th rule of a document, or in its place those that it delegates to.
-// What is left out instead is told to svc.
-func (b *builder) expand(svc *Service, c cursor, r *networking.HTTPRoute, i int) []part {
+// expand is the i-th rule of a document, or in its place those that it delegates to, those
+// included that are left out.
+func (b *builder) expand(c cursor, r *networking.HTTPRoute, i int) []part {
 	name := c.doc.name + "-" + strconv.Itoa(i)
 	to := r.GetDelegate()
 	if to == nil {
@@ -96,14 +97,12 @@ func (b *builder) expand(svc *Service, c cursor, r *networking.HTTPRoute, i int)
 	if p == nil {
 		why := "VirtualService " + strconv.Quote(whom.name) + " without hosts in namespace " + whom.namespace + " is not loaded"
 		at.note(Warned, why+": the rule is left out, as in Istio, and its calls go on to the next")
-		svc.leave(cmp.Or(r.GetName(), name), c.origin(), why)
-		return nil
+		return []part{{left: &Left{Name: cmp.Or(r.GetName(), name), Origin: c.origin(), Why: why}}}
 	}
 	if !exported(p.spec.GetExportTo(), p.doc.namespace, c.doc.namespace) {
 		why := p.doc.title() + " is not exported to namespace " + c.doc.namespace
 		at.note(Warned, why+": the rule is left out, and its calls go on to the next")
-		svc.leave(cmp.Or(r.GetName(), name), c.origin(), why)
-		return nil
+		return []part{{left: &Left{Name: cmp.Or(r.GetName(), name), Origin: c.origin(), Why: why}}}
 	}
 	p.used = true
 	root := b.settled(c.doc, r)
@@ -115,10 +114,10 @@ func (b *builder) expand(svc *Service, c cursor, r *networking.HTTPRoute, i int)
 		if conflict >= 0 {
 			why := "no match of the rule that delegates here (" + c.origin() + ") holds all that this one does"
 			leaf.field("match").item(conflict).note(Warned, why+": the rule is left out there, as in Istio")
-			svc.leave(leafName, leaf.origin(), why)
+			out = append(out, part{left: &Left{Name: leafName, Origin: leaf.origin(), Why: why}})
 			continue
 		}
-		out = append(out, part{leaf, merged, leafName, c, from})
+		out = append(out, part{at: leaf, rule: merged, name: leafName, above: c, matches: from})
 	}
 	return out
 }
