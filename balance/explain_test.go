@@ -226,3 +226,44 @@ func TestExplain_slowStart(t *testing.T) {
 		t.Errorf("%d are new, want 1", fresh)
 	}
 }
+
+// Each algorithm says what it goes by.
+func TestExplain_scores(t *testing.T) {
+	for name, tt := range map[string]struct {
+		a           balance.Algorithm
+		weight      uint32 // of the second of two
+		first, last string
+	}{
+		"least request of 3":                        {balance.LeastRequest(3), 1, "in flight 1", "in flight 0"},
+		"least request of 2":                        {balance.LeastRequest(2), 3, "in flight 1, 2 for its weight", "in flight 0, 0 for its weight"},
+		"peak EWMA, the cheaper of 2":               {balance.PowerOfTwo(), 1, "latency 20ms × (in flight 1 + 1)", "latency not known × (in flight 0 + 1)"},
+		"round robin":                               {balance.RoundRobin(), 1, "1 turn in 2", "1 turn in 2"},
+		"weighted round robin":                      {balance.WeightedRoundRobin(), 3, "1 turns in 4", "3 turns in 4"},
+		"random":                                    {balance.Random(), 3, "weight 1", "weight 3"},
+		"Maglev with loads up to 125 % of the mean": {balance.Maglev(balance.MaglevConfig{TableSize: 2, BalanceFactor: 125}), 1, "owns 50 % of the keys", "owns 50 % of the keys"},
+		"custom":                                    {func(eps []*balance.Endpoint) balance.Picker { return only{eps[0]} }, 1, "", ""},
+	} {
+		c := balance.NewCluster(balance.ClusterConfig{Algorithm: tt.a})
+		c.Apply(told(2, func(i int) uint32 { return []uint32{1, tt.weight}[i] }))
+		eps := c.Set().Endpoints
+		serve(t, eps[0], enmesh.Now(), 20*time.Millisecond, nil)
+		var a balance.Admission
+		if err := eps[0].Admit(t.Context(), nil, enmesh.Now(), &a); err != nil {
+			t.Fatal(err)
+		}
+		x := c.Explain(nil, nil)
+		a.Release(enmesh.Result{Ended: enmesh.Now()})
+		by := map[*balance.Endpoint]balance.Candidate{}
+		for _, one := range x.Candidates {
+			by[one.Endpoint] = one
+		}
+		if first, last := by[eps[0]].Score, by[eps[1]].Score; x.Picker != name || first != tt.first || last != tt.last {
+			t.Errorf("%s: got %q %q, %q", name, x.Picker, first, last)
+		}
+	}
+}
+
+// only picks one endpoint: an algorithm of a program's own.
+type only struct{ *balance.Endpoint }
+
+func (o only) Pick(*enmesh.Call) (*balance.Endpoint, error) { return o.Endpoint, nil }

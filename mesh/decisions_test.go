@@ -14,6 +14,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/enmeshtest"
 	"github.com/enmesh-go/enmesh/mesh"
 )
 
@@ -133,5 +134,44 @@ func TestDecisions_bounds(t *testing.T) {
 	}
 	if all := m.Decisions(""); len(all) > 256 || len(all) < 50 {
 		t.Errorf("%d decisions of 300 services, want as many as may be recorded, and no more than 256", len(all))
+	}
+}
+
+// BenchmarkDecisions is a whole call through a chain, to a far side that answers at once,
+// with decisions and without.
+func BenchmarkDecisions(b *testing.B) {
+	for name, n := range map[string]int{"on": 0, "off": -1} {
+		b.Run(name, func(b *testing.B) {
+			m, err := mesh.Open(b.Context(), mesh.WithDecisions(n))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = m.Close() }()
+			b.ReportAllocs()
+			for b.Loop() {
+				w := enmeshtest.NewWire()
+				c := w.Call()
+				c.Service, c.Authority, c.Path, c.Method, c.Protocol = "reviews", "reviews", "/a/b", "GET", enmesh.GRPC
+				if err := w.Do(b.Context(), m.Outbound()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// What is not recorded allocates nothing in a whole call.
+func TestDecisions_allocations(t *testing.T) {
+	if raced {
+		t.Skip("the race detector allocates")
+	}
+	on, off := opened(t), opened(t, mesh.WithDecisions(-1))
+	for _, m := range []*mesh.Mesh{on, off} {
+		for range 100 { // more than are recorded at once
+			spent(t, m, "reviews")
+		}
+	}
+	if a, b := spent(t, on, "reviews"), spent(t, off, "reviews"); a > b {
+		t.Errorf("a call allocates %v times with decisions, %v without", a, b)
 	}
 }

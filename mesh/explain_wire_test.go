@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -337,3 +338,26 @@ func (h lowered) Add(key, value string) {
 	h[strings.ToLower(key)] = append(h[strings.ToLower(key)], value)
 }
 func (h lowered) Del(key string) { delete(h, strings.ToLower(key)) }
+
+// An endpoint that has just come is told to be new, and what its share is for now.
+func TestExplain_slowStart(t *testing.T) {
+	registry := discovery.NewMemory()
+	registry.Set("reviews", at("10.0.0.1:80", "v1", "a"), at("10.0.0.2:80", "v1", "a"))
+	m := asked(t, map[string]string{"p.yaml": strings.Replace(hashing, "consistentHash: {httpHeaderName: end-user}", "simple: RANDOM, warmup: {duration: 3600s, minimumPercent: 20}", 1)},
+		nil, mesh.WithResolver(registry))
+	q := mesh.Query{Host: "reviews"}
+	explain(t, m, q)
+	registry.Set("reviews", at("10.0.0.1:80", "v1", "a"), at("10.0.0.2:80", "v1", "a"), at("10.0.0.3:80", "v1", "a"))
+	until(t, "the third is there", func() bool {
+		d := explain(t, m, q).Destinations[0]
+		if len(d.Candidates) < 3 {
+			return false
+		}
+		last := d.Candidates[2]
+		if last.Addr != "10.0.0.3:80" || last.Why != "slow start: at most 20 % of its share" || math.Abs(last.Effective-0.2) > 0.001 ||
+			math.Abs(last.Share-0.2/2.2) > 0.001 || d.Algorithm != "random, slow start 1h0m0s" {
+			t.Errorf("%s: %+v", d.Algorithm, last)
+		}
+		return true
+	})
+}
