@@ -97,7 +97,7 @@ func (c *Cluster) Explain(call *enmesh.Call, ejection func(*Endpoint) string) Ex
 		x.chosen[0].Share = 1
 	}
 	out.Picker = strings.Join(x.names, ", ")
-	out.Candidates = append(all, c.leftOut(s)...)
+	out.Candidates = slices.Concat(all, c.leftOut(s))
 	slices.SortStableFunc(out.Candidates, compareCandidates)
 	return out
 }

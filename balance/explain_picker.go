@@ -153,9 +153,11 @@ func (p *weighted) explain(x *account) {
 func missesTurns(eps []*Endpoint, turns int, of func(i int) int) bool {
 	run := 0
 	for i := range min(turns, 1) * (turns + redraws) {
+		run++
 		if eps[of(i%turns)].Ready() {
 			run = 0
-		} else if run++; run >= redraws {
+		}
+		if run >= redraws {
 			return true
 		}
 	}

@@ -70,10 +70,9 @@ func (x *inquiry) find() {
 		return
 	}
 	x.taken = x.host.first(c)
-	if any := x.host.rules[0].from; any != nil {
-		x.snapshot = any.snapshot
-		x.describe(any.service, c)
-	}
+	from := x.host.rules[0].from
+	x.snapshot = from.snapshot
+	x.describe(from.service, c)
 }
 
 // describe tells of the rules.
