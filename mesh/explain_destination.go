@@ -154,11 +154,7 @@ func (x *inquiry) candidates(ctx context.Context, c *enmesh.Call, out *Explained
 // refused tells what becomes of calls to a cluster without endpoints.
 func (x *inquiry) refused(c *enmesh.Call, e *enmesh.Error, out *ExplainedDestination) {
 	out.Result = refusedBy(e)
-	note := "no endpoints known of " + c.Service
-	if x.mesh.cfg.resolver == nil {
-		note += ": the mesh was opened without a registry"
-	}
-	x.note(note)
+	x.missing(c, out)
 	switch {
 	case e != balance.ErrNoCluster || x.host != nil:
 	case x.mesh.cfg.outboundMode == AllowAny:
@@ -166,6 +162,18 @@ func (x *inquiry) refused(c *enmesh.Call, e *enmesh.Error, out *ExplainedDestina
 			x.mesh.source.registryName(c.Service), portOf(c))}
 	default:
 		out.Result = refusedBy(errUnknownHost)
+	}
+}
+
+// missing says that there are no endpoints; where the registry names some, each says why it
+// is not one.
+func (x *inquiry) missing(c *enmesh.Call, out *ExplainedDestination) {
+	switch {
+	case len(out.Candidates) > 0 || out.Omitted > 0:
+	case x.mesh.cfg.resolver == nil:
+		x.note("no endpoints known of " + c.Service + ": the mesh was opened without a registry")
+	default:
+		x.note("no endpoints known of " + c.Service)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -360,4 +361,73 @@ func TestExplain_slowStart(t *testing.T) {
 		}
 		return true
 	})
+}
+
+// Explaining holds up nothing, and nothing it reads is written meanwhile: policy, endpoints
+// and calls change as it is asked.
+func TestExplain_underChange(t *testing.T) {
+	town := newTown(t, winding)
+	serve := func(version string) discovery.Endpoint { return town.serve("reviews", version, nil) }
+	v1, v2 := serve("v1"), serve("v2")
+	town.registry.Set("reviews", v1, v2)
+	m := town.open("productpage", "v1")
+	c := newCaller(t, m)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	var wait sync.WaitGroup
+	asked := 0
+	wait.Go(func() {
+		for ; ctx.Err() == nil; asked++ {
+			x, err := m.Explain(t.Context(), mesh.Query{Host: "reviews", Path: "/a.B/Get", Header: http.Header{"End-User": {"ann"}}})
+			if err != nil || x.Route != "keyed" && x.Route != "reviews-1" {
+				t.Errorf("got %v\n%s", err, x)
+			}
+			_ = m.Decisions("")
+		}
+	})
+	wait.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			town.registry.Set("reviews", []discovery.Endpoint{v1, v2}[:1+i%2]...)
+			if set := m.Cluster(enmesh.Destination{Service: "reviews", Subset: "v1"}, enmesh.HTTP).Set(); set != nil {
+				for _, e := range set.Endpoints {
+					e.Rest(enmesh.Now().Add(time.Millisecond))
+				}
+			}
+			town.write("policy.yaml", []string{winding, split(50, 50) + "\n---\n" + subsets}[i%2])
+			select {
+			case <-time.After(10 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	})
+	for ctx.Err() == nil {
+		c.call(t, mesh.Query{Host: "reviews", Method: "GET", Path: "/a.B/Get"})
+	}
+	wait.Wait()
+	if asked < 10 {
+		t.Errorf("asked %d times only", asked)
+	}
+}
+
+// BenchmarkExplain is what asking costs, by the number of endpoints.
+func BenchmarkExplain(b *testing.B) {
+	for _, n := range []int{10, 1000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var many []discovery.Endpoint
+			for i := range n {
+				many = append(many, discovery.Endpoint{Addrs: []string{fmt.Sprintf("10.%d.%d.1:80", i/256, i%256)}})
+			}
+			m, err := mesh.Open(b.Context(), mesh.WithResolver(discovery.NewStatic(map[string][]discovery.Endpoint{"reviews": many})))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = m.Close() }()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := m.Explain(b.Context(), mesh.Query{Host: "reviews"}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
