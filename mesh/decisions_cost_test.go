@@ -25,7 +25,7 @@ func TestRecorder_allocations(t *testing.T) {
 	for name, err := range map[string]error{"good": nil, "bad": errBusy} {
 		o := newDecisions(enmesh.Naming{}, 0).recorder("reviews", "p.yaml:1", nil)
 		r := ended(enmesh.Now(), err)
-		record := func() { o.attempt(r); o.call(r) }
+		record := func() { o.attempts().Observe(r); o.calls().Observe(r) }
 		for range 1000 {
 			record()
 		}
@@ -50,20 +50,20 @@ func TestRecorder_rates(t *testing.T) {
 			return len(s.good.all) + len(s.bad.all)
 		}
 		for range 1000 { // at once
-			o.call(ended(at, tt.err))
+			o.calls().Observe(ended(at, tt.err))
 		}
 		if got := seen(); got != tt.burst {
 			t.Errorf("%v: %d of 1000 at once, want %d", tt.err, got, tt.burst)
 		}
 		for i := range 1000 { // in the rest of the second
-			o.call(ended(at.Add(time.Duration(i)*time.Millisecond), tt.err))
+			o.calls().Observe(ended(at.Add(time.Duration(i)*time.Millisecond), tt.err))
 		}
 		if got := seen(); got > tt.most || got < tt.most*9/10 {
 			t.Errorf("%v: %d in the first second, want %d", tt.err, got, tt.most)
 		}
 		before := seen()
 		for i := range 5000 {
-			o.call(ended(at.Add(10*time.Second+time.Duration(i)*200*time.Microsecond), tt.err))
+			o.calls().Observe(ended(at.Add(10*time.Second+time.Duration(i)*200*time.Microsecond), tt.err))
 		}
 		if got := seen() - before; got > tt.most || got < tt.most*9/10 {
 			t.Errorf("%v: %d in a later second, want %d", tt.err, got, tt.most)
@@ -77,8 +77,8 @@ func TestDecisions_memoryIsBounded(t *testing.T) {
 	at := enmesh.Now()
 	for i := range 2 * maxRings {
 		o := d.recorder(fmt.Sprint("s", i), "", nil)
-		o.attempt(ended(at, errBusy))
-		o.call(ended(at, errBusy)) // another call
+		o.attempts().Observe(ended(at, errBusy))
+		o.calls().Observe(ended(at, errBusy)) // another call
 	}
 	if n := len(d.trails.of); n > len(d.trails.slots) || int(d.trails.open.Load()) != n {
 		t.Errorf("%d trails are kept, and %d counted", n, d.trails.open.Load())
@@ -107,8 +107,8 @@ func BenchmarkRecorder(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					o.attempt(r)
-					o.call(r)
+					o.attempts().Observe(r)
+					o.calls().Observe(r)
 				}
 			})
 		})

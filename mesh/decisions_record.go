@@ -53,7 +53,7 @@ func (o *recorder) calls() telemetry.Observer {
 	if o == nil {
 		return nil
 	}
-	return telemetry.ObserverFunc(o.call)
+	return (*callRecorder)(o)
 }
 
 // attempts observes attempts; nil where nothing is remembered.
@@ -61,10 +61,18 @@ func (o *recorder) attempts() telemetry.Observer {
 	if o == nil {
 		return nil
 	}
-	return telemetry.ObserverFunc(o.attempt)
+	return (*attemptRecorder)(o)
 }
 
-func (o *recorder) call(r enmesh.Result) {
+// callRecorder and attemptRecorder are a recorder as a telemetry.Observer: a function as one
+// would cost every call one more jump.
+type (
+	callRecorder    recorder
+	attemptRecorder recorder
+)
+
+// Observe records a call.
+func (o *callRecorder) Observe(r enmesh.Result) {
 	c := r.Call
 	bad := r.Err != nil && notable(r.Err)
 	var wanted bool
@@ -87,8 +95,8 @@ func (o *recorder) call(r enmesh.Result) {
 	o.all.add(record{decisionOf(r, service, o.origin, tries), o.hosts}, bad)
 }
 
-// attempt notes attempts that failed: one that did not is the call's last, and known then.
-func (o *recorder) attempt(r enmesh.Result) {
+// Observe notes an attempt that failed: one that did not is the call's last, and known then.
+func (o *attemptRecorder) Observe(r enmesh.Result) {
 	if r.Err != nil && o.ring.tries.take(r.Ended, tryEvery, tryBurst) {
 		o.all.trails.add(r.Call, attemptOf(r))
 	}
