@@ -4,8 +4,11 @@
 package policy
 
 import (
+	"cmp"
+
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance/route"
 )
 
@@ -37,7 +40,7 @@ func (b *builder) matches(c cursor, blocks []*networking.HTTPMatchRequest) found
 		at := c.item(i)
 		if field, why := b.notHere(at, m); why != "" {
 			field.note(Enforced, why+": this match holds for no call of this process")
-			f.left = append(f.left, leftOut{i, m.GetName(), field.name() + ": " + why})
+			f.left = append(f.left, leftOut{i, m.GetName(), cmp.Or(b.source(m), field.name()+": "+why)})
 			continue
 		}
 		compiled := matchOf(at, m)
@@ -67,6 +70,20 @@ func (b *builder) notHere(c cursor, m *networking.HTTPMatchRequest) (at cursor, 
 		return c.field("sourceNamespace"), "for processes in another namespace"
 	}
 	return cursor{}, ""
+}
+
+// source is the condition on the calling process that does not hold for this one: what a
+// server would say of it as a caller; "": there is none.
+func (b *builder) source(m *networking.HTTPMatchRequest) string {
+	match, err := route.Compile(route.Match{SourceLabels: m.GetSourceLabels(), SourceNamespace: m.GetSourceNamespace()})
+	if err != nil {
+		return ""
+	}
+	self := &enmesh.Peer{Labels: b.Labels, Identity: "spiffe://self/ns/" + b.Namespace + "/sa/self"}
+	if why := match.Why(&enmesh.Call{Side: enmesh.Server, Source: self}); why != nil {
+		return why.String()
+	}
+	return ""
 }
 
 // matchOf compiles one match. The conditions on the calling process are left out:

@@ -86,7 +86,7 @@ func TestService_origins(t *testing.T) {
 		`1 reviews-2-0 p.yaml:6 "r.yaml:18": p.yaml:7, r.yaml:19 | p.yaml:7, r.yaml:20 | p.yaml:8, r.yaml:20`,
 		`2 reviews-2-2 p.yaml:12 "r.yaml:18": r.yaml:19 | r.yaml:20`,
 		`3 reviews-4-0 p.yaml:19 "r.yaml:24": r.yaml:24`,
-		`before 0: other r.yaml:9 sourceLabels: for processes with other labels`,
+		`before 0: other r.yaml:9 sourceLabels[app]: want other, have none`,
 		`before 2: reviews-2-1 p.yaml:10 no match of the rule that delegates here (r.yaml:18) holds all that this one does`,
 		`before 3: reviews-3 r.yaml:22 VirtualService "missing" without hosts in namespace default is not loaded`,
 	}
