@@ -52,6 +52,19 @@
 //
 // [Mesh.Health] says at each step how things stand.
 //
+// # Why a call goes where it goes
+//
+// [Mesh.Explain] says what would become of a call, without sending it: by which rule of
+// which file it goes and why not by those before, and of each endpoint whether it may be
+// picked now, and why not. [Mesh.Decisions] are the last calls that were made.
+// [Mesh.Explainer] answers both over HTTP, and [WithStatus] serves it.
+//
+//	x, err := m.Explain(ctx, mesh.Query{Host: "reviews", Path: "/1", Header: http.Header{"End-User": {"jason"}}})
+//	if err != nil {
+//		return err
+//	}
+//	fmt.Print(x)
+//
 // # What a reload keeps
 //
 // Policy is compiled, checked and swapped as one snapshot; calls in flight finish in

@@ -41,6 +41,7 @@ type config struct {
 	mirror       route.MirrorConfig
 	outboundMode OutboundMode
 	services     []namedService
+	decisions    int
 }
 
 // WithWorkload says who this process is. Without it: nobody, in the namespace
