@@ -24,7 +24,7 @@ type urn struct {
 }
 
 func newUrn(eps []*Endpoint, random source) urn {
-	u := urn{eps: open(eps), random: sourceOf(eps, random)}
+	u := urn{eps: connected(eps), random: sourceOf(eps, random)}
 	if !evenWeights(u.eps) {
 		u.table, u.share = weigh(u.eps)
 	}
@@ -44,19 +44,37 @@ func sourceOf(eps []*Endpoint, given source) source {
 
 // open leaves out endpoints that take no new calls. A change of that publishes a new
 // set.
-func open(eps []*Endpoint) []*Endpoint {
-	closed := 0
+func open(eps []*Endpoint) []*Endpoint { return sift(eps, (*Endpoint).isOpen) }
+
+// connected leaves out besides the views that have no connection, for pickers to which
+// one endpoint is as good as another. Whoever owns the views builds a new picker when
+// that changes.
+func connected(eps []*Endpoint) []*Endpoint {
+	return sift(eps, func(e *Endpoint) bool { return e.isOpen() && !e.isApart() })
+}
+
+func (e *Endpoint) isOpen() bool { return e.host.barred.Load()&^passing == 0 }
+
+// isApart reports whether e is a view without a connection.
+func (e *Endpoint) isApart() bool {
+	v := e.itself()
+	return v != &v.host.self && !v.ready.Load()
+}
+
+// sift is the endpoints that stay: the list itself, if all do.
+func sift(eps []*Endpoint, stays func(*Endpoint) bool) []*Endpoint {
+	out := 0
 	for _, e := range eps {
-		if e.host.barred.Load()&^passing != 0 {
-			closed++
+		if !stays(e) {
+			out++
 		}
 	}
-	if closed == 0 {
+	if out == 0 {
 		return eps
 	}
-	kept := make([]*Endpoint, 0, len(eps)-closed)
+	kept := make([]*Endpoint, 0, len(eps)-out)
 	for _, e := range eps {
-		if e.host.barred.Load()&^passing == 0 {
+		if stays(e) {
 			kept = append(kept, e)
 		}
 	}

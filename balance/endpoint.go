@@ -17,6 +17,7 @@ import (
 type Endpoint struct {
 	host       *host
 	ready      atomic.Bool
+	awaited    atomic.Bool // see Await
 	pace       pace
 	attachment any
 	origin     *Endpoint // in panic: what this stands for, whatever its health; nil otherwise
@@ -171,7 +172,11 @@ func (e *Endpoint) readyAt(clock *reading) bool {
 // endpoints of a Cluster start ready, their views do not.
 func (e *Endpoint) SetReady(ready bool) {
 	e.ready.Store(ready)
-	if ready && !e.host.met.Load() {
+	if !ready {
+		return
+	}
+	e.awaited.Store(false)
+	if !e.host.met.Load() {
 		e.host.met.Store(true)
 	}
 }

@@ -26,6 +26,7 @@ type slot struct {
 	tier   int
 	part   int     // of the tier; below 0: all of it
 	weight float64 // of the tier's load
+	wait   bool    // while nothing there is ready: something is awaited
 }
 
 // draw gives slots by their share.
@@ -84,19 +85,20 @@ func (l *levels) sum(now enmesh.Instant) *shares {
 // fill adds the slots of a tier.
 func (s *shares) fill(l *levels, i int, parts []tally) {
 	t := &l.tiers[i]
+	wait := s.sums[i].awaited > 0
 	if s.panics[i] {
-		s.slots = append(s.slots, slot{l.panicPicker(t), i, -1, 1})
+		s.slots = append(s.slots, slot{l.panicPicker(t), i, -1, 1, wait})
 		return
 	}
 	var weights []float64
 	if t.picker == nil {
 		weights = t.weights(parts)
 	} else if weights = s.zoneWeights(l, t, s.sums[i], parts); weights == nil {
-		s.slots = append(s.slots, slot{t.picker, i, -1, 1})
+		s.slots = append(s.slots, slot{t.picker, i, -1, 1, wait})
 		return
 	}
 	for j, w := range weights {
-		s.slots = append(s.slots, slot{t.parts[j].picker, i, j, w})
+		s.slots = append(s.slots, slot{t.parts[j].picker, i, j, w, parts[j].awaited > 0})
 	}
 }
 

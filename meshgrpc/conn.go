@@ -35,6 +35,13 @@ func newConn(rs *readySet, e *balance.Endpoint) *conn {
 	return c
 }
 
+// part has no pick come here any more; set.mu is held.
+func (c *conn) part() {
+	c.gone = true
+	c.view.SetReady(false)
+	c.view.Await(false)
+}
+
 // open begins to connect.
 func (c *conn) open() {
 	l := &line{conn: c}
