@@ -3,21 +3,45 @@
 
 package balance
 
-import "github.com/enmesh-go/enmesh"
+import (
+	"sync/atomic"
+
+	"github.com/enmesh-go/enmesh"
+)
 
 // Await is for the adapter that owns the connections of this view: it is being connected
 // to for the first time, and calls that are meant for it and no other are to wait. A
 // picker that would choose it, were it ready, then fails with [ErrAwaited]: [RingHash] and
 // [Maglev] for a call with a Key, as gRPC's ring_hash does (gRFC A42, A76), and [Locality]
 // where nothing in the tier is connected yet. To all other pickers it is one that is not
-// ready. Await(false) and SetReady(true) end it; whoever began it must end it, and build a
-// new picker then, since calls wait for that.
-func (e *Endpoint) Await(wait bool) { e.awaited.Store(wait) }
-
-// Awaited reports whether calls are to wait for the view.
-func (e *Endpoint) Awaited() bool { return e.awaited.Load() }
+// ready. SetReady ends it, true or false; a new picker must be built then, since calls wait
+// for that.
+func (e *Endpoint) Await() { e.ready.word.Store(awaited) }
 
 // worthWaiting reports whether e, which is not usable, would be if it were connected.
 func (e *Endpoint) worthWaiting(c *enmesh.Call, retried bool) bool {
-	return e.awaited.Load() && e.Healthy(enmesh.Now()) && !(retried && (e.unconfirmed() || c.Tried(e)))
+	return e.ready.isAwaited() && e.Healthy(enmesh.Now()) && !(retried && (e.unconfirmed() || c.Tried(e)))
 }
+
+// readiness is whether connections are ready.
+type readiness struct{ word atomic.Uint32 }
+
+const (
+	away    uint32 = iota // they are not
+	there                 // they are
+	awaited               // they will be, it is hoped: calls wait for that
+)
+
+// Load reports whether they are ready.
+func (r *readiness) Load() bool { return r.word.Load() == there }
+
+// Store says so.
+func (r *readiness) Store(ready bool) {
+	if ready {
+		r.word.Store(there)
+		return
+	}
+	r.word.Store(away)
+}
+
+func (r *readiness) isAwaited() bool { return r.word.Load() == awaited }

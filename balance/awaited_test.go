@@ -46,8 +46,7 @@ func TestAwait_keysWaitForTheirOwner(t *testing.T) {
 		}
 		tried := callThatTried(owner)
 		tried.Key = call.Key
-		owner.SetReady(false)
-		owner.Await(true)
+		owner.Await()
 		if _, err := p.Pick(call); !errors.Is(err, balance.ErrAwaited) {
 			t.Errorf("%s: its owner is awaited: %v, want %v", name, err, balance.ErrAwaited)
 		}
@@ -62,7 +61,7 @@ func TestAwait_keysWaitForTheirOwner(t *testing.T) {
 		second := mustPick(t, p, call)
 		want := mustPick(t, c.Picker(), call)
 		e.Eject(enmesh.Now())
-		owner.Await(false)
+		owner.SetReady(false)
 		if got := mustPick(t, p, call); got != second || !got.Same(want) {
 			t.Errorf("%s: its owner has failed: goes to %s, to %s when it was ejected, over HTTP to %s; want the same", name, got.Addr(), second.Addr(), want.Addr())
 		}
@@ -109,13 +108,12 @@ func TestAwait_nearestTier(t *testing.T) {
 			for _, v := range views {
 				if v.Info().Locality.Region == "r1" {
 					near = append(near, v)
-					v.SetReady(false)
-					v.Await(true)
+					v.Await()
 				}
 			}
 			want("all near are awaited", "none")
-			near[0].Await(false)
-			near[1].Await(false)
+			near[0].SetReady(false)
+			near[1].SetReady(false)
 			if got := regions()["none"]; got < 600 || got > 800 {
 				t.Errorf("%s: %d of 1000 calls wait for two of four, want about 700", name, got)
 			}
@@ -127,7 +125,6 @@ func TestAwait_nearestTier(t *testing.T) {
 			}
 			for _, v := range near {
 				v.SetReady(false)
-				v.Await(false)
 			}
 			want("all near have failed", "r2")
 		}

@@ -49,34 +49,29 @@ func open(eps []*Endpoint) []*Endpoint { return sift(eps, (*Endpoint).isOpen) }
 // connected leaves out besides the views that have no connection, for pickers to which
 // one endpoint is as good as another. Whoever owns the views builds a new picker when
 // that changes.
-func connected(eps []*Endpoint) []*Endpoint {
-	return sift(eps, func(e *Endpoint) bool { return e.isOpen() && !e.isApart() })
-}
+func connected(eps []*Endpoint) []*Endpoint { return sift(eps, (*Endpoint).isConnected) }
 
 func (e *Endpoint) isOpen() bool { return e.host.barred.Load()&^passing == 0 }
 
-// isApart reports whether e is a view without a connection.
-func (e *Endpoint) isApart() bool {
+// isConnected reports whether e is open, and no view without a connection.
+func (e *Endpoint) isConnected() bool {
 	v := e.itself()
-	return v != &v.host.self && !v.ready.Load()
+	return (v.ready.Load() || v == &v.host.self) && v.host.barred.Load()&^passing == 0
 }
 
 // sift is the endpoints that stay: the list itself, if all do.
 func sift(eps []*Endpoint, stays func(*Endpoint) bool) []*Endpoint {
-	out := 0
-	for _, e := range eps {
-		if !stays(e) {
-			out++
-		}
-	}
-	if out == 0 {
-		return eps
-	}
-	kept := make([]*Endpoint, 0, len(eps)-out)
-	for _, e := range eps {
-		if stays(e) {
+	var kept []*Endpoint
+	for i, e := range eps {
+		switch ok := stays(e); {
+		case !ok && kept == nil:
+			kept = append(make([]*Endpoint, 0, len(eps)), eps[:i]...)
+		case ok && kept != nil:
 			kept = append(kept, e)
 		}
+	}
+	if kept == nil {
+		return eps
 	}
 	return kept
 }

@@ -16,8 +16,7 @@ import (
 // outlives pickers and changes of the set. A [Cluster] makes endpoints.
 type Endpoint struct {
 	host       *host
-	ready      atomic.Bool
-	awaited    atomic.Bool // see Await
+	ready      readiness
 	pace       pace
 	attachment any
 	origin     *Endpoint // in panic: what this stands for, whatever its health; nil otherwise
@@ -172,11 +171,7 @@ func (e *Endpoint) readyAt(clock *reading) bool {
 // endpoints of a Cluster start ready, their views do not.
 func (e *Endpoint) SetReady(ready bool) {
 	e.ready.Store(ready)
-	if !ready {
-		return
-	}
-	e.awaited.Store(false)
-	if !e.host.met.Load() {
+	if ready && !e.host.met.Load() {
 		e.host.met.Store(true)
 	}
 }

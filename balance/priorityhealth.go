@@ -61,7 +61,7 @@ func (g *group) tally(now enmesh.Instant) tally {
 		if counts {
 			t.total++
 		}
-		if healthy && e.awaited.Load() {
+		if healthy && e.ready.isAwaited() {
 			t.healthy++
 			t.awaited++
 			if !e.host.met.Load() {

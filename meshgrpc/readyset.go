@@ -159,13 +159,13 @@ func (rs *readySet) move(c *conn, to connectivity.State, err error) bool {
 	c.state = to
 	rs.count(to, +1)
 	after := rs.stateLocked()
-	tell := from == connectivity.Ready || to == connectivity.Ready || c.view.Awaited() || before != after || rs.connecting == 0
+	tell := from == connectivity.Ready || to == connectivity.Ready || c.awaited || before != after || rs.connecting == 0
 	if tell {
 		rs.changes.Add(1)
 		rs.remade = true
 	}
+	c.awaited = false
 	c.view.SetReady(to == connectivity.Ready)
-	c.view.Await(false)
 	rs.mu.Unlock()
 	if tell {
 		rs.balancer.publisher.changed(rs, before != after)

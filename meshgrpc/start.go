@@ -42,7 +42,8 @@ func (rs *readySet) awaitLocked(fresh []*conn) {
 		return
 	}
 	for _, c := range fresh {
-		c.view.Await(true)
+		c.awaited = true
+		c.view.Await()
 	}
 }
 
@@ -60,8 +61,9 @@ func (rs *readySet) endStart() {
 	late := false
 	rs.mu.Lock()
 	for _, c := range rs.conns {
-		if c.view.Awaited() {
-			c.view.Await(false)
+		if c.awaited {
+			c.awaited = false
+			c.view.SetReady(false)
 			late = true
 		}
 	}
