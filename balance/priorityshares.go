@@ -38,8 +38,8 @@ type draw struct {
 // draw is the slot for a call.
 func (s *shares) draw(c *enmesh.Call, l *levels) int {
 	d := &s.draws[0]
-	if l.remoteAfter > 0 && c != nil && c.Attempt > l.remoteAfter {
-		d = &s.draws[min((c.Attempt-1)/l.remoteAfter, len(s.draws)-1)]
+	if c != nil && c.Attempt > 1 {
+		d = &s.draws[min(l.left(c), len(s.draws)-1)]
 	}
 	if d.only >= 0 {
 		return d.only
@@ -56,6 +56,18 @@ func (s *shares) draw(c *enmesh.Call, l *levels) int {
 		at++
 	}
 	return at
+}
+
+// left is how many of the loaded tiers the present attempt of a call leaves out.
+func (l *levels) left(c *enmesh.Call) int {
+	after := l.remoteAfter
+	if c.Route != nil && c.Route.RemoteAfter > 0 {
+		after = c.Route.RemoteAfter
+	}
+	if after == 0 {
+		return 0
+	}
+	return (c.Attempt - 1) / after
 }
 
 // sum makes the shares of the present health.
@@ -78,7 +90,7 @@ func (l *levels) sum(now enmesh.Instant) *shares {
 	for i := range l.tiers {
 		s.fill(l, i, parts[i])
 	}
-	s.share(l.remoteAfter > 0)
+	s.share()
 	return s
 }
 
@@ -141,7 +153,7 @@ func (s *shares) zoneWeights(l *levels, t *tier, sum tally, parts []tally) []flo
 }
 
 // share divides the load.
-func (s *shares) share(leave bool) {
+func (s *shares) share() {
 	health := make([]float64, len(s.sums))
 	for i := range s.sums {
 		health[i] = s.sums[i].health()
@@ -152,7 +164,7 @@ func (s *shares) share(leave bool) {
 	}
 	s.draws = append(s.draws, s.drawOf(loads))
 	for i := range health {
-		if !leave || health[i] == 0 {
+		if health[i] == 0 {
 			continue
 		}
 		health[i] = 0

@@ -72,7 +72,7 @@ func editsPath(r *policy.Rule) bool {
 // rule makes a rule of the Table for the calls that matches takes, as m does.
 func (p *policies) rule(s *policy.Snapshot, r *policy.Rule, m *route.Match, matches func(*enmesh.Call) bool) Rule {
 	made := Rule{
-		Name: r.RouteName(m), Match: matches, Resends: sends(r) && (r.Retry.MaxAttempts != 1 || len(r.Mirrors) > 0), AttemptTimeout: r.PerTry,
+		Name: r.RouteName(m), Match: matches, Resends: sends(r) && (r.Retry.MaxAttempts != 1 || len(r.Mirrors) > 0), AttemptTimeout: r.PerTry, RemoteAfter: r.RemoteAfter,
 		Build: func(st *Store, to Target) ([]enmesh.Middleware, error) { return p.chain(st, s, r, m, to) },
 	}
 	for _, t := range r.Split {
