@@ -14,14 +14,12 @@ import (
 // picker that would choose it, were it ready, then fails with [ErrAwaited]: [RingHash] and
 // [Maglev] for a call with a Key, as gRPC's ring_hash does (gRFC A42, A76), and [Locality]
 // where nothing in the tier is connected yet. To all other pickers it is one that is not
-// ready. SetReady ends it, true or false; a new picker must be built then, since calls wait
-// for that.
+// ready, and so to a second attempt, which goes to another. SetReady ends it, true or
+// false; a new picker must be built then, since calls wait for that.
 func (e *Endpoint) Await() { e.ready.word.Store(awaited) }
 
 // worthWaiting reports whether e, which is not usable, would be if it were connected.
-func (e *Endpoint) worthWaiting(c *enmesh.Call, retried bool) bool {
-	return e.ready.isAwaited() && e.Healthy(enmesh.Now()) && !(retried && (e.unconfirmed() || c.Tried(e)))
-}
+func (e *Endpoint) worthWaiting() bool { return e.ready.isAwaited() && e.Healthy(enmesh.Now()) }
 
 // readiness is whether connections are ready.
 type readiness struct{ word atomic.Uint32 }

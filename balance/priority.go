@@ -44,10 +44,10 @@ func (l *levels) Pick(c *enmesh.Call) (*Endpoint, error) {
 	s := l.current(c)
 	at := s.draw(c, l)
 	e, err := s.slots[at].picker.Pick(c)
-	switch {
-	case err == nil && usable(e, c, hasTried(c)):
+	switch retried := hasTried(c); {
+	case err == nil && usable(e, c, retried):
 		return e.itself(), nil
-	case errors.Is(err, ErrAwaited), s.slots[at].wait && worth(e, c) < worthReady:
+	case errors.Is(err, ErrAwaited), s.slots[at].wait && !retried && worth(e, c) < worthReady:
 		return nil, ErrAwaited
 	}
 	return s.elsewhere(c, at, e)

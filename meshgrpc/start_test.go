@@ -327,6 +327,38 @@ func TestStart_latecomer(t *testing.T) {
 	eventually(t, "he has his keys", func() bool { return same(all(), after) })
 }
 
+// An attempt that has timed out while it waited is followed by one that goes to another
+// endpoint at once.
+func TestStart_secondAttemptDoesNotWait(t *testing.T) {
+	const patience = 50 * time.Millisecond
+	hurry := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			ctx, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			return next(ctx, c)
+		}
+	}
+	for name, a := range map[string]balance.Algorithm{"ring": hashes["ring"], "near": nearFirst(nil), "near ring": nearFirst(hashes["ring"])} {
+		t.Run(name, func(t *testing.T) {
+			src := &clusters{}
+			c := src.Cluster(enmesh.Destination{Service: "ratings"}, enmesh.GRPC)
+			cfg := c.Config()
+			cfg.Algorithm = a
+			c.Configure(cfg)
+			c.Apply(zones([]string{silent(t)}, []string{serve(t, named("far"))}))
+			cc, client := dial(t, "enmesh:///ratings", enmesh.Fixed(true, affinity.Header("user"), retry(2), hurry), src)
+			s := &rush{t: t, client: client, isReady: func() bool { return cc.GetState() == connectivity.Ready }}
+			for i := range 20 {
+				s.call("u" + strconv.Itoa(i))
+			}
+			s.wg.Wait()
+			if s.done() != 20 || s.longest < patience || s.longest >= balance.DefaultConnectTimeout {
+				t.Errorf("%d of 20 calls served, the slowest in %v; want all, after one attempt of %v", s.done(), s.longest, patience)
+			}
+		})
+	}
+}
+
 // Where one is as good as another, the first that is connected serves.
 func TestStart_firstServes(t *testing.T) {
 	for name, a := range map[string]balance.Algorithm{
