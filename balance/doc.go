@@ -39,7 +39,7 @@
 //
 // HTTP picks among all endpoints of the cluster. gRPC, which knows the state of its
 // connections, makes a [Endpoint.View] of each, subscribes to the cluster, and builds
-// a picker with the set's algorithm over the views that are connected.
+// a picker with the set's algorithm over the views whenever one is connected or lost.
 //
 // # Choosing an algorithm
 //

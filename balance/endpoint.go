@@ -16,7 +16,7 @@ import (
 // outlives pickers and changes of the set. A [Cluster] makes endpoints.
 type Endpoint struct {
 	host       *host
-	ready      atomic.Bool
+	ready      readiness
 	pace       pace
 	attachment any
 	origin     *Endpoint // in panic: what this stands for, whatever its health; nil otherwise

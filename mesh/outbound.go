@@ -99,7 +99,7 @@ func editsPath(r *policy.Rule) bool {
 func (p *policies) rule(o origin, matches func(*enmesh.Call) bool) Rule {
 	r, m := o.rule(), o.match()
 	made := Rule{
-		Name: r.RouteName(m), Match: matches, Resends: sends(r) && (r.Retry.MaxAttempts != 1 || len(r.Mirrors) > 0), AttemptTimeout: r.PerTry,
+		Name: r.RouteName(m), Match: matches, Resends: sends(r) && (r.Retry.MaxAttempts != 1 || len(r.Mirrors) > 0), AttemptTimeout: r.PerTry, RemoteAfter: r.RemoteAfter,
 		Build: func(st *Store, to Target) ([]enmesh.Middleware, error) { return p.chain(st, &o, to) },
 		from:  &o,
 	}

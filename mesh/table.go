@@ -39,6 +39,7 @@ type Rule struct {
 	Resends        bool
 	Idempotent     bool
 	AttemptTimeout time.Duration
+	RemoteAfter    int // as in enmesh.Route
 	// Build makes the chain to one of the Split's destinations. It runs once, when the
 	// rule is published, and keeps its state with [Keep].
 	Build func(st *Store, to Target) ([]enmesh.Middleware, error)
@@ -298,7 +299,7 @@ func build(st *Store, r Rule, host string) (builtRule, error) {
 		next := enmesh.Chain(chain...)(enmesh.Send)
 		b.routes = append(b.routes, &enmesh.Route{
 			Name: r.Name, Destination: target.Destination, Resends: r.Resends,
-			Idempotent: r.Idempotent, AttemptTimeout: r.AttemptTimeout, Next: next,
+			Idempotent: r.Idempotent, AttemptTimeout: r.AttemptTimeout, RemoteAfter: r.RemoteAfter, Next: next,
 		})
 		b.targets = append(b.targets, target)
 		weights = append(weights, target.Weight)

@@ -61,6 +61,13 @@
 // connection just lost waits for the next picker, at most 2 ms. Several addresses of
 // one endpoint are tried by grpc's own pick_first.
 //
+// The first calls of a client go where all later ones do: one whose key belongs to an
+// endpoint that is being connected to for the first time waits for that one, and so does
+// one that prefers a zone of which nothing is connected yet. It goes on at once when
+// connecting fails, and after a second, or ConnectTimeout where that is less, whatever
+// happens; a second attempt does not wait, and endpoints that join later are not waited
+// for. Where one endpoint is as good as another, the first that is connected serves.
+//
 // A connection that has received GOAWAY takes no new calls: grpc tells the balancer at
 // once, before the connection refuses any, and calls it left behind go elsewhere.
 // [Graceful] is the server's side.

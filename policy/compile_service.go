@@ -143,6 +143,9 @@ func (b *builder) rule(svc *Service, p part) *Rule {
 		Timeout:  r.GetTimeout().AsDuration(),
 		PerTry:   r.GetRetries().GetPerTryTimeout().AsDuration(),
 		Retry:    retryOf(c.field("retries"), r.GetRetries()),
+
+		RemoteAfter: remoteAfter(c.field("retries"), r.GetRetries()),
+
 		Fault:    faultOf(c.field("fault"), r.GetFault()),
 		Rewrite:  b.rewrite(c.field("rewrite"), matches, r.GetRewrite()),
 		Redirect: redirectOf(r.GetRedirect()),

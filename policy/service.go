@@ -54,8 +54,11 @@ type Rule struct {
 	Timeout      time.Duration   // of the call, with its retries and backoffs; 0: none
 	PerTry       time.Duration   // of one attempt; 0: none
 	Retry        retry.Config    // MaxAttempts 1: never
-	Fault        fault.Config    // the zero value: none
-	Document     string          // "VirtualService default/reviews"
+	// RemoteAfter is how many attempts are made before others leave out the localities
+	// that these were made in, as balance.LocalityConfig has it; 0: none do.
+	RemoteAfter int
+	Fault       fault.Config // the zero value: none
+	Document    string       // "VirtualService default/reviews"
 
 	all *route.Match // one that holds for every call; nil: none does
 }

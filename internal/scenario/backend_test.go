@@ -61,7 +61,18 @@ func (b *backend) fault() *fault {
 
 func (l *lab) serve(n int) *backend {
 	l.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	return l.serveAt(n, "127.0.0.1:0")
+}
+
+// again starts a backend that was stopped, at its address.
+func (l *lab) again(n int) {
+	l.t.Helper()
+	l.backends[n] = l.serveAt(n, l.backends[n].addr)
+}
+
+func (l *lab) serveAt(n int, addr string) *backend {
+	l.t.Helper()
+	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		l.t.Fatal(err)
 	}
