@@ -23,12 +23,13 @@ var (
 		Err: errors.New("the request's body can be sent only once"),
 	}
 	errRepeats    = errors.New("meshhttp: net/http would send it for the third time: it was not processed")
+	errSpent      = errors.New("meshhttp: the connection was of no use, and the request's body has been read")
 	errBodyClosed = errors.New("meshhttp: request body read after it was closed")
 )
 
 // requestBody is what an attempt reads the request's body through. It tells a broken
-// body, the caller's fault, from a broken connection, and on a route that resends
-// leaves a body open that nothing was read of.
+// body, the caller's fault, from a broken connection, and leaves a body open that
+// nothing was read of where it may still be sent.
 type requestBody struct {
 	mu     sync.Mutex    // guards what follows; never held while reading
 	rc     io.ReadCloser // never nil
@@ -173,8 +174,11 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 		out.req.Body = rc
 		return nil
 	}
-	out.body = &requestBody{rc: rc, keep: x.keeps && !x.copies()}
+	out.body = &requestBody{rc: rc, keep: !x.copies() && (x.keeps || x.pool != nil)}
 	out.req.Body = out.body
+	if !x.copies() && x.pool != nil && x.pool.own == nil && !x.pool.mayMultiplex(out.url.Scheme) {
+		out.req.GetBody = x.unread
+	}
 	return nil
 }
 
@@ -222,6 +226,18 @@ func (x *exchange) repeat() (io.ReadCloser, error) {
 	}
 	x.repeated = true
 	return x.nextBody()
+}
+
+// unread is GetBody for net/http where a body cannot be had again: the same one, if nothing
+// was read of it. net/http asks for it where nothing was written to a connection that
+// broke, and, as is safe, for idempotent requests that may have been sent.
+func (x *exchange) unread() (io.ReadCloser, error) {
+	rc, ok := x.last.body.reclaim()
+	if !ok {
+		return nil, errSpent
+	}
+	x.last.body = &requestBody{rc: rc, keep: true}
+	return x.last.body, nil
 }
 
 // settleBody sees to it that the caller's body is closed when the call is over.

@@ -19,6 +19,7 @@ import (
 type sockets struct {
 	transport *http.Transport // makes connections; its own pool stays empty
 	cfg       balance.ConnectionConfig
+	reach     *reach
 
 	mu      sync.Mutex // guards what follows; nothing is called under it that waits
 	free    []*socket  // that may take a call, the one used last at the end
@@ -50,8 +51,8 @@ func bounded(cfg balance.ConnectionConfig) bool {
 	return cfg.MaxConnections|cfg.MaxPending|cfg.MaxRequestsPerConnection|cfg.MaxStreams|cfg.Prewarm != 0 || cfg.MaxAge > 0
 }
 
-func newSockets(t *http.Transport, cfg balance.ConnectionConfig) *sockets {
-	return &sockets{transport: t, cfg: cfg, width: 1}
+func newSockets(t *http.Transport, cfg balance.ConnectionConfig, r *reach) *sockets {
+	return &sockets{transport: t, cfg: cfg, reach: r, width: 1}
 }
 
 // RoundTrip sends req over one of the connections. What the server refused unprocessed is
