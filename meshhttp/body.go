@@ -36,9 +36,16 @@ type requestBody struct {
 	err    error         // the first that the body itself gave, but for io.EOF
 	keep   bool          // Close leaves an unread body open
 	read   bool
-	closed bool // Close was called, or the body taken back
-	over   bool // rc is closed, or somebody else's
+	busy   bool   // a Read is under way
+	closed bool   // Close was called, or the body taken back
+	over   bool   // rc is closed, or somebody else's
+	past   []byte // what was read, while it is little
+	gone   bool   // it was more
 }
+
+// maxPast is how much of a body is kept, in bytes, that cannot be had again: as much as net/http
+// may have read of it where it has not written anything yet.
+const maxPast = 4 << 10
 
 // Read reads the caller's body.
 func (b *requestBody) Read(p []byte) (int, error) {
@@ -47,24 +54,35 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.mu.Unlock()
 		return 0, errBodyClosed
 	}
-	b.read = true
+	b.read, b.busy = true, true
 	b.mu.Unlock()
 	n, err := b.rc.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.mu.Lock()
-		if !b.closed && b.err == nil {
-			b.err = err
-		}
-		b.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.busy = false
+	if err != nil && !errors.Is(err, io.EOF) && !b.closed && b.err == nil {
+		b.err = err
+	}
+	if b.keep && !b.gone {
+		b.remember(p[:n])
 	}
 	return n, err
+}
+
+// remember keeps what was read.
+func (b *requestBody) remember(p []byte) {
+	if b.gone = len(b.past)+len(p) > maxPast; b.gone {
+		b.past = nil
+		return
+	}
+	b.past = append(b.past, p...)
 }
 
 // Close closes the caller's body, unless it may still be wanted.
 func (b *requestBody) Close() error {
 	b.mu.Lock()
 	b.closed = true
-	over := b.over || b.keep && !b.read
+	over := b.over || b.keep && !b.gone && b.err == nil
 	b.over = b.over || !over
 	b.mu.Unlock()
 	if over {
@@ -83,18 +101,25 @@ func (b *requestBody) unread() bool {
 	return !b.read && !b.over
 }
 
-// reclaim takes an unread body back; the attempt that had it can read no more.
+// reclaim takes a body back of which nothing, or so little was read that it was kept; the
+// attempt that had it can read no more.
 func (b *requestBody) reclaim() (io.ReadCloser, bool) {
 	if b == nil {
 		return nil, false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.read || b.over {
+	if b.over || b.busy || b.read && (!b.keep || b.gone || b.err != nil) {
 		return nil, false
 	}
 	b.closed, b.over = true, true
-	return b.rc, true
+	if len(b.past) == 0 {
+		return b.rc, true
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(b.past), b.rc), b.rc}, true
 }
 
 // letGo says that the body is not wanted again: if the base has closed it, it is
@@ -228,8 +253,8 @@ func (x *exchange) repeat() (io.ReadCloser, error) {
 	return x.nextBody()
 }
 
-// unread is GetBody for net/http where a body cannot be had again: the same one, if nothing
-// was read of it. net/http asks for it where nothing was written to a connection that
+// unread is GetBody for net/http where a body cannot be had again: the same one, if hardly
+// anything was read of it. net/http asks for it where nothing was written to a connection that
 // broke, and, as is safe, for idempotent requests that may have been sent.
 func (x *exchange) unread() (io.ReadCloser, error) {
 	rc, ok := x.last.body.reclaim()

@@ -91,9 +91,10 @@
 //
 // An endpoint that could not be connected to rests: 1 s at first, growing by 1.6 to 30 s
 // while another endpoint of the destination answers, and to 3 s while none does, or up to
-// a fifth more. Then one call tries it, and no other goes there until that is connected.
-// Where all rest, calls are refused at once (503, UH) with the time until one is tried again as
-// RetryAfter: a host that is down is connected to at most once a second by one
+// a fifth more. When that has happened twice, with neither a connection nor an answer
+// between, it is down: after its rest one call tries it, and no other goes there until that
+// is connected. Where all are down, calls are refused at once (503, UH) with the time until one is tried
+// again as RetryAfter: a host that is down is connected to at most once a second by one
 // Transport, and one that is back is found within 4 s by the calls that come.
 //
 // # Endpoints that are about to end

@@ -182,7 +182,7 @@ func (x *exchange) rest(e *enmesh.Error, now enmesh.Instant) {
 	if x.pool == nil || e.Flag != enmesh.FlagConnectFailure {
 		return
 	}
-	x.pool.reach.failed(now)
+	x.pool.reach.failed(x.k.Call.PickedAt(), now)
 }
 
 // admit picks an endpoint and passes its gates.

@@ -49,9 +49,10 @@ func (p *sockets) evictLocked(to route, done *[]*socket) bool {
 
 // make makes one connection, and gives it, or why there is none, to who waits.
 func (p *sockets) make(to route) {
+	began := enmesh.Now()
 	s, err := p.dial(to)
 	if err != nil && unconnected(err) {
-		p.reach.failed(enmesh.Now())
+		p.reach.failed(began, enmesh.Now())
 	}
 	var done []*socket
 	p.mu.Lock()

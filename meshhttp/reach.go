@@ -28,7 +28,8 @@ const (
 
 // reach is what is known of connecting to an endpoint. One that is down is tried by one
 // call at a time, and not sooner than a rest after the last one failed: the others are
-// refused, or go elsewhere.
+// refused, or go elsewhere. It is down when connecting has failed twice with neither a
+// connection nor an answer between: one that cannot be made does not speak for the others.
 type reach struct {
 	end      *balance.Endpoint
 	others   *atomic.Int32 // how many endpoints of the cluster have answered; nil: nobody counts
@@ -36,7 +37,9 @@ type reach struct {
 
 	up       atomic.Bool  // it has answered since it could not be connected to
 	failures atomic.Int32 // in a row
+	last     atomic.Int64 // an Instant: when the last one counted was met
 	until    atomic.Int64 // an Instant: until when nobody tries; 0: it is not known to be down
+	made     atomic.Bool  // a connection was made, or has carried an answer, since it failed
 	trying   atomic.Bool  // somebody does
 	rest     atomic.Int64 // an Instant: the end of the rest that was begun here last
 	over     atomic.Bool  // the pool was retired: up counts no more
@@ -63,6 +66,9 @@ func (r *reach) try(now enmesh.Instant) (may bool, left time.Duration) {
 
 // connected says that a connection was made: whoever waited for that may go.
 func (r *reach) connected() {
+	if !r.made.Load() {
+		r.made.Store(true)
+	}
 	if r.until.Load() == 0 || r.until.Swap(0) == 0 {
 		return
 	}
@@ -85,27 +91,27 @@ func (r *reach) answered() {
 	r.connected()
 }
 
-// failed says that the endpoint could not be connected to. It rests for 1 s, growing by 1.6
-// up to 30 s while others answer and to 3 s while none does, or up to a fifth more.
-// Calls that fail together count once.
-func (r *reach) failed(now enmesh.Instant) {
-	until := r.until.Load()
-	if int64(now) < until && !r.trying.Swap(false) {
+// failed says that the endpoint could not be connected to by who began then. It rests for
+// 1 s, growing by 1.6 up to 30 s while others answer and to 3 s while none does, or up to a
+// fifth more. Calls that fail together count once.
+func (r *reach) failed(began, now enmesh.Instant) {
+	last := r.last.Load()
+	if int64(began) <= last && last != 0 || !r.last.CompareAndSwap(last, int64(now)) {
 		return
 	}
+	made := r.made.Swap(false)
 	r.leave()
-	n := r.failures.Load()
+	n := r.failures.Add(1) - 1
 	jitter := 1 + restJitter*rand.Float64()
-	lease := restOf(n, shortRest, jitter)
-	if !r.until.CompareAndSwap(until, int64(now.Add(lease))) {
-		return
-	}
-	r.failures.Add(1)
 	r.trying.Store(false)
-	if r.others != nil && r.others.Load() > 0 {
-		lease = restOf(n, longRest, jitter)
+	rest := restOf(n, shortRest, jitter)
+	if !made {
+		r.until.Store(int64(now.Add(rest)))
 	}
-	r.restUntil(now.Add(lease))
+	if r.others != nil && r.others.Load() > 0 {
+		rest = restOf(n, longRest, jitter)
+	}
+	r.restUntil(now.Add(rest))
 }
 
 // restOf is how long an endpoint rests that has failed n times before.

@@ -54,7 +54,7 @@ func TestReach_oneCallTriesAHostThatIsDown(t *testing.T) {
 			t.Errorf("%d of 100 calls may go to one that nothing is known of, want all", n)
 		}
 		for range 100 { // they fail together
-			r.failed(enmesh.Now())
+			r.failed(enmesh.Now(), enmesh.Now())
 		}
 		if n := r.failures.Load(); n != 1 {
 			t.Errorf("100 calls that failed together count as %d", n)
@@ -69,7 +69,7 @@ func TestReach_oneCallTriesAHostThatIsDown(t *testing.T) {
 			tried += n
 			gap := time.Since(last)
 			least, most, last = min(least, gap), max(most, gap), time.Now()
-			r.failed(enmesh.Now())
+			r.failed(enmesh.Now(), enmesh.Now())
 		}
 		if least < firstRest || most > 3700*time.Millisecond || tried < 80 || tried > 100 {
 			t.Errorf("%d tries in 5 minutes, %v to %v apart; want 3 s to 3.6 s when it has long been down, and never less than 1 s", tried, least, most)
@@ -84,10 +84,10 @@ func TestReach_isLeftAloneForLongerWhileOthersAnswer(t *testing.T) {
 		well.answered()
 		well.answered()
 		for range 12 {
-			down.failed(enmesh.Now())
+			down.failed(enmesh.Now(), enmesh.Now())
 			time.Sleep(longRest + longRest/4)
 		}
-		down.failed(enmesh.Now())
+		down.failed(enmesh.Now(), enmesh.Now())
 		rest := down.end.EjectedUntil().Sub(enmesh.Now())
 		if rest < longRest || rest > longRest*6/5 {
 			t.Errorf("it rests for %v, want 30 s to 36 s", rest)
@@ -95,14 +95,42 @@ func TestReach_isLeftAloneForLongerWhileOthersAnswer(t *testing.T) {
 		if _, left := down.try(enmesh.Now()); left < shortRest || left > shortRest*6/5 {
 			t.Errorf("a call that has nowhere else to go may try it in %v, want 3 s to 3.6 s", left)
 		}
-		well.failed(enmesh.Now()) // now there is no other
+		well.failed(enmesh.Now(), enmesh.Now()) // now there is no other
 		time.Sleep(4 * time.Second)
 		if n := tries(down); n != 1 {
 			t.Fatalf("%d of 100 calls may try it, want 1", n)
 		}
-		down.failed(enmesh.Now())
+		down.failed(enmesh.Now(), enmesh.Now())
 		if rest := down.end.EjectedUntil().Sub(enmesh.Now()); rest > shortRest*6/5 {
 			t.Errorf("it rests for %v though no other answers, want at most 3.6 s", rest)
+		}
+	})
+}
+
+// One connection that cannot be made says little of a host that others are open to, and
+// those that fail together say no more.
+func TestReach_aConnectionAmongOthersFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := reaches(1)[0]
+		r.answered()
+		began := enmesh.Now()
+		time.Sleep(time.Second)
+		for range 100 {
+			r.failed(began, enmesh.Now())
+		}
+		if n := tries(r); n != 100 || !r.end.Ejected(enmesh.Now()) {
+			t.Errorf("%d of 100 calls may go there, and it is ejected: %v; want all, and only where there is no other", n, r.end.Ejected(enmesh.Now()))
+		}
+		time.Sleep(time.Millisecond)
+		r.answered()
+		r.failed(enmesh.Now(), enmesh.Now())
+		if n := tries(r); n != 100 {
+			t.Errorf("%d of 100 calls may go there once it has answered again, want all", n)
+		}
+		time.Sleep(time.Millisecond)
+		r.failed(enmesh.Now(), enmesh.Now())
+		if n := tries(r); n != 0 {
+			t.Errorf("%d of 100 calls may go there when it has failed twice, want none", n)
 		}
 	})
 }
@@ -110,7 +138,7 @@ func TestReach_isLeftAloneForLongerWhileOthersAnswer(t *testing.T) {
 func TestReach_isFreeAsSoonAsItIsConnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := reaches(1)[0]
-		r.failed(enmesh.Now())
+		r.failed(enmesh.Now(), enmesh.Now())
 		time.Sleep(2 * time.Second)
 		if n := tries(r); n != 1 || !r.end.Ejected(enmesh.Now()) {
 			t.Errorf("%d of 100 calls try it, and it is ejected: %v; want 1, and picks elsewhere meanwhile", n, r.end.Ejected(enmesh.Now()))
@@ -126,7 +154,7 @@ func TestReach_isFreeAsSoonAsItIsConnected(t *testing.T) {
 func TestReach_aTryThatNeverEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := reaches(1)[0]
-		r.failed(enmesh.Now())
+		r.failed(enmesh.Now(), enmesh.Now())
 		time.Sleep(2 * time.Second)
 		if n := tries(r) + tries(r); n != 1 {
 			t.Fatalf("%d calls try it, want 1", n)
@@ -144,7 +172,7 @@ func TestReach_endsNoEjectionButItsOwn(t *testing.T) {
 		r := reaches(1)[0]
 		until := enmesh.Now().Add(time.Minute)
 		r.end.Eject(until)
-		r.failed(enmesh.Now())
+		r.failed(enmesh.Now(), enmesh.Now())
 		time.Sleep(2 * time.Second)
 		if n := tries(r); n != 1 {
 			t.Fatalf("%d of 100 calls try it, want 1", n)
@@ -161,7 +189,7 @@ func TestReach_countsThoseThatAnswer(t *testing.T) {
 	for _, r := range rs {
 		r.answered()
 	}
-	rs[0].failed(enmesh.Now())
+	rs[0].failed(enmesh.Now(), enmesh.Now())
 	rs[1].retire()
 	rs[1].answered() // a call that ends late
 	rs[2].retire()

@@ -132,15 +132,29 @@ func TestScenarioN18_allTenFail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := openLab(t, 10)
-			opts := []mesh.Option{l.policies(replace(t, ejects, "maxEjectionPercent: 10", "maxEjectionPercent: 100"))}
+			rules := replace(t, ejects, "maxEjectionPercent: 10", "maxEjectionPercent: 100")
 			if tt.breaker {
-				opts = append(opts, mesh.WithOutbound(breakers(t)))
+				l.settled(l.policies(rules), mesh.WithOutbound(breakers(t)))
+			} else { // retries wait, which only a breaker cuts short
+				l.settled(l.policies(rules + "---" + single))
 			}
-			l.settled(opts...)
 			allFail(l, tt.fail)
 		})
 	}
 }
+
+// single has no call of the shop's sent again.
+const single = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: [shop]
+  http:
+  - retries: {attempts: 0}
+    route:
+    - destination: {host: shop}
+`
 
 // breakers are two, one for each protocol, so that one does not speak for the other.
 func breakers(t *testing.T) enmesh.Middleware {
@@ -186,9 +200,9 @@ func allFail(l *lab, fail outage) {
 	for i := range l.backends {
 		ends[i], seen[i] = fail(l, i)
 	}
-	l.sleep(2 * time.Second) // until all is known
+	l.sleep(1500 * time.Millisecond) // until all is known
 	settled := time.Now()
-	l.sleep(ledger.Short(60*time.Second) / 2)
+	l.sleep(ledger.Short(60*time.Second) / 3)
 	mended := time.Now()
 	for name, c := range loads {
 		refused(t, name, c.load, settled, mended)
@@ -207,7 +221,7 @@ func allFail(l *lab, fail outage) {
 	}
 	l.sleep(recoversAfter)
 	back := time.Now()
-	l.sleep(3 * time.Second)
+	l.sleep(2 * time.Second)
 	for name, c := range loads {
 		c.load.Stop()
 		c.load.Wait()
