@@ -23,8 +23,11 @@ const (
 // backoff counts the failed connects in a row.
 type backoff struct{ failures atomic.Int32 }
 
-// connected says that the endpoint has answered.
-func (p *pool) connected() {
+// connected says that the endpoint has answered, over that major version of HTTP.
+func (p *pool) connected(major int) {
+	if one := major == 1; p.one.Load() != one {
+		p.one.Store(one)
+	}
 	if !p.up.Load() {
 		p.up.Store(true)
 	}

@@ -38,6 +38,7 @@ type pool struct {
 	http2    bool     // rt may speak HTTP/2
 	cfg      balance.ConnectionConfig
 	up       atomic.Bool // the endpoint has answered since it could not be connected to
+	one      atomic.Bool // its latest answer came over HTTP/1
 	retired  atomic.Bool
 	wire     atomic.Uint64 // how the endpoint is dialled: see pools.secured
 	backoff  backoff
