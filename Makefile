@@ -37,7 +37,11 @@ help: ## list the targets
 test scenarios: export ENMESH_CONSUL := $(CURDIR)/bin/consul
 test: bin/consul ## all tests, race detector on, order shuffled
 	$(call each,go test -race -shuffle=on -p $(PARALLEL) -timeout 20m ./...,$(CODE))
-	@$(MAKE) --no-print-directory allocs
+	@$(MAKE) --no-print-directory allocs full-size
+
+.PHONY: full-size
+full-size: ## what is made smaller under the race detector, in its full size
+	go test -count=1 -run 'TestSlowStart_survivesChanges|TestMarks' ./balance
 
 .PHONY: allocs
 allocs: ## what a call through an adapter may allocate, which the race detector hides

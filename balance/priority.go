@@ -4,7 +4,9 @@
 package balance
 
 import (
+	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -43,8 +45,11 @@ func (l *levels) Pick(c *enmesh.Call) (*Endpoint, error) {
 	s := l.current(c)
 	at := s.draw(c, l)
 	e, err := s.slots[at].picker.Pick(c)
-	if err == nil && usable(e, c, hasTried(c)) {
+	switch retried := hasTried(c); {
+	case err == nil && usable(e, c, retried):
 		return e.itself(), nil
+	case errors.Is(err, ErrAwaited), s.slots[at].wait && !retried && worth(e, c) < worthReady:
+		return nil, ErrAwaited
 	}
 	return s.elsewhere(c, at, e)
 }
@@ -59,6 +64,10 @@ func (l *levels) current(c *enmesh.Call) *shares {
 	return l.renew(s)
 }
 
+// maxRest bounds for how long shares may be older than the health they are of: the time
+// that a sum takes is not its own when the machine is busy.
+const maxRest = 100 * time.Millisecond
+
 // renew sums up again, unless another pick is at it, or has just been: at most a
 // twentieth of the time goes into this.
 func (l *levels) renew(s *shares) *shares {
@@ -69,7 +78,7 @@ func (l *levels) renew(s *shares) *shares {
 	defer l.busy.Store(false)
 	s = l.sum(now)
 	end := enmesh.Now()
-	s.rest = end.Add(19 * end.Sub(now))
+	s.rest = end.Add(min(19*end.Sub(now), maxRest))
 	l.shares.Store(s)
 	return s
 }
@@ -96,8 +105,12 @@ func (s *shares) elsewhere(c *enmesh.Call, but int, e *Endpoint) (*Endpoint, err
 	return best.itself(), nil
 }
 
-// worthAll is the worth of an endpoint than which there is no better one.
-const worthAll = 5
+// worthReady is the least worth of an endpoint that is ready; worthAll is that of one than
+// which there is no better.
+const (
+	worthReady = 3
+	worthAll   = 5
+)
 
 // worth compares what pickers found, in the order that [Picker] gives.
 func worth(e *Endpoint, c *enmesh.Call) int {
@@ -109,7 +122,7 @@ func worth(e *Endpoint, c *enmesh.Call) int {
 	case !hasTried(c):
 		return worthAll
 	case c.Tried(e.itself()):
-		return 3
+		return worthReady
 	case e.unconfirmed():
 		return 4
 	}

@@ -6,9 +6,11 @@ package meshhttp
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
@@ -27,12 +29,19 @@ type outgoing struct {
 	body *requestBody // nil when the request has no body, or net/http has it as it is
 }
 
-// lasting is what net/http and the caller may look at when the call is over: its
-// context, the first attempt's request and the answer's body.
+// lasting is what others may look at when the call is over: its contexts and the
+// answer's body.
 type lasting struct {
-	link   enmesh.Link
-	first  outgoing
-	answer answerBody
+	link    enmesh.Link
+	watched watchedContext
+	answer  answerBody
+}
+
+// kept is lasting with the first attempt's request, which a base other than net/http's
+// may keep for as long as it likes.
+type kept struct {
+	lasting
+	first outgoing
 }
 
 // exchange is the record of one call on the client, used again when the call is over
@@ -44,6 +53,8 @@ type exchange struct {
 
 	header headerView
 	out    *lasting
+	first  *reused   // for the first attempt; nil: the record has none yet
+	plain  *outgoing // for the first attempt, where it is not reused; nil: none yet
 	last   *outgoing // the latest attempt; nil before the first
 	kept   *[]byte   // a copy of the body
 
@@ -72,7 +83,16 @@ func newExchange(t *Transport, req *http.Request) *exchange {
 	if !ok {
 		x = new(exchange)
 	}
-	x.t, x.in, x.out = t, req, new(lasting)
+	x.t, x.in = t, req
+	if t.base != nil {
+		k := new(kept)
+		x.out, x.plain = &k.lasting, &k.first
+	} else {
+		x.out = new(lasting)
+	}
+	if x.first != nil {
+		x.header.room = &x.first.room
+	}
 	x.k.Begin(req.Context(), x)
 	x.k.Lend(&x.hooks)
 	x.out.link.Tie(&x.k)
@@ -87,8 +107,19 @@ func (x *exchange) recycle() {
 	}
 	x.out.link.Cut()
 	x.hooks.Reset()
-	*x = exchange{hooks: x.hooks}
+	*x = exchange{hooks: x.hooks, first: x.forgotten()}
 	exchanges.Put(x)
+}
+
+// forgotten is the first attempt's request for another call; nil when net/http may yet
+// look at this one's.
+func (x *exchange) forgotten() *reused {
+	r := x.first
+	if r == nil || x.last != nil && (x.last != &r.outgoing || !r.written()) {
+		return nil
+	}
+	r.reset()
+	return r
 }
 
 // describe fills in the Call from the request.
@@ -135,10 +166,6 @@ func (x *exchange) unwind(sent *bool) {
 	}
 }
 
-// staleRepeats is how often a call that met a connection which the server had closed is
-// sent again, over another, on a route that does not resend: many may be stale at once.
-const staleRepeats = 3
-
 // send puts the attempt on the wire and reads what came back.
 func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	out, rt, e := x.request(ctx, c)
@@ -147,11 +174,8 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 		return e
 	}
 	resp, err := rt.RoundTrip(out) //nolint:bodyclose // it is handed out, or dropped by Discard
-	for again := 0; err != nil && again < staleRepeats && !x.keeps && x.pool != nil && closedIdle(err) && ctx.Err() == nil; again++ {
-		if out = rewound(out); out == nil {
-			break
-		}
-		resp, err = rt.RoundTrip(out) //nolint:bodyclose // as above
+	if err != nil && x.pool != nil && closedIdle(err) {
+		resp, err = x.resend(ctx, out, err) //nolint:bodyclose // as above
 	}
 	now := enmesh.Now()
 	if err != nil {
@@ -164,7 +188,11 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 		return e
 	}
 	if x.pool != nil {
-		x.pool.connected()
+		x.pool.reach.answered()
+		x.pool.spoke(resp.ProtoMajor)
+	}
+	if x.first != nil {
+		x.first.answered = true
 	}
 	x.k.Answered(now)
 	x.heed(resp, now)
@@ -182,15 +210,12 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	return x.err
 }
 
-// rest keeps picks away from an endpoint that could not be connected to. Calls that
-// fail together count once.
+// rest keeps calls away from an endpoint that could not be connected to.
 func (x *exchange) rest(e *enmesh.Error, now enmesh.Instant) {
 	if x.pool == nil || e.Flag != enmesh.FlagConnectFailure {
 		return
 	}
-	if end, ok := x.k.Call.Endpoint.(*balance.Endpoint); ok && !end.Ejected(now) {
-		end.Rest(now.Add(x.pool.unconnected()))
-	}
+	x.pool.reach.failed(x.k.Call.PickedAt(), now)
 }
 
 // admit picks an endpoint and passes its gates.
@@ -205,20 +230,41 @@ func (x *exchange) admit(ctx context.Context, c *enmesh.Call) error {
 			return x.unpicked(c.EndOf(ctx), err)
 		}
 	}
-	e, err := cluster.Picker().Pick(c)
+	e, now, err := x.pick(cluster, c)
 	if err != nil {
 		return x.unpicked(enmesh.ErrorOf(err), err)
 	}
-	now := enmesh.Now()
 	x.k.Picked(e, now)
 	if err := e.Admit(ctx, c, now, &x.admission); err != nil {
 		return err
 	}
 	x.admitted = true
-	if x.t.pools != nil {
-		x.pool = x.t.pools.of(e)
-	}
 	return nil
+}
+
+// mostPicks is how often a call picks that finds endpoints which are down and not to be
+// tried now. Picks pass those over while another is ready, so that more than one is for
+// when there is none.
+const mostPicks = 32
+
+// pick is an endpoint that may be connected to, and when it was picked.
+func (x *exchange) pick(cluster *balance.Cluster, c *enmesh.Call) (*balance.Endpoint, enmesh.Instant, error) {
+	soonest := time.Duration(math.MaxInt64)
+	for range mostPicks {
+		e, err := cluster.Picker().Pick(c)
+		now := enmesh.Now()
+		if err != nil || x.t.pools == nil {
+			return e, now, err
+		}
+		of := x.t.pools.of(e)
+		may, left := of.reach.try(now)
+		if may {
+			x.pool = of
+			return e, now, nil
+		}
+		soonest = min(soonest, left)
+	}
+	return nil, 0, refusalFor(soonest)
 }
 
 func (x *exchange) unpicked(e *enmesh.Error, err error) error {
