@@ -34,7 +34,7 @@ func (p phase) next(to State, forced bool) phase {
 // A token is one word. A call that a closed breaker let through has its era and when it
 // was admitted:
 //
-//	0 | era (27 bits) | admitted, in 1024 ns (36 bits, 19 hours, then from 0 again)
+//	0 | era (27 bits) | admitted, in 1024 ns, rounded up (36 bits, 19 hours, then from 0 again)
 //
 // and a probe, whose lease knows the rest, its number:
 //
@@ -51,7 +51,7 @@ const (
 )
 
 func closedToken(p phase, now enmesh.Instant) enmesh.Token {
-	return enmesh.Token{N: (p.era()&eraMask)<<tickBits | uint64(now)>>tickShift&tickMask}
+	return enmesh.Token{N: (p.era()&eraMask)<<tickBits | (uint64(now)+1<<tickShift-1)>>tickShift&tickMask}
 }
 
 func sameEra(t enmesh.Token, p phase) bool {
@@ -61,7 +61,7 @@ func sameEra(t enmesh.Token, p phase) bool {
 // startOf is when the call was admitted whose answer came at the instant at.
 func startOf(t enmesh.Token, at enmesh.Instant) enmesh.Instant {
 	took := (uint64(at)>>tickShift - t.N) & tickMask
-	if took > tickMask/2 { // the clocks of the two readings are not in order
+	if took > tickMask/2 { // less than one, or the two clocks are not in order
 		return at
 	}
 	return at - enmesh.Instant(took<<tickShift)

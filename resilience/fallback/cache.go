@@ -24,6 +24,7 @@ const overhead = 512
 type cache struct {
 	cfg   Cache
 	young time.Duration // see fresh
+	named []string      // headers that are part of every key
 
 	mu      sync.Mutex // guards what follows
 	entries map[key]*list.Element
@@ -41,7 +42,7 @@ type entry struct {
 }
 
 func newCache(cfg Cache) *cache {
-	return &cache{cfg: cfg, young: min(fresh, cfg.MaxAge/10), entries: map[key]*list.Element{}}
+	return &cache{cfg: cfg, young: min(fresh, cfg.MaxAge/10), named: namesOf(cfg), entries: map[key]*list.Element{}}
 }
 
 // keep has the answer of c kept, when it has been read, if it may be.
@@ -49,7 +50,7 @@ func (s *cache) keep(c *enmesh.Call) {
 	if c.Answer.Status != 200 {
 		return
 	}
-	k, ok := keyOf(c, s.cfg.Credentials)
+	k, ok := s.keyOf(c)
 	if !ok || s.has(k, c.Clock) {
 		return
 	}
@@ -89,7 +90,7 @@ func (s *cache) put(k key, vary []varied, r *enmesh.Reply) {
 
 // find is the answer kept for c, with its age, or nil.
 func (s *cache) find(c *enmesh.Call) *enmesh.Reply {
-	k, ok := keyOf(c, s.cfg.Credentials)
+	k, ok := s.keyOf(c)
 	if !ok {
 		return nil
 	}

@@ -66,6 +66,10 @@ type Cache struct {
 	// for requests with the very same ones. Without it such calls have nothing to do
 	// with the cache.
 	Credentials bool
+	// Headers are the names of further request headers that answers depend on, with commas
+	// between: what only the server knows that never says so by Vary, as no gRPC server
+	// does ("X-Tenant").
+	Headers string
 }
 
 // Static is an answer. The zero Static is none.

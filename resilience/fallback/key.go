@@ -15,8 +15,8 @@ import (
 type key [sha256.Size]byte
 
 // keyOf is the key of a request whose answer may be kept; false: it may not.
-func keyOf(c *enmesh.Call, credentials bool) (key, bool) {
-	if c.Side == enmesh.Server || !readOnly(c) || !credentials && secret(c) {
+func (s *cache) keyOf(c *enmesh.Call) (key, bool) {
+	if c.Side == enmesh.Server || !readOnly(c) || !s.cfg.Credentials && secret(c) {
 		return key{}, false
 	}
 	body, ok := c.RequestBody(MaxBody)
@@ -27,12 +27,24 @@ func keyOf(c *enmesh.Call, credentials bool) (key, bool) {
 	for _, s := range []string{c.Destination.String(), c.Method, c.Scheme, c.Authority, c.Path, c.Query} {
 		buf = field(buf, s)
 	}
-	if credentials {
-		for _, name := range secrets {
-			buf = field(buf, joined(c, name))
-		}
+	for _, name := range s.named {
+		buf = field(buf, joined(c, name))
 	}
 	return sha256.Sum256(append(buf, body...)), true
+}
+
+// namesOf are the headers that are part of every key.
+func namesOf(cfg Cache) []string {
+	var names []string
+	if cfg.Credentials {
+		names = append(names, secrets...)
+	}
+	for name := range strings.SplitSeq(cfg.Headers, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // field appends s so that no two lists of fields are the same bytes.
@@ -50,7 +62,7 @@ func readOnly(c *enmesh.Call) bool {
 }
 
 // secrets are the headers that make an answer somebody's own.
-var secrets = [...]string{"Authorization", "Cookie", "Proxy-Authorization"}
+var secrets = []string{"Authorization", "Cookie", "Proxy-Authorization"}
 
 func secret(c *enmesh.Call) bool {
 	for _, name := range secrets {
