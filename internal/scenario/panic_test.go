@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,7 +99,7 @@ func newField(t *testing.T, place string, outer ...enmesh.Middleware) *field {
 			return err
 		}
 	}
-	chain := append(outer, enmesh.Guard(f.permits), enmesh.Guard(f.trip), through, enmesh.Guard(minedGate{f.mine}))
+	chain := slices.Concat(outer, []enmesh.Middleware{enmesh.Guard(f.permits), enmesh.Guard(f.trip), through, enmesh.Guard(minedGate{f.mine})})
 	route := &enmesh.Route{Name: "mined", Destination: enmesh.Destination{Service: "far"}, Next: enmesh.Chain(chain...)(enmesh.Send)}
 	f.router = enmesh.RouterFunc(func(*enmesh.Call) *enmesh.Route {
 		f.step(inMatcher)

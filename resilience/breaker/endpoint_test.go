@@ -123,7 +123,8 @@ func TestBreaker_ofAnEndpoint(t *testing.T) {
 			c.Apply([]discovery.Endpoint{{Addrs: []string{good.start(t, p)}}, {Addrs: []string{badAddr}}})
 			call := callThrough(t, p, c)
 			for deadline := time.Now().Add(10 * time.Second); good.asked.Load() == 0 || bad.asked.Load() == 0; {
-				if call(); time.Now().After(deadline) {
+				call()
+				if time.Now().After(deadline) {
 					t.Fatal("one of two hosts gets no calls")
 				}
 			}
@@ -140,7 +141,8 @@ func TestBreaker_ofAnEndpoint(t *testing.T) {
 			}
 			bad.bad.Store(false)
 			for deadline := time.Now().Add(10 * time.Second); breakers[badAddr].State() != breaker.Closed; <-time.After(time.Millisecond) {
-				if call(); time.Now().After(deadline) {
+				call()
+				if time.Now().After(deadline) {
 					t.Fatal("the breaker of a host that is well stays open")
 				}
 			}

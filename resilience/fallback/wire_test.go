@@ -29,6 +29,7 @@ import (
 	"github.com/enmesh-go/enmesh/meshgrpc"
 	"github.com/enmesh-go/enmesh/meshhttp"
 	"github.com/enmesh-go/enmesh/resilience/fallback"
+	"github.com/enmesh-go/enmesh/resilience/timeout"
 )
 
 // site is an HTTP server that can be told to fail.
@@ -183,6 +184,38 @@ func TestFallback_boundsWhatItKeeps(t *testing.T) {
 	}
 }
 
+// What the caller did not read to its end was perhaps not all there.
+func TestFallback_keepsNoPartOfAnAnswer(t *testing.T) {
+	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 10_000))
+		if r.URL.Path == "/broken" {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	c := s.client(t, mustNew(t, fallback.Config{Cache: fallback.Cache{On: true}}))
+	for _, path := range []string{"/left", "/broken"} {
+		s.down.Store(false)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := int64(100)
+		if path == "/broken" {
+			n = 1 << 20
+		}
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, n))
+		_ = resp.Body.Close()
+		s.down.Store(true)
+		if got := fetch(t, c, "GET", s.URL+path); got != "500 down" {
+			t.Errorf("%s: %.40q is handed out, want nothing kept", path, got)
+		}
+	}
+}
+
 func TestFallback_forgetsOldAnswers(t *testing.T) {
 	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x") })
 	c := s.client(t, mustNew(t, fallback.Config{Cache: fallback.Cache{On: true, MaxAge: 20 * time.Millisecond}}))
@@ -206,6 +239,25 @@ func TestFallback_ofHTTP(t *testing.T) {
 		if got := fetch(t, c, method, s.URL); got != `200 {"a":[]} static` {
 			t.Errorf("%s: got %q, want the static answer", method, got)
 		}
+	}
+}
+
+// A far side that hangs is made up for when the route's own time is over.
+func TestFallback_afterTheRoutesTimeout(t *testing.T) {
+	stop := make(chan struct{})
+	s := newSite(t, func(http.ResponseWriter, *http.Request) { <-stop })
+	defer close(stop)
+	m := mustNew(t, fallback.Config{Static: hello})
+	c := s.client(t, timeout.Overall(50*time.Millisecond), m)
+	if got := fetch(t, c, "GET", s.URL); got != "200 hello static" {
+		t.Errorf("got %q, want the static answer", got)
+	}
+	rpcs := newRPC(t, "hangs")
+	rpcs.hang = stop
+	message := fallback.Static{HasMessage: true}
+	g := dial(t, source(map[string]string{"first": rpcs.addr}), enmesh.Chain(timeout.Overall(50*time.Millisecond), mustNew(t, fallback.Config{Static: message})))
+	if _, err := g.UnaryCall(t.Context(), &testpb.SimpleRequest{}); err != nil {
+		t.Errorf("gRPC: %v, want the static message", err)
 	}
 }
 
@@ -272,9 +324,13 @@ type rpc struct {
 	name string
 	addr string
 	down atomic.Bool
+	hang chan struct{} // nil: it does not
 }
 
 func (s *rpc) UnaryCall(_ context.Context, r *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+	if s.hang != nil {
+		<-s.hang
+	}
 	if s.down.Load() {
 		return nil, status.Error(codes.Unavailable, "down")
 	}
