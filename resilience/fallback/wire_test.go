@@ -367,6 +367,15 @@ func dial(t *testing.T, src balance.Source, m enmesh.Middleware) testpb.TestServ
 	return testpb.NewTestServiceClient(cc)
 }
 
+// own are credentials of one call.
+type own struct{}
+
+func (own) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "me"}, nil
+}
+
+func (own) RequireTransportSecurity() bool { return false }
+
 func TestFallback_ofGRPC(t *testing.T) {
 	first, spare := newRPC(t, "first"), newRPC(t, "spare")
 	src := source(map[string]string{"first": first.addr, "spare": spare.addr})
@@ -375,10 +384,10 @@ func TestFallback_ofGRPC(t *testing.T) {
 		t.Fatal(err)
 	}
 	static := fallback.Static{HasMessage: true, Message: string(message)}
-	ask := func(c testpb.TestServiceClient, payload string) string {
+	ask := func(ctx context.Context, c testpb.TestServiceClient, payload string) string {
 		var head metadata.MD
 		req := &testpb.SimpleRequest{Payload: &testpb.Payload{Body: []byte(payload)}}
-		resp, err := c.UnaryCall(t.Context(), req, grpc.Header(&head))
+		resp, err := c.UnaryCall(ctx, req, grpc.Header(&head))
 		if err != nil {
 			return status.Code(err).String()
 		}
@@ -387,11 +396,11 @@ func TestFallback_ofGRPC(t *testing.T) {
 	t.Run("static", func(t *testing.T) {
 		c := dial(t, src, mustNew(t, fallback.Config{Static: static}))
 		first.down.Store(false)
-		if got := ask(c, "a"); got != "first a" {
+		if got := ask(t.Context(), c, "a"); got != "first a" {
 			t.Errorf("while all is well: %q", got)
 		}
 		first.down.Store(true)
-		if got := ask(c, "a"); got != "made up  static" {
+		if got := ask(t.Context(), c, "a"); got != "made up  static" {
 			t.Errorf("while it is down: %q, want the static message", got)
 		}
 		if _, err := c.EmptyCall(t.Context(), &testpb.Empty{}); status.Code(err) != codes.NotFound {
@@ -401,26 +410,33 @@ func TestFallback_ofGRPC(t *testing.T) {
 	t.Run("garbage", func(t *testing.T) {
 		first.down.Store(true)
 		c := dial(t, src, mustNew(t, fallback.Config{Static: fallback.Static{HasMessage: true, Message: "\xff\xff"}}))
-		if got := ask(c, "a"); got != "Internal" {
+		if got := ask(t.Context(), c, "a"); got != "Internal" {
 			t.Errorf("a message that does not fit: %q, want INTERNAL", got)
 		}
 	})
 	t.Run("cache", func(t *testing.T) {
 		c := dial(t, src, mustNew(t, fallback.Config{Cache: fallback.Cache{On: true}}))
 		first.down.Store(false)
-		ask(c, "a")
+		ask(t.Context(), c, "a")
 		first.down.Store(true)
-		if got := ask(c, "a"); got != "first a cache" {
+		if got := ask(t.Context(), c, "a"); got != "first a cache" {
 			t.Errorf("the same request: %q, want the last good answer", got)
 		}
-		if got := ask(c, "b"); got != "Unavailable" {
+		req := &testpb.SimpleRequest{Payload: &testpb.Payload{Body: []byte("a")}}
+		if _, err := c.UnaryCall(t.Context(), req, grpc.PerRPCCredentials(own{})); status.Code(err) != codes.Unavailable {
+			t.Errorf("with credentials of its own: %v, want UNAVAILABLE", err)
+		}
+		if got := ask(metadata.AppendToOutgoingContext(t.Context(), "authorization", "me"), c, "a"); got != "Unavailable" {
+			t.Errorf("with an authorization: %q, want UNAVAILABLE", got)
+		}
+		if got := ask(t.Context(), c, "b"); got != "Unavailable" {
 			t.Errorf("another request: %q, want UNAVAILABLE", got)
 		}
 	})
 	t.Run("destination", func(t *testing.T) {
 		first.down.Store(true)
 		c := dial(t, src, mustNew(t, fallback.Config{Destination: enmesh.Destination{Service: "spare"}}))
-		if got := ask(c, "a"); got != "spare a destination" {
+		if got := ask(t.Context(), c, "a"); got != "spare a destination" {
 			t.Errorf("got %q, want the spare's", got)
 		}
 	})
@@ -429,7 +445,7 @@ func TestFallback_ofGRPC(t *testing.T) {
 		c := dial(t, src, mustNew(t, fallback.Config{}, fallback.Function(func(context.Context, *enmesh.Call, error) *enmesh.Reply {
 			return &enmesh.Reply{Status: 200, Header: map[string][]string{"Content-Type": {enmesh.MessageType}}, Body: message}
 		})))
-		if got := ask(c, "a"); got != "made up  function" {
+		if got := ask(t.Context(), c, "a"); got != "made up  function" {
 			t.Errorf("got %q, want the function's", got)
 		}
 	})
