@@ -20,8 +20,8 @@ type KeyedConfig struct {
 	// The last counts from two windows for every key, whatever its Slices, which have to
 	// be 0 or 1. nil is refused. Its Terms are the whole's.
 	Each Each
-	// MaxKeys is for about how many keys a state is kept, in 43 bytes each; up to a fifth
-	// more where there are few. 0 is 100,000; it is refused unless within 0 to 100 million.
+	// MaxKeys is for about how many keys a state is kept, in 43 bytes each; a tenth
+	// more of them at 100,000, since they do not spread evenly. 0 is 100,000; it is refused unless within 0 to 100 million.
 	MaxKeys int
 }
 
@@ -134,7 +134,10 @@ func (k *Keyed) Middleware() enmesh.Middleware { return middleware(k.admit) }
 
 func (cfg Config) each() (rule, Terms, quota, error) {
 	cfg, err := cfg.withDefaults()
-	return &bucketRule{rate: cfg.Rate, burst: float64(cfg.Burst)}, cfg.Terms, cfg.quota(), err
+	if err != nil {
+		return nil, cfg.Terms, quota{}, err
+	}
+	return &bucketRule{rate: cfg.Rate, burst: float64(cfg.Burst)}, cfg.Terms, cfg.quota(), nil
 }
 
 func (cfg FixedConfig) each() (rule, Terms, quota, error) {
