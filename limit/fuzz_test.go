@@ -165,16 +165,17 @@ func FuzzSlidingLog(f *testing.F) {
 			c.Terms = terms
 			return must[*limit.SlidingLog](t)(limit.NewSlidingLog(c))
 		}
-		drive(t, build, logModel{int64(most), cfg.Window}, 7*time.Millisecond, 0, ops)
+		drive(t, build, logModel{int64(most), cfg.Window}, 10*time.Millisecond, 0, ops)
 	})
 }
 
 func FuzzSlidingCounter(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, most, slices uint8, ops []byte) {
-		if most == 0 || slices < 2 || len(ops) > mostOps {
+		if most == 0 || len(ops) > mostOps {
 			return
 		}
+		slices = 2 + slices%30
 		width := 8 * time.Millisecond // an hour is a whole number of them
 		cfg := limit.CounterConfig{Limit: int(most), Slices: int(slices), Window: width * time.Duration(slices)}
 		build := func(terms limit.Terms) gate {
