@@ -181,21 +181,3 @@ func TestTokenBucket_waits(t *testing.T) {
 		}
 	})
 }
-
-func BenchmarkTokenBucket(b *testing.B) {
-	for _, m := range []struct {
-		name string
-		rate float64
-	}{{"admit", 1e9}, {"refuse", 1e-6}} {
-		b.Run(m.name, func(b *testing.B) {
-			bucket := mustBucket(b, limit.Config{Rate: m.rate})
-			next := bucket.Middleware()(func(context.Context, *enmesh.Call) error { return nil })
-			c, ctx := &enmesh.Call{Clock: enmesh.Now()}, context.Background()
-			b.ReportAllocs()
-			for b.Loop() {
-				c.Clock++
-				_ = next(ctx, c)
-			}
-		})
-	}
-}
