@@ -120,9 +120,9 @@ func (b *LeakyBucket) ReserveAt(t enmesh.Instant, n int, patience time.Duration)
 	}
 	if b.level > slack {
 		wait = span(b.level, b.cfg.Rate)
-	}
-	if wait > max(0, patience) {
-		return wait - max(0, patience), false
+		if wait > max(0, patience) {
+			return wait - max(0, patience), false
+		}
 	}
 	b.level += float64(n)
 	return wait, true
@@ -140,6 +140,9 @@ func (b *LeakyBucket) flow(t enmesh.Instant) {
 // vacant is the soonest turn to come that nobody takes and that has room for n units, or
 // -1. The caller holds mu.
 func (b *LeakyBucket) vacant(n int) int {
+	if len(b.gone) == 0 {
+		return -1
+	}
 	past := 0
 	for past < len(b.gone) && b.gone[past].at < b.latest {
 		past++
