@@ -100,7 +100,8 @@ func (s *sliced) until(n int64, rest time.Duration) time.Duration {
 func (s *sliced) turns(missing int64) int64 {
 	i := s.present
 	for n := int64(0); ; n++ {
-		if i++; i == len(s.taken) {
+		i++
+		if i == len(s.taken) {
 			i = 0
 		}
 		if missing -= s.taken[i]; missing <= 0 {
