@@ -66,7 +66,7 @@ func TestTable_isAMapThatForgetsWhatIsFresh(t *testing.T) {
 	table := newTable(r, 1)
 	model := map[digest]*state{}
 	at, spilled := enmesh.Instant(time.Hour), 0
-	for range 200_000 {
+	for range 100_000 {
 		at = at.Add(time.Duration(random.Int64N(int64(100 * time.Millisecond))))
 		key := digest{random.Uint64N(4) << 60, 1 + shards*random.Uint64N(6)} // all in one shard, near to each other
 		n := 1 + random.IntN(2)
