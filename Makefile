@@ -31,9 +31,9 @@ help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
 
 # A test that needs a server of the real kind names its program as a prerequisite
-# here, and finds it through a variable (scenarios hold rates of calls, so they have the
-# machine to themselves): the rule at the end builds it from its tools/.
-# The first build of Consul takes some minutes, and later ones nothing.
+# here, and finds it through a variable: the rule at the end builds it from its tools/.
+# The first build of Consul takes some minutes, and later ones nothing. The scenarios make
+# so many calls a second, and have the machine to themselves for that.
 .PHONY: test
 test scenarios: export ENMESH_CONSUL := $(CURDIR)/bin/consul
 test: bin/consul ## all tests, race detector on, order shuffled
