@@ -54,8 +54,8 @@ func Run(t testing.TB, name, dir, program string, env []string, args ...string) 
 func (p *Process) start(cmd *exec.Cmd, log *os.File) error {
 	started := make(chan error)
 	go func() {
-		defer log.Close()
-		runtime.LockOSThread() // and never unlocked: the thread is the child's parent
+		defer func() { _ = log.Close() }() // the child has its own descriptor
+		runtime.LockOSThread()             // and never unlocked: the thread is the child's parent
 		if err := cmd.Start(); err != nil {
 			started <- err
 			return

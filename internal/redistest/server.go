@@ -4,6 +4,7 @@
 package redistest
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -75,13 +76,17 @@ func (s *Server) Keys() []string {
 		if !ok || len(page) != 2 {
 			s.t.Fatalf("redistest: %s: SCAN answered %v", s.Addr, page)
 		}
-		for _, key := range page[1].([]any) {
-			if name := key.(string); !seen[name] {
+		found, ok := page[1].([]any)
+		if !ok {
+			s.t.Fatalf("redistest: %s: SCAN answered %v", s.Addr, page)
+		}
+		for _, key := range found {
+			if name := fmt.Sprint(key); !seen[name] {
 				seen[name] = true
 				keys = append(keys, name)
 			}
 		}
-		if cursor = page[0].(string); cursor == "0" {
+		if cursor = fmt.Sprint(page[0]); cursor == "0" {
 			return keys
 		}
 	}

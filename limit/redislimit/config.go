@@ -4,6 +4,7 @@
 package redislimit
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -68,7 +69,7 @@ type Config struct {
 
 func (cfg Config) withDefaults() (Config, error) {
 	if err := cfg.check(); err != nil {
-		return cfg, fmt.Errorf("redislimit: %w", err)
+		return cfg, err
 	}
 	if cfg.Burst == 0 {
 		cfg.Burst = max(1, int(math.Ceil(cfg.Rate)))
@@ -88,27 +89,24 @@ func (cfg Config) withDefaults() (Config, error) {
 func (cfg Config) check() error {
 	switch {
 	case cfg.Name == "":
-		return fmt.Errorf("Name is not set")
+		return errors.New("redislimit: Name is not set")
 	case !(cfg.Rate > 0 && cfg.Rate <= maxRate): // also what is not a number
-		return fmt.Errorf("Rate %v is not above 0 and at most 1e6", cfg.Rate)
+		return fmt.Errorf("redislimit: Rate %v is not above 0 and at most 1e6", cfg.Rate)
 	case cfg.Burst < 0:
-		return fmt.Errorf("Burst %d is negative", cfg.Burst)
+		return fmt.Errorf("redislimit: Burst %d is negative", cfg.Burst)
 	case float64(max(cfg.Burst, 1))/cfg.Rate > maxFill.Seconds():
-		return fmt.Errorf("Burst %d takes more than %v to come back at Rate %v", cfg.Burst, maxFill, cfg.Rate)
+		return fmt.Errorf("redislimit: Burst %d takes more than %v to come back at Rate %v", cfg.Burst, maxFill, cfg.Rate)
 	case cfg.Lease > maxLease:
-		return fmt.Errorf("Lease %v is above %v", cfg.Lease, maxLease)
+		return fmt.Errorf("redislimit: Lease %v is above %v", cfg.Lease, maxLease)
 	case cfg.Timeout != 0 && (cfg.Timeout < minTimeout || cfg.Timeout > maxTimeout):
-		return fmt.Errorf("Timeout %v is not within %v to %v", cfg.Timeout, minTimeout, maxTimeout)
+		return fmt.Errorf("redislimit: Timeout %v is not within %v to %v", cfg.Timeout, minTimeout, maxTimeout)
 	case cfg.Instances < 0 || cfg.Instances > maxInstances:
-		return fmt.Errorf("Instances %d is not within 0 to %d", cfg.Instances, maxInstances)
+		return fmt.Errorf("redislimit: Instances %d is not within 0 to %d", cfg.Instances, maxInstances)
 	case cfg.MaxKeys < 0 || cfg.MaxKeys > maxMaxKeys:
-		return fmt.Errorf("MaxKeys %d is not within 0 to %d", cfg.MaxKeys, maxMaxKeys)
+		return fmt.Errorf("redislimit: MaxKeys %d is not within 0 to %d", cfg.MaxKeys, maxMaxKeys)
 	}
 	return nil
 }
-
-// interval is the time that one permit stands for.
-func (cfg Config) interval() time.Duration { return time.Duration(float64(time.Second) / cfg.Rate) }
 
 // fill is the time in which an empty bucket fills.
 func (cfg Config) fill() time.Duration {

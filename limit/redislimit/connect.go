@@ -4,6 +4,7 @@
 package redislimit
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"time"
@@ -18,10 +19,13 @@ type Servers struct {
 	Master  string   // the name under which Sentinels know the master
 	Cluster bool     // of a cluster even with one address
 
-	Username, Password                 string
-	SentinelUsername, SentinelPassword string
-	DB                                 int         // not for a cluster
-	TLS                                *tls.Config // nil: plaintext
+	DB  int         // not for a cluster
+	TLS *tls.Config // nil: plaintext
+
+	// Credentials are asked for by each new connection, so that they may be changed while
+	// the program runs. nil: Redis asks for none. Sentinels that ask for some need a client
+	// of the caller's own making.
+	Credentials func(ctx context.Context) (username, password string, err error)
 }
 
 // Connect makes a client that suits a quota: it heeds the deadline of each call, does not
@@ -36,9 +40,7 @@ func Connect(s Servers) (redis.UniversalClient, error) {
 	}
 	return redis.NewUniversalClient(&redis.UniversalOptions{
 		Addrs: s.Addrs, MasterName: s.Master, IsClusterMode: s.Cluster, DB: s.DB,
-		Username: s.Username, Password: s.Password,
-		SentinelUsername: s.SentinelUsername, SentinelPassword: s.SentinelPassword,
-		TLSConfig:             s.TLS,
+		TLSConfig: s.TLS, CredentialsProviderContext: s.Credentials,
 		ContextTimeoutEnabled: true,
 		DialTimeout:           time.Second,
 		DialerRetries:         1,

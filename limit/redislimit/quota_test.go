@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -278,11 +279,11 @@ func answer(conn net.Conn, reply string) {
 		if err != nil || line[0] != '*' {
 			return
 		}
-		n, _ := strconv.Atoi(strings.TrimSpace(line[1:])) //nolint:errcheck // go-redis writes numbers
+		n, _ := strconv.Atoi(strings.TrimSpace(line[1:]))
 		name := ""
 		for i := range n {
 			size, _ := r.ReadString('\n')
-			length, _ := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(size, "$"))) //nolint:errcheck // the same
+			length, _ := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(size, "$")))
 			text := make([]byte, length+2)
 			if _, err := io.ReadFull(r, text); err != nil {
 				return
@@ -331,5 +332,26 @@ func TestQuota_conforms(t *testing.T) {
 		t.Run(name+" middleware", func(t *testing.T) {
 			enmeshtest.TestMiddleware(t, func() enmesh.Middleware { return dead(t, cfg).Middleware() })
 		})
+	}
+}
+
+// Each new connection asks for the credentials, so that they may change.
+func TestConnect_asksForCredentials(t *testing.T) {
+	server := redistest.Start(t)
+	server.Do("CONFIG", "SET", "requirepass", "first")
+	var asked atomic.Int64
+	s := at(server.Addr)
+	s.Credentials = func(context.Context) (string, string, error) {
+		asked.Add(1)
+		return "", "first", nil
+	}
+	q := open(t, s, redislimit.Config{Name: "secret", Rate: 1, Burst: 4}, nil)
+	await(t, "a heartbeat", func() bool { return q.Stats().Instances == 1 })
+	if got := take(q, "", 4); got != 4 || asked.Load() == 0 {
+		t.Errorf("%d of 4 admitted, credentials asked for %d times; want 4, and some", got, asked.Load())
+	}
+	wrong := open(t, at(server.Addr), redislimit.Config{Name: "secret", Rate: 1, Burst: 4, Instances: 2}, nil)
+	if got := take(wrong, "", 4); got != 2 {
+		t.Errorf("%d of 4 admitted without credentials, want the share of 2", got)
 	}
 }

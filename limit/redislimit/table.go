@@ -66,42 +66,43 @@ func (q *Quota) find(key string, now enmesh.Instant) *entry {
 
 // forget takes away entries that are idle, of n that it looks at, and reports whether it
 // found any.
-func (p *slot) forget(now enmesh.Instant, s share, n int) bool {
+func (s *slot) forget(now enmesh.Instant, own share, n int) bool {
 	found := false
-	for h, e := range p.entries {
-		if e.forget(now, s) {
-			delete(p.entries, h)
+	for h, e := range s.entries {
+		if e.forget(now, own) {
+			delete(s.entries, h)
 			found = true
 		}
-		if n--; n == 0 {
+		n--
+		if n == 0 {
 			break
 		}
 	}
 	return found
 }
 
-func (e *entry) forget(now enmesh.Instant, s share) bool {
+func (e *entry) forget(now enmesh.Instant, own share) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.gone = e.gone || e.idle(now, s)
+	e.gone = e.gone || e.idle(now, own)
 	return e.gone
 }
 
 // sweep forgets every entry that has been idle since before.
-func (t *table) sweep(now, before enmesh.Instant, s share) {
+func (t *table) sweep(now, before enmesh.Instant, own share) {
 	for i := range t.slots {
-		t.slots[i].sweep(now, before, s)
+		t.slots[i].sweep(now, before, own)
 	}
 }
 
-func (p *slot) sweep(now, before enmesh.Instant, s share) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for h, e := range p.entries {
+func (s *slot) sweep(now, before enmesh.Instant, own share) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for h, e := range s.entries {
 		e.mu.Lock()
-		if e.last < before && e.idle(now, s) {
+		if e.last < before && e.idle(now, own) {
 			e.gone = true
-			delete(p.entries, h)
+			delete(s.entries, h)
 		}
 		e.mu.Unlock()
 	}
