@@ -43,9 +43,10 @@
 //
 // # Without Redis
 //
-// A call waits at most [Config].Timeout, 20 ms, for Redis. After three asks in a row that
-// failed, no call waits any more, until a probe in the background has succeeded; in a
-// cluster that holds for the part whose master is gone. Calls are then decided by the
+// A call waits at most [Config].Timeout, 20 ms, for Redis. After an ask that failed no call
+// with that key waits for the next one; after three in a row nobody asks any more, until a
+// probe in the background has succeeded; in a cluster that holds for the part whose master
+// is gone. Calls are then decided by the
 // instance's share: Rate and Burst divided by [Config].Instances, or, where that is 0, by the
 // number of instances that last wrote a heartbeat to Redis. The share goes on from what
 // Redis last said was left, and when Redis returns it is told what was admitted meanwhile:

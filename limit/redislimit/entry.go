@@ -32,9 +32,11 @@ type entry struct {
 	since enmesh.Instant // the last ask
 	taken int            // permits wanted by calls since then
 
-	local   bool           // calls were decided by the share since Redis last answered
+	shaky   bool           // the last ask failed: no call waits for the next one
 	level   float64        // of the share's bucket
-	levelAt enmesh.Instant // when it was so
+	known   float64        // what it would be, had calls taken nothing that Redis does not know of
+	levelAt enmesh.Instant // when they were so
+	aside   int            // permits taken from the share since the last ask began
 }
 
 // verdict is what an entry says to a call.
@@ -80,9 +82,9 @@ func (cfg Config) share(n int) share {
 // left, or is full where it never said anything.
 func (e *entry) takeShare(now enmesh.Instant, s share) (v verdict, wait time.Duration) {
 	e.fill(now, s)
-	e.local = true
 	if e.level >= 1 {
 		e.level--
+		e.aside++
 		return admitted, 0
 	}
 	seconds := (1 - e.level) / s.rate
@@ -92,24 +94,22 @@ func (e *entry) takeShare(now enmesh.Instant, s share) (v verdict, wait time.Dur
 // fill brings the share's bucket to now.
 func (e *entry) fill(now enmesh.Instant, s share) {
 	if e.levelAt == 0 {
-		e.level, e.levelAt = s.burst, now
+		e.level, e.known, e.levelAt = s.burst, s.burst, now
 		return
 	}
 	if now > e.levelAt {
-		e.level += now.Sub(e.levelAt).Seconds() * s.rate
-		e.levelAt = now
+		more := now.Sub(e.levelAt).Seconds() * s.rate
+		e.level, e.known, e.levelAt = e.level+more, e.known+more, now
 	}
-	e.level = min(e.level, s.burst)
+	e.level, e.known = min(e.level, s.burst), min(e.known, s.burst)
 }
 
-// owed is what calls have taken by the share and Redis does not know of: what is missing in
-// the share's bucket. Of all instances together it is what is missing in the whole.
+// owed is what calls have taken by the share and is missing in a bucket that does not know
+// of it: the bucket in Redis has filled all the time. Of all instances together it makes
+// that one what it would be, had they asked.
 func (e *entry) owed(now enmesh.Instant, s share) float64 {
-	if !e.local {
-		return 0
-	}
 	e.fill(now, s)
-	return s.burst - e.level
+	return max(0, e.known-e.level)
 }
 
 // wanted is the size of the lease to ask for, for so many calls that wait: as many permits
@@ -138,19 +138,15 @@ func (e *entry) answered(now enmesh.Instant, g grant, wanted int, cfg Config, in
 	if g.permits < wanted {
 		e.dry = now.Add(cfg.hold(g.wait))
 	}
-	e.local = false
-	e.level, e.levelAt = g.left/float64(instances), now
+	e.known, e.levelAt = g.left/float64(instances), now
+	e.level = e.known - float64(e.aside)
 }
 
 // idle reports whether nothing is lost when the entry is forgotten: nothing flies, nothing
-// is in hand or refused, and the share is whole or Redis knows better.
+// is in hand or refused, and Redis knows of all that was admitted, or it is long ago.
 func (e *entry) idle(now enmesh.Instant, s share) bool {
 	if e.flies != nil || now < e.dry || now < e.deaf || e.permits > 0 && now < e.until {
 		return false
 	}
-	if !e.local {
-		return true
-	}
-	e.fill(now, s)
-	return e.level >= s.burst
+	return e.owed(now, s) == 0
 }

@@ -38,6 +38,9 @@ func (q *Quota) settle(ctx context.Context, c *enmesh.Call, e *entry) error {
 		if r == nil {
 			r = q.refill(e, c.Clock, 1)
 		}
+		if e.shaky {
+			return q.settleLocally(c, e)
+		}
 		patience := min(r.deadline.Sub(c.Clock), q.cfg.Timeout-c.Clock.Sub(start))
 		r.waiting++
 		e.mu.Unlock()
@@ -98,6 +101,7 @@ func (q *Quota) refill(e *entry, now enmesh.Instant, waiting int) *refill {
 	r := &refill{deadline: now.Add(q.cfg.Timeout), done: make(chan struct{})}
 	r.wanted = e.wanted(now, q.cfg, waiting)
 	owed := e.owed(now, q.share())
+	e.aside = 0
 	if r.err = q.launch(func() { q.fly(e, r, owed) }); r.err != nil {
 		e.group.failed(e.sum.redisKey())
 		close(r.done)
@@ -138,7 +142,7 @@ func (q *Quota) fly(e *entry, r *refill, owed float64) {
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.flies = nil
+	e.flies, e.shaky = nil, err != nil
 	switch {
 	case err == nil:
 		e.answered(now, g, r.wanted, q.cfg, int(q.instances.Load()))

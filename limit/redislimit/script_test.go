@@ -4,7 +4,10 @@
 package redislimit_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -77,61 +80,83 @@ func TestScenarioO20_everyKeyEnds(t *testing.T) {
 	}
 }
 
-// Two instances whose clocks are a minute apart share one limit; the control takes the
-// caller's time instead of the server's.
+// Two instances whose clocks are a minute apart share one limit as two whose clocks agree
+// do, which are asked in turn with them. A third pair takes the caller's time instead of
+// the server's: what is avoided.
 func TestScenarioO21_clocksApart(t *testing.T) {
-	const rate, burst, lasts = 500, 50, 4 * time.Second
+	const rate, burst, seconds = 500, 250, 4
 	server := redistest.Start(t)
-	run := func(name string, take func(i int) bool) float64 {
-		began, admitted := time.Now(), 0
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for time.Since(began) < lasts {
-			for i := range 2 {
-				if take(i) {
-					admitted++
-				}
-			}
-			<-tick.C
-		}
-		want := burst + rate*time.Since(began).Seconds()
-		t.Logf("%s: %d admitted, the limit is %.0f", name, admitted, want)
-		return float64(admitted) / want
-	}
 	offsets := [2]time.Duration{30 * time.Second, -30 * time.Second}
-	var quotas [2]*redislimit.Quota
-	for i := range quotas {
-		client, err := redislimit.Connect(at(server.Addr))
-		if err != nil {
-			t.Fatal(err)
-		}
-		now := func() enmesh.Instant { return enmesh.Now().Add(offsets[i]) }
-		quotas[i], err = redislimit.NewWithClock(client, redislimit.Config{Name: "o21", Rate: rate, Burst: burst}, now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = quotas[i].Close(); _ = client.Close() })
+	var apart, agree [2]*redislimit.Quota
+	for i, offset := range offsets {
+		apart[i] = openAt(t, server, "apart", rate, burst, offset)
+		agree[i] = openAt(t, server, "agree", rate, burst, 0)
 	}
-	ratio := run("the server's time", func(i int) bool {
-		_, err := quotas[i].Admit(t.Context(), &enmesh.Call{Clock: enmesh.Now().Add(offsets[i])})
-		return err == nil
-	})
-	if ratio < 0.98 || ratio > 1.02 {
-		t.Errorf("%.3f of the limit admitted, want it within a fiftieth", ratio)
+	naive := naiveTake(t, server, rate, burst)
+	var admitted struct{ apart, agree, naive int }
+	count := func(n *int, ok bool) {
+		if ok {
+			*n++
+		}
 	}
-	naive := redis.NewScript(strings.Replace(redislimit.Script, redislimit.ReadsClock, "local time = {ARGV[5], ARGV[6]}", 1))
+	began := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for n := range seconds * 1000 { // two calls a millisecond on each pair
+		timer.Reset(time.Until(began.Add(time.Duration(n) * time.Millisecond)))
+		<-timer.C
+		for i, offset := range offsets {
+			count(&admitted.apart, admitAt(apart[i], offset))
+			count(&admitted.agree, admitAt(agree[i], 0))
+			count(&admitted.naive, naive(offset))
+		}
+	}
+	limit := burst + rate*time.Since(began).Seconds()
+	t.Logf("the limit is %.0f; clocks apart: %d admitted; clocks that agree: %d; by the caller's time: %d",
+		limit, admitted.apart, admitted.agree, admitted.naive)
+	within := func(got int, want, share float64) bool { return math.Abs(float64(got)-want) <= share*want }
+	if want := float64(admitted.agree); !within(admitted.apart, want, 0.02) {
+		t.Errorf("%d admitted with clocks apart, want %v within a fiftieth", admitted.apart, want)
+	}
+	if within(admitted.naive, limit, 0.1) {
+		t.Errorf("by the caller's time %d are admitted, near the limit of %.0f: it would not show an error", admitted.naive, limit)
+	}
+}
+
+// openAt is a quota of a process whose clock is wrong by the offset.
+func openAt(t *testing.T, server *redistest.Server, name string, rate float64, burst int, offset time.Duration) *redislimit.Quota {
+	t.Helper()
+	client, err := redislimit.Connect(at(server.Addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := func() enmesh.Instant { return enmesh.Now().Add(offset) }
+	q, err := redislimit.NewWithClock(client, redislimit.Config{Name: name, Rate: rate, Burst: burst}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(q.Close(), client.Close()) })
+	return q
+}
+
+func admitAt(q *redislimit.Quota, offset time.Duration) bool {
+	_, err := q.Admit(context.Background(), &enmesh.Call{Clock: enmesh.Now().Add(offset)})
+	return err == nil
+}
+
+// naiveTake is the script with the caller's time in place of the server's.
+func naiveTake(t *testing.T, server *redistest.Server, rate float64, burst int) func(time.Duration) bool {
+	t.Helper()
+	script := redis.NewScript(strings.Replace(redislimit.Script, redislimit.ReadsClock, "local time = {ARGV[5], ARGV[6]}", 1))
 	client := redis.NewClient(&redis.Options{Addr: server.Addr})
-	defer client.Close()
-	control := run("control, the caller's time", func(i int) bool {
-		now := time.Now().Add(offsets[i])
-		row, err := naive.Run(t.Context(), client, []string{"naive"}, 1e6/rate, burst, 1, 0, now.Unix(), now.Nanosecond()/1000).Int64Slice()
+	t.Cleanup(func() { _ = client.Close() })
+	return func(offset time.Duration) bool {
+		now := time.Now().Add(offset)
+		row, err := script.Run(context.Background(), client, []string{"naive"}, 1e6/rate, burst, 1, 0, now.Unix(), now.Nanosecond()/1000).Int64Slice()
 		if err != nil {
 			t.Fatal(err)
 		}
 		return row[0] == 1
-	})
-	if control > 0.9 && control < 1.1 {
-		t.Errorf("the control admits %.3f of its limit: it would not show an error", control)
 	}
 }
 
