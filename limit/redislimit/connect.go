@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // Servers says where Redis is: one address is a server alone; several are nodes of a
@@ -29,8 +30,9 @@ type Servers struct {
 }
 
 // Connect makes a client that suits a quota: it heeds the deadline of each call, does not
-// wait long for a connection, and asks a second time at most. It does not connect yet.
-// The caller closes it.
+// wait long for a connection, asks a second time at most, and does not ask the server for
+// notices of maintenance, for which a client would look up addresses when it is made. It
+// does not connect yet. The caller closes it.
 func Connect(s Servers) (redis.UniversalClient, error) {
 	if len(s.Addrs) == 0 {
 		return nil, errors.New("redislimit: there is no address of Redis")
@@ -50,5 +52,7 @@ func Connect(s Servers) (redis.UniversalClient, error) {
 		MaxRetries:            1,
 		MinRetryBackoff:       time.Millisecond,
 		MaxRetryBackoff:       2 * time.Millisecond,
+
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}), nil
 }

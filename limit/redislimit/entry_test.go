@@ -189,7 +189,8 @@ func TestGroup_opensAndCloses(t *testing.T) {
 		{g.recovered, false},
 		{func() { g.failed("a") }, false},
 	} {
-		if tt.do(); g.open.Load() != tt.open {
+		tt.do()
+		if g.open.Load() != tt.open {
 			t.Errorf("step %d: open %v, want %v", i, g.open.Load(), tt.open)
 		}
 	}

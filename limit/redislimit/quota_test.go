@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/enmeshtest"
@@ -307,8 +308,9 @@ func answer(conn net.Conn, reply string) {
 func dead(t *testing.T, cfg redislimit.Config) *redislimit.Quota {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{
-		MaxRetries: -1, DialerRetries: 1,
-		Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, io.ErrClosedPipe },
+		Addr: "127.0.0.1:1", MaxRetries: -1, DialerRetries: 1,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		Dialer:                   func(context.Context, string, string) (net.Conn, error) { return nil, io.ErrClosedPipe },
 	})
 	cfg.Instances = 1
 	q, err := redislimit.New(client, cfg, nil)
