@@ -50,10 +50,8 @@
 // instance's share: Rate and Burst divided by [Config].Instances, or, where that is 0, by the
 // number of instances that last wrote a heartbeat to Redis. The share goes on from what
 // Redis last said was left, and when Redis returns it is told what was admitted meanwhile:
-// as a rule neither moment brings a second burst. One comes at the first if an instance has
-// not heard that others have emptied the bucket, and one at the second if an instance
-// that admitted calls by its share never gets another; Redis itself brings one when it loses
-// its data.
+// that brings no second burst. One comes when Redis goes, at most, if instances have not
+// heard that others had just emptied the bucket; and one when Redis loses its data.
 //
 // The number of instances rises at once and falls after ten heartbeats, ten seconds. It
 // cannot be learned while Redis is gone: a fleet that grows meanwhile admits more. Set

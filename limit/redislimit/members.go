@@ -6,6 +6,7 @@ package redislimit
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"sync"
 	"time"
 
@@ -117,7 +118,10 @@ func (q *Quota) probeGroup(g *group) {
 	defer cancel()
 	began := q.now()
 	_, err := q.ask(ctx, *g.probe.Load(), 0, 0)
-	if (err == nil || err == errAlien) && q.now().Sub(began) <= q.cfg.Timeout { //nolint:errorlint // ask's own
+	if err != nil && !errors.Is(err, errAlien) || q.now().Sub(began) > q.cfg.Timeout {
+		return
+	}
+	if q.repay(g) { // while calls do without it still
 		g.recovered()
 	}
 }

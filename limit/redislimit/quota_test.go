@@ -337,6 +337,24 @@ func TestQuota_conforms(t *testing.T) {
 	}
 }
 
+// What one instance admitted while Redis could not be written is missing for the other, though
+// the first gets no more calls.
+func TestQuota_repaysWhatItAdmitted(t *testing.T) {
+	server := redistest.Start(t)
+	quotas := fleet(t, 2, at(server.Addr), redislimit.Config{Name: "repay", Rate: 0.001, Burst: 8, Instances: 2}, byAuthority)
+	server.Do("REPLICAOF", "127.0.0.1", "1")
+	admitted := take(quotas[0], "key", 20)
+	await(t, "the breaker to open", func() bool {
+		admitted += take(quotas[0], "key", 1)
+		return quotas[0].Stats().Open == 1
+	})
+	server.Do("REPLICAOF", "NO", "ONE")
+	await(t, "the breaker to close", func() bool { return quotas[0].Stats().Open == 0 })
+	if rest := take(quotas[1], "key", 20); admitted != 4 || rest != 4 {
+		t.Errorf("%d admitted without Redis and %d by the other afterwards, want 4 and 4", admitted, rest)
+	}
+}
+
 // Each new connection asks for the credentials, so that they may change.
 func TestConnect_asksForCredentials(t *testing.T) {
 	server := redistest.Start(t)
