@@ -35,6 +35,7 @@ type Route struct {
 	Resends        bool          // retry or hedge inside: the adapter keeps what a replay needs
 	Idempotent     bool          // its calls may be sent again whatever their method
 	AttemptTimeout time.Duration // of one attempt; 0: none (see [Call.EndOf])
+	RemoteAfter    int           // attempts that are made before others go further away; 0: as balancing has it
 	Next           Next          // ends in [Send]
 }
 

@@ -12,7 +12,9 @@ const stroll = 128
 // circle are places in a ring, each with the endpoint that owns it: what ring hash and
 // Maglev have in common. A key has a place; where its owner cannot be used, the owners of
 // the places that follow are asked in turn, so that the keys of an endpoint that is away
-// spread over all others, and return to it when it does.
+// spread over all others, and return to it when it does. A call whose key belongs to one
+// that is awaited waits for it; one without a key takes another, and so does a second
+// attempt.
 type circle[P uint32 | uint64] struct {
 	eps    []*Endpoint // by the hash of their addresses
 	places []P         // the lower 32 bits are the owner's index in eps; empty only if eps is
@@ -40,11 +42,17 @@ func (p *circle[P]) word(c *enmesh.Call) uint64 {
 func (p *circle[P]) from(at int, c *enmesh.Call) (*Endpoint, error) {
 	first := int(uint32(p.places[at]))
 	retried := hasTried(c)
+	waits := c != nil && c.Key != 0 && !retried
 	level := p.bound.level(c)
 	for range min(stroll, len(p.places)) {
 		i := int(uint32(p.places[at]))
-		if e := p.eps[i]; usable(e, c, retried) && p.bound.admits(i, e, level) {
-			return e, nil
+		switch e := p.eps[i]; {
+		case usable(e, c, retried):
+			if p.bound.admits(i, e, level) {
+				return e, nil
+			}
+		case waits && e.worthWaiting() && p.bound.admits(i, e, level):
+			return nil, ErrAwaited
 		}
 		at++
 		if at == len(p.places) {

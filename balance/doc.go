@@ -39,7 +39,7 @@
 //
 // HTTP picks among all endpoints of the cluster. gRPC, which knows the state of its
 // connections, makes a [Endpoint.View] of each, subscribes to the cluster, and builds
-// a picker with the set's algorithm over the views that are connected.
+// a picker with the set's algorithm over the views whenever one is connected or lost.
 //
 // # Choosing an algorithm
 //
@@ -53,6 +53,9 @@
 // Where many clients face many endpoints, [SubsetConfig] bounds how many of them each
 // connects to. [SlowStart] goes around any that does not hash, and gives new endpoints
 // their share step by step.
+//
+// What each does under load, and with a slow or a new endpoint, package enmeshtest/sim
+// shows in virtual time. The guide docs/balancing.md has all of it from the side of policy.
 //
 // Endpoints that are ejected (package balance/outlier) or found unhealthy (package
 // balance/health) are picked only where nothing better is left.

@@ -24,7 +24,7 @@ type urn struct {
 }
 
 func newUrn(eps []*Endpoint, random source) urn {
-	u := urn{eps: open(eps), random: sourceOf(eps, random)}
+	u := urn{eps: connected(eps), random: sourceOf(eps, random)}
 	if !evenWeights(u.eps) {
 		u.table, u.share = weigh(u.eps)
 	}
@@ -44,21 +44,34 @@ func sourceOf(eps []*Endpoint, given source) source {
 
 // open leaves out endpoints that take no new calls. A change of that publishes a new
 // set.
-func open(eps []*Endpoint) []*Endpoint {
-	closed := 0
-	for _, e := range eps {
-		if e.host.barred.Load()&^passing != 0 {
-			closed++
-		}
-	}
-	if closed == 0 {
-		return eps
-	}
-	kept := make([]*Endpoint, 0, len(eps)-closed)
-	for _, e := range eps {
-		if e.host.barred.Load()&^passing == 0 {
+func open(eps []*Endpoint) []*Endpoint { return sift(eps, (*Endpoint).isOpen) }
+
+// connected leaves out besides the views that have no connection, for pickers to which
+// one endpoint is as good as another. Whoever owns the views builds a new picker when
+// that changes.
+func connected(eps []*Endpoint) []*Endpoint { return sift(eps, (*Endpoint).isConnected) }
+
+func (e *Endpoint) isOpen() bool { return e.host.barred.Load()&^passing == 0 }
+
+// isConnected reports whether e is open, and no view without a connection.
+func (e *Endpoint) isConnected() bool {
+	v := e.itself()
+	return (v.ready.Load() || v == &v.host.self) && v.host.barred.Load()&^passing == 0
+}
+
+// sift is the endpoints that stay: the list itself, if all do.
+func sift(eps []*Endpoint, stays func(*Endpoint) bool) []*Endpoint {
+	var kept []*Endpoint
+	for i, e := range eps {
+		switch ok := stays(e); {
+		case !ok && kept == nil:
+			kept = append(make([]*Endpoint, 0, len(eps)), eps[:i]...)
+		case ok && kept != nil:
 			kept = append(kept, e)
 		}
+	}
+	if kept == nil {
+		return eps
 	}
 	return kept
 }

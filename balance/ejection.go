@@ -28,7 +28,11 @@ func (e *Endpoint) Rest(until enmesh.Instant) {
 	}
 	for {
 		now := e.host.until.Load()
-		if now >= int64(until) || e.host.until.CompareAndSwap(now, int64(until)) {
+		if now >= int64(until) {
+			break
+		}
+		if e.host.until.CompareAndSwap(now, int64(until)) {
+			e.host.rests.Store(int64(until))
 			break
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // outlives pickers and changes of the set. A [Cluster] makes endpoints.
 type Endpoint struct {
 	host       *host
-	ready      atomic.Bool
+	ready      readiness
 	pace       pace
 	attachment any
 	origin     *Endpoint // in panic: what this stands for, whatever its health; nil otherwise
@@ -35,9 +35,11 @@ type host struct {
 
 	until  atomic.Int64 // an Instant: when the ejection ends
 	closes atomic.Int64 // an Instant: when a drain ends
+	rests  atomic.Int64 // an Instant: until, where it is Rest's; see Explain
 	since  atomic.Int64 // an Instant: when it came cold; 0: it was there from the start
 	info   atomic.Pointer[discovery.Endpoint]
-	met    atomic.Bool // a view of it has been connected
+	met    atomic.Bool  // a view of it has been connected
+	views  atomic.Int32 // how many are connected
 
 	id      identity
 	addrs   []string
@@ -47,7 +49,7 @@ type host struct {
 
 	gen uint64 // guarded by cluster.mu: last merge that saw it
 	at  int    // guarded by cluster.mu: where in the registry's list it was
-	_   [48]byte
+	_   [40]byte
 }
 
 // The bits of host.barred.
@@ -170,7 +172,13 @@ func (e *Endpoint) readyAt(clock *reading) bool {
 // SetReady is for the adapter that owns the connections of this view. The
 // endpoints of a Cluster start ready, their views do not.
 func (e *Endpoint) SetReady(ready bool) {
-	e.ready.Store(ready)
+	switch was := e.ready.Swap(ready); {
+	case e == &e.host.self || was == ready:
+	case ready:
+		e.host.views.Add(1)
+	default:
+		e.host.views.Add(-1)
+	}
 	if ready && !e.host.met.Load() {
 		e.host.met.Store(true)
 	}

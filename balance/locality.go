@@ -31,7 +31,9 @@ const (
 // it has health, the next as much of the rest, and so on; where all together have less
 // than the load, each takes in proportion. So nothing leaves a tier until 28% of it is
 // bad, at 50% it keeps 70%, and at 100% all goes on. An endpoint is healthy as
-// [Endpoint.Healthy] says, and in a list of views when it is connected, besides. The
+// [Endpoint.Healthy] says, and in a list of views when it is connected, besides, or awaited
+// ([Endpoint.Await]): while nothing in its tier is connected yet, a call waits for that one
+// rather than go further. The
 // cluster's present set says how many there are, so whatever leaves endpoints out
 // belongs inside; those that drain do not count, nor among views those that were never
 // connected. Endpoints are counted, not weighed.

@@ -49,7 +49,8 @@ type LocalityConfig struct {
 	// many a call leaves out the first tier, after twice as many the first two, as long
 	// as others have healthy endpoints (Istio's retryRemoteLocalities is 2, Envoy's
 	// previous_priorities with that update frequency). 0: an attempt goes where a first
-	// one would, and to other tiers only for want of an endpoint it has not tried.
+	// one would, and to other tiers only for want of an endpoint it has not tried. A call
+	// whose [enmesh.Route] has a RemoteAfter goes by that.
 	RemoteAfter int
 }
 

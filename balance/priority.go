@@ -4,6 +4,7 @@
 package balance
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
@@ -43,8 +44,11 @@ func (l *levels) Pick(c *enmesh.Call) (*Endpoint, error) {
 	s := l.current(c)
 	at := s.draw(c, l)
 	e, err := s.slots[at].picker.Pick(c)
-	if err == nil && usable(e, c, hasTried(c)) {
+	switch retried := hasTried(c); {
+	case err == nil && usable(e, c, retried):
 		return e.itself(), nil
+	case errors.Is(err, ErrAwaited), s.slots[at].wait && !retried && worth(e, c) < worthReady:
+		return nil, ErrAwaited
 	}
 	return s.elsewhere(c, at, e)
 }
@@ -96,8 +100,12 @@ func (s *shares) elsewhere(c *enmesh.Call, but int, e *Endpoint) (*Endpoint, err
 	return best.itself(), nil
 }
 
-// worthAll is the worth of an endpoint than which there is no better one.
-const worthAll = 5
+// worthReady is the least worth of an endpoint that is ready; worthAll is that of one than
+// which there is no better.
+const (
+	worthReady = 3
+	worthAll   = 5
+)
 
 // worth compares what pickers found, in the order that [Picker] gives.
 func worth(e *Endpoint, c *enmesh.Call) int {
@@ -109,7 +117,7 @@ func worth(e *Endpoint, c *enmesh.Call) int {
 	case !hasTried(c):
 		return worthAll
 	case c.Tried(e.itself()):
-		return 3
+		return worthReady
 	case e.unconfirmed():
 		return 4
 	}

@@ -263,6 +263,12 @@ func TestLocality_RemoteAfter(t *testing.T) {
 			t.Errorf("attempt %d goes to %s, want %s", i+1, got, w)
 		}
 	}
+	for i, w := range []string{"r1/z1/s1", "r1/z2/s1", "r2/z1/s1", "r2/z1/s1"} {
+		call := &enmesh.Call{Attempt: i + 1, Route: &enmesh.Route{RemoteAfter: 1}}
+		if got := mustPick(t, c.Picker(), call).Info().Locality.String(); got != w {
+			t.Errorf("attempt %d of a call whose route says otherwise goes to %s, want %s", i+1, got, w)
+		}
+	}
 	bad(c, "r1/z2/s1", 5)
 	if got := mustPick(t, c.Picker(), &enmesh.Call{Attempt: 3}).Info().Locality.String(); got != "r2/z1/s1" {
 		t.Errorf("attempt 3 without the second zone goes to %s, want r2/z1/s1", got)

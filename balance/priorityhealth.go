@@ -7,10 +7,11 @@ import "github.com/enmesh-go/enmesh"
 
 // tally is the sum of a group's health.
 type tally struct {
-	healthy int            // and connected
+	healthy int            // and connected, or awaited
 	total   int            // that the cluster has, but for those that drain or were never connected
 	open    int            // connected and taking calls, whatever their health
 	ending  int            // of these, about to end
+	awaited int            // healthy and awaited
 	until   enmesh.Instant // when the soonest of them changes by itself; 0: none does
 }
 
@@ -19,6 +20,7 @@ func (t *tally) add(o tally) {
 	t.total += o.total
 	t.open += o.open
 	t.ending += o.ending
+	t.awaited += o.awaited
 	t.until = sooner(t.until, o.until)
 }
 
@@ -39,9 +41,11 @@ func (t *tally) health() float64 {
 }
 
 // tally sums up a group. Where the list is one of views, an endpoint counts from its first
-// connection on: a new one, that may still be starting, drives no load away.
+// connection on: a new one, that may still be starting, drives no load away. One that is
+// awaited counts as if it were connected.
 func (g *group) tally(now enmesh.Instant) tally {
 	var t tally
+	unmet := 0
 	for _, e := range g.listed {
 		counts, healthy, until := e.host.standing(now)
 		t.until = sooner(t.until, until)
@@ -57,11 +61,18 @@ func (g *group) tally(now enmesh.Instant) tally {
 		if counts {
 			t.total++
 		}
+		if healthy && e.ready.isAwaited() {
+			t.healthy++
+			t.awaited++
+			if !e.host.met.Load() {
+				unmet++
+			}
+		}
 	}
 	if sameList(g.listed, g.all) {
 		return t
 	}
-	t.total = 0
+	t.total = unmet
 	views := len(g.listed) > 0 && g.listed[0] != &g.listed[0].host.self
 	for _, e := range g.all {
 		if counts, _, _ := e.host.standing(now); counts && (!views || e.host.met.Load()) {

@@ -26,6 +26,7 @@ type slot struct {
 	tier   int
 	part   int     // of the tier; below 0: all of it
 	weight float64 // of the tier's load
+	wait   bool    // while nothing there is ready: something is awaited
 }
 
 // draw gives slots by their share.
@@ -37,8 +38,8 @@ type draw struct {
 // draw is the slot for a call.
 func (s *shares) draw(c *enmesh.Call, l *levels) int {
 	d := &s.draws[0]
-	if l.remoteAfter > 0 && c != nil && c.Attempt > l.remoteAfter {
-		d = &s.draws[min((c.Attempt-1)/l.remoteAfter, len(s.draws)-1)]
+	if c != nil && c.Attempt > 1 {
+		d = &s.draws[min(l.left(c), len(s.draws)-1)]
 	}
 	if d.only >= 0 {
 		return d.only
@@ -55,6 +56,18 @@ func (s *shares) draw(c *enmesh.Call, l *levels) int {
 		at++
 	}
 	return at
+}
+
+// left is how many of the loaded tiers the present attempt of a call leaves out.
+func (l *levels) left(c *enmesh.Call) int {
+	after := l.remoteAfter
+	if c.Route != nil && c.Route.RemoteAfter > 0 {
+		after = c.Route.RemoteAfter
+	}
+	if after == 0 {
+		return 0
+	}
+	return (c.Attempt - 1) / after
 }
 
 // sum makes the shares of the present health.
@@ -77,26 +90,27 @@ func (l *levels) sum(now enmesh.Instant) *shares {
 	for i := range l.tiers {
 		s.fill(l, i, parts[i])
 	}
-	s.share(l.remoteAfter > 0)
+	s.share()
 	return s
 }
 
 // fill adds the slots of a tier.
 func (s *shares) fill(l *levels, i int, parts []tally) {
 	t := &l.tiers[i]
+	wait := s.sums[i].awaited > 0
 	if s.panics[i] {
-		s.slots = append(s.slots, slot{l.panicPicker(t), i, -1, 1})
+		s.slots = append(s.slots, slot{l.panicPicker(t), i, -1, 1, wait})
 		return
 	}
 	var weights []float64
 	if t.picker == nil {
 		weights = t.weights(parts)
 	} else if weights = s.zoneWeights(l, t, s.sums[i], parts); weights == nil {
-		s.slots = append(s.slots, slot{t.picker, i, -1, 1})
+		s.slots = append(s.slots, slot{t.picker, i, -1, 1, wait})
 		return
 	}
 	for j, w := range weights {
-		s.slots = append(s.slots, slot{t.parts[j].picker, i, j, w})
+		s.slots = append(s.slots, slot{t.parts[j].picker, i, j, w, parts[j].awaited > 0})
 	}
 }
 
@@ -139,7 +153,7 @@ func (s *shares) zoneWeights(l *levels, t *tier, sum tally, parts []tally) []flo
 }
 
 // share divides the load.
-func (s *shares) share(leave bool) {
+func (s *shares) share() {
 	health := make([]float64, len(s.sums))
 	for i := range s.sums {
 		health[i] = s.sums[i].health()
@@ -150,7 +164,7 @@ func (s *shares) share(leave bool) {
 	}
 	s.draws = append(s.draws, s.drawOf(loads))
 	for i := range health {
-		if !leave || health[i] == 0 {
+		if health[i] == 0 {
 			continue
 		}
 		health[i] = 0

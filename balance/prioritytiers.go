@@ -8,8 +8,8 @@ import "github.com/enmesh-go/enmesh/discovery"
 // Tier is what a picker knows of one tier, for people to read.
 type Tier struct {
 	Load    float64 // its share of first attempts, 0 to 1
-	Healthy int     // endpoints that are, and are connected
-	Total   int     // endpoints that count: the cluster has them, they do not drain, views of them were connected
+	Healthy int     // endpoints that are, and are connected, or awaited
+	Total   int     // endpoints that count: the cluster has them, they do not drain, views of them were connected, or are awaited
 	Panic   bool    // health is left aside
 	// Parts are the localities that are weighed; none where the tier is one whole.
 	Parts []TierPart

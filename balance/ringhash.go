@@ -64,7 +64,7 @@ func (cfg RingHashConfig) withDefaults() RingHashConfig {
 // belongs to the first point that follows it. When an endpoint goes, only its own keys
 // move, and they spread over all others. Points come from the hash of an endpoint's first
 // address and nothing else, so that all processes agree that know the same endpoints. In
-// a gRPC client the ring has those that are connected: keys move while connections come.
+// a gRPC client too the ring has all of them, connected or not: see [Endpoint.Await].
 //
 // A call without a Key goes to a random point. A key whose endpoint cannot be used, or
 // was tried by the call, goes to the next other endpoint on the ring, the same for every

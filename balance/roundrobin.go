@@ -12,7 +12,7 @@ import (
 // RoundRobin takes the endpoints in turn and leaves weights aside. Each picker
 // begins at a random place, so that many clients do not march in step.
 func RoundRobin() Algorithm {
-	return func(eps []*Endpoint) Picker { return newRoundRobin(open(eps), sourceOf(eps, nil)) }
+	return func(eps []*Endpoint) Picker { return newRoundRobin(connected(eps), sourceOf(eps, nil)) }
 }
 
 type roundRobin struct {

@@ -18,7 +18,8 @@ type Set struct {
 	// work in proportion to what changed. In the first set that a subscriber hears
 	// of, Added is all and Removed is nil.
 	Added, Removed []*Endpoint
-	// Algorithm builds the picker over as many of the endpoints as are connected.
+	// Algorithm builds the picker over the endpoints, or over views of them, whether they
+	// are connected or not: again when that changes.
 	Algorithm Algorithm
 	// Connection says how the endpoints are connected to.
 	Connection ConnectionConfig

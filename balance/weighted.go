@@ -25,7 +25,7 @@ import (
 // common, but at most 4,096 or 16 per endpoint, whichever is more; beyond that the
 // shares are rounded, and no endpoint gets less than one turn.
 func WeightedRoundRobin() Algorithm {
-	return func(eps []*Endpoint) Picker { return newWeighted(open(eps), sourceOf(eps, nil)) }
+	return func(eps []*Endpoint) Picker { return newWeighted(connected(eps), sourceOf(eps, nil)) }
 }
 
 func newWeighted(eps []*Endpoint, random source) Picker {

@@ -4,6 +4,7 @@
 package mesh
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/enmesh-go/enmesh"
@@ -19,6 +20,7 @@ type detectors struct {
 }
 
 type detector struct {
+	*outlier.Detector
 	cfg   outlier.Config
 	gates func(*balance.Endpoint) []enmesh.Gate
 }
@@ -35,6 +37,38 @@ func (d *detectors) gates(key clusterKey, cfg outlier.Config) func(*balance.Endp
 	if d.made == nil {
 		d.made = map[clusterKey]detector{}
 	}
-	d.made[key] = detector{cfg, gates}
+	d.made[key] = detector{detect, cfg, gates}
 	return gates
+}
+
+// why says why endpoints of a cluster are ejected, for [balance.Cluster.Explain].
+func (d *detectors) why(cfg balance.ClusterConfig) func(*balance.Endpoint) string {
+	d.mu.Lock()
+	have, watched := d.made[clusterKey{cfg.Destination, cfg.Protocol}]
+	d.mu.Unlock()
+	verdicts := map[*balance.Endpoint]outlier.Verdict{}
+	if watched && cfg.Gates != nil {
+		for _, v := range have.Report() {
+			verdicts[v.Endpoint] = v
+		}
+	}
+	return func(e *balance.Endpoint) string {
+		if v := verdicts[e]; v.Ejected && v.Until == e.EjectedUntil() {
+			return reasonText(v.Why, &have.cfg)
+		}
+		return "" // by the program
+	}
+}
+
+// reasonText is why an endpoint was ejected, as people say it.
+func reasonText(why outlier.Reason, cfg *outlier.Config) string {
+	switch why {
+	case outlier.Consecutive5xx:
+		return fmt.Sprintf("%d consecutive 5xx", cfg.Consecutive5xx)
+	case outlier.ConsecutiveGateway:
+		return fmt.Sprintf("%d consecutive gateway errors", cfg.ConsecutiveGateway)
+	case outlier.LocalOrigin:
+		return fmt.Sprintf("%d consecutive failures on the way there", cfg.ConsecutiveLocalOrigin)
+	}
+	return why.String()
 }

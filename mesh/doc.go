@@ -29,10 +29,10 @@
 // # The order of things
 //
 // Outbound, outermost first: recover, tracing, telemetry of the call, the program's
-// own middleware, fault, header edits, rewrite, mirror, timeout, retry with its budget,
-// the limit of requests to the destination, attempt timeout, telemetry of the attempt;
-// then the pick and the endpoint's gates (outlier detection). A redirect or a direct
-// response stands in the place of all from fault on. A mirrored call has a chain of its
+// own middleware, fault, header edits, rewrite, mirror, the key of a consistent hash,
+// timeout, retry with its budget, the limit of requests to the destination, attempt
+// timeout, telemetry of the attempt; then the pick and the endpoint's gates (outlier
+// detection). A redirect or a direct response stands in the place of all from fault on. A mirrored call has a chain of its
 // own: recover, telemetry of the call, the limit of its destination, telemetry of the
 // attempt. Inbound: recover, tracing, telemetry, the program's own middleware, the
 // handler.
@@ -51,6 +51,19 @@
 //	)
 //
 // [Mesh.Health] says at each step how things stand.
+//
+// # Why a call goes where it goes
+//
+// [Mesh.Explain] says what would become of a call, without sending it: by which rule of
+// which file it goes and why not by those before, and of each endpoint whether it may be
+// picked now, and why not. [Mesh.Decisions] are the last calls that were made.
+// [Mesh.Explainer] answers both over HTTP, and [WithStatus] serves it.
+//
+//	x, err := m.Explain(ctx, mesh.Query{Host: "reviews", Path: "/1", Header: http.Header{"End-User": {"jason"}}})
+//	if err != nil {
+//		return err
+//	}
+//	fmt.Print(x)
 //
 // # What a reload keeps
 //

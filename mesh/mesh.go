@@ -27,22 +27,23 @@ import (
 // balance.TLSSource: give it to an adapter beside its Router. All methods may be
 // called by any number of goroutines.
 type Mesh struct {
-	cfg      config
-	naming   enmesh.Naming
-	table    *Table
-	inbound  enmesh.Router
-	source   *source
-	cache    *registry
-	dialer   *dialer
-	policies *policies
-	peers    peers
-	metrics  http.Handler
-	health   *Health
-	serving  inflight
-	mirror   *route.Mirror
-	services map[string]service // by key, what WithService says
-	cancel   context.CancelFunc
-	wait     sync.WaitGroup
+	cfg       config
+	naming    enmesh.Naming
+	table     *Table
+	inbound   enmesh.Router
+	source    *source
+	cache     *registry
+	dialer    *dialer
+	policies  *policies
+	peers     peers
+	metrics   http.Handler
+	health    *Health
+	serving   inflight
+	mirror    *route.Mirror
+	services  map[string]service // by key, what WithService says
+	decisions *decisions         // nil: none are remembered
+	cancel    context.CancelFunc
+	wait      sync.WaitGroup
 }
 
 // Open loads policy, starts discovery and composes the mesh. It fails on a policy
@@ -84,6 +85,7 @@ func compose(cfg config) (*Mesh, error) {
 		health: newHealth(),
 	}
 	m.peers.mesh = m
+	m.decisions = newDecisions(m.naming, cfg.decisions)
 	principal, err := m.principal()
 	if err != nil {
 		return nil, err
@@ -104,8 +106,8 @@ func compose(cfg config) (*Mesh, error) {
 	out := m.newSide(enmesh.Client, principal, collector, observers)
 	in := m.newSide(enmesh.Server, principal, collector, observers)
 	m.policies = newPolicies(m, out)
-	m.table = NewTable(m.naming, m.policies.unknown(), out.outer()...)
-	m.inbound = enmesh.Fixed(false, slices.Concat([]enmesh.Middleware{m.serving.middleware}, in.outer(), cfg.inbound)...)
+	m.table = NewTable(m.naming, m.policies.unknown(), out.outer(m.decisions.recorder("", "", nil))...)
+	m.inbound = enmesh.Fixed(false, slices.Concat([]enmesh.Middleware{m.serving.middleware}, in.outer(nil), cfg.inbound)...)
 	m.source = newSource(m.naming, m.cache)
 	m.source.configure = m.policies.cluster
 	m.source.report, m.source.opened = m.cache.failed, m.check

@@ -41,6 +41,7 @@ type config struct {
 	mirror       route.MirrorConfig
 	outboundMode OutboundMode
 	services     []namedService
+	decisions    int
 }
 
 // WithWorkload says who this process is. Without it: nobody, in the namespace
@@ -93,8 +94,9 @@ func WithSnapshotDir(dir string) Option {
 }
 
 // WithCertificates gives the process its identity. From then on every connection is
-// mutual TLS, to and from, unless a DestinationRule disables it for a host; an
-// endpoint whose identity is not known is refused. Without it connections are
+// mutual TLS, to and from, unless a DestinationRule disables it for a host or [AllowAny]
+// lets a call pass that is for no service; an endpoint whose identity is not known is
+// refused. Without it connections are
 // plaintext, and a DestinationRule that asks for TLS is refused.
 func WithCertificates(src security.Source) Option {
 	return optionFunc(func(cfg *config) { cfg.certificates = src })

@@ -24,8 +24,8 @@ func (p *policies) hosts(s *policy.Snapshot) []Host {
 	var hosts []Host
 	for _, svc := range s.Services {
 		h := Host{Names: svc.Hosts}
-		for _, r := range svc.Rules {
-			h.Rules = append(h.Rules, p.rules(s, r)...)
+		for i := range svc.Rules {
+			h.Rules = append(h.Rules, p.rules(origin{snapshot: s, service: svc, at: i})...)
 		}
 		hosts = append(hosts, h)
 	}
@@ -34,18 +34,42 @@ func (p *policies) hosts(s *policy.Snapshot) []Host {
 
 // unknown is the rule of a host that no VirtualService names.
 func (p *policies) unknown() Rule {
-	r := &policy.Rule{Name: "default", Retry: policy.DefaultRetry()}
-	return Rule{Name: r.Name, Resends: true, Build: func(st *Store, to Target) ([]enmesh.Middleware, error) {
-		chain, err := p.chain(st, p.current.Load(), r, nil, to)
+	return Rule{Name: standard.Name, Resends: true, Build: func(st *Store, to Target) ([]enmesh.Middleware, error) {
+		chain, err := p.chain(st, &origin{snapshot: p.current.Load(), service: lawless}, to)
 		return append(chain, p.stranger), err
 	}}
 }
 
+// standard is the rule of hosts that policy has none for; lawless is what has it.
+var (
+	standard = &policy.Rule{Name: "default", Retry: policy.DefaultRetry()}
+	lawless  = &policy.Service{Rules: []*policy.Rule{standard}}
+)
+
+// origin is what a rule of the Table was made of.
+type origin struct {
+	snapshot *policy.Snapshot
+	service  *policy.Service
+	at       int // in the service's rules
+	from, to int // the matches, of the rule's; none: it has none
+}
+
+func (o *origin) rule() *policy.Rule { return o.service.Rules[o.at] }
+
+// match is the one that edits go by, or nil.
+func (o *origin) match() *route.Match {
+	if o.from == o.to {
+		return nil
+	}
+	return o.rule().Match[o.from]
+}
+
 // rules makes rules of the Table from a compiled one: one for each of its matches
 // that has a name of its own, or a path of its own to edit, and else one for several.
-func (p *policies) rules(s *policy.Snapshot, r *policy.Rule) []Rule {
+func (p *policies) rules(o origin) []Rule {
+	r := o.rule()
 	if len(r.Match) == 0 {
-		return []Rule{p.rule(s, r, nil, nil)}
+		return []Rule{p.rule(o, nil)}
 	}
 	var out []Rule
 	for rest := r.Match; len(rest) > 0; {
@@ -54,7 +78,9 @@ func (p *policies) rules(s *policy.Snapshot, r *policy.Rule) []Rule {
 			n++
 		}
 		same := rest[:n]
-		out, rest = append(out, p.rule(s, r, rest[0], func(c *enmesh.Call) bool {
+		o.from = o.to
+		o.to += n
+		out, rest = append(out, p.rule(o, func(c *enmesh.Call) bool {
 			return slices.ContainsFunc(same, func(m *route.Match) bool { return m.Matches(c) })
 		})), rest[n:]
 	}
@@ -69,11 +95,13 @@ func editsPath(r *policy.Rule) bool {
 	return r.Rewrite.URI != "" || r.Redirect != nil && r.Redirect.PrefixRewrite != ""
 }
 
-// rule makes a rule of the Table for the calls that matches takes, as m does.
-func (p *policies) rule(s *policy.Snapshot, r *policy.Rule, m *route.Match, matches func(*enmesh.Call) bool) Rule {
+// rule makes a rule of the Table of a part of a compiled one: the calls that matches takes.
+func (p *policies) rule(o origin, matches func(*enmesh.Call) bool) Rule {
+	r, m := o.rule(), o.match()
 	made := Rule{
-		Name: r.RouteName(m), Match: matches, Resends: sends(r) && (r.Retry.MaxAttempts != 1 || len(r.Mirrors) > 0), AttemptTimeout: r.PerTry,
-		Build: func(st *Store, to Target) ([]enmesh.Middleware, error) { return p.chain(st, s, r, m, to) },
+		Name: r.RouteName(m), Match: matches, Resends: sends(r) && (r.Retry.MaxAttempts != 1 || len(r.Mirrors) > 0), AttemptTimeout: r.PerTry, RemoteAfter: r.RemoteAfter,
+		Build: func(st *Store, to Target) ([]enmesh.Middleware, error) { return p.chain(st, &o, to) },
+		from:  &o,
 	}
 	for _, t := range r.Split {
 		made.Split = append(made.Split, Target{Destination: t.Destination, Weight: t.Weight, Headers: t.Headers})
@@ -82,8 +110,10 @@ func (p *policies) rule(s *policy.Snapshot, r *policy.Rule, m *route.Match, matc
 }
 
 // chain is the middleware of a rule's calls to one destination, outermost first.
-func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, m *route.Match, to Target) ([]enmesh.Middleware, error) {
-	outer, d := slices.Concat(p.side.outer(), p.mesh.cfg.outbound), to.Destination
+func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, error) {
+	s, r, m, d := o.snapshot, o.rule(), o.match(), to.Destination
+	log := p.recorder(o, d)
+	outer := slices.Concat(p.side.outer(log), p.mesh.cfg.outbound)
 	if answer, err := answerOf(r, m); answer != nil || err != nil {
 		return append(outer, answer), err
 	}
@@ -94,15 +124,11 @@ func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, m *route
 	if err != nil {
 		return nil, err
 	}
-	rewrite, err := r.Rewrite.Middleware(m)
+	edits, key, err := p.edits(s, r, m, to)
 	if err != nil {
 		return nil, err
 	}
-	mirror, err := p.mirror(st, s, r)
-	if err != nil {
-		return nil, err
-	}
-	key, err := p.affinity(s, d)
+	mirror, err := p.mirror(st, o)
 	if err != nil {
 		return nil, err
 	}
@@ -114,26 +140,44 @@ func (p *policies) chain(st *Store, s *policy.Snapshot, r *policy.Rule, m *route
 	if err != nil {
 		return nil, err
 	}
-	inner := []enmesh.Middleware{route.EditHeaders(r.Headers, to.Headers), rewrite, mirror, key, timeout.Overall(r.Timeout)}
+	inner := []enmesh.Middleware{edits, mirror, key, timeout.Overall(r.Timeout)}
 	if r.Fault != (fault.Config{}) {
 		inner = append([]enmesh.Middleware{faults}, inner...)
 	}
 	inner = append(inner, again...)
-	return append(slices.Concat(outer, inner), limit, timeout.Attempt(r.PerTry), p.side.attempts), nil
+	return append(slices.Concat(outer, inner), limit, timeout.Attempt(r.PerTry), p.side.attempts(log)), nil
+}
+
+// recorder records a rule's calls to a destination.
+func (p *policies) recorder(o *origin, d enmesh.Destination) *recorder {
+	return p.mesh.decisions.recorder(d.Service, o.rule().Origin, o.service.Hosts)
+}
+
+// edits is what a rule makes of a call on its way to a destination, and what gives it its
+// key: [Mesh.Explain] does the same to the call that it is asked about.
+func (p *policies) edits(s *policy.Snapshot, r *policy.Rule, m *route.Match, to Target) (edits, key enmesh.Middleware, err error) {
+	rewrite, err := r.Rewrite.Middleware(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err = p.affinity(s, to.Destination)
+	return enmesh.Chain(route.EditHeaders(r.Headers, to.Headers), rewrite), key, err
 }
 
 // mirror sends copies of a rule's calls to its mirrors; nil for none. A copy has no
 // span, is not retried, and meets the limits of the destination it goes to.
-func (p *policies) mirror(st *Store, s *policy.Snapshot, r *policy.Rule) (enmesh.Middleware, error) {
+func (p *policies) mirror(st *Store, o *origin) (enmesh.Middleware, error) {
+	s, r := o.snapshot, o.rule()
 	var shadows []route.Shadow
 	for _, to := range r.Mirrors {
 		limit, err := p.limit(st, s, to.Destination)
 		if err != nil {
 			return nil, err
 		}
-		chain := append(p.side.copies(), limit, p.side.attempts)
+		log := p.recorder(o, to.Destination)
+		chain := append(p.side.copies(log), limit, p.side.attempts(log))
 		if refusal := refusalOf(s, r, to.Destination); refusal != nil {
-			chain = append(p.side.copies(), refuseWith(refusal))
+			chain = append(p.side.copies(log), refuseWith(refusal))
 		}
 		shadows = append(shadows, route.Shadow{Share: to.Share, Route: &enmesh.Route{
 			Name: r.Name + ".mirror", Destination: to.Destination, Next: enmesh.Chain(chain...)(enmesh.Send),

@@ -109,8 +109,8 @@ func (p *policies) cluster(d enmesh.Destination, protocol enmesh.Protocol) (bala
 	t := dest.Traffic(d.Subset, d.Port)
 	cfg := balance.ClusterConfig{Destination: d, Protocol: protocol}
 	said := p.mesh.services[d.Service]
+	t.Outlier, t.DetectOutliers = said.outlier(t)
 	cfg.Algorithm, cfg.Panic, cfg.Connection = p.algorithm(t, said.Algorithm), t.MinHealthPercent, t.Connection
-	said.tune(&cfg)
 	if d.Subset != "" {
 		labels, ok := dest.Labels(d.Subset)
 		if !ok {
@@ -121,6 +121,7 @@ func (p *policies) cluster(d enmesh.Destination, protocol enmesh.Protocol) (bala
 	if t.DetectOutliers {
 		cfg.Gates = p.detectors.gates(clusterKey{d, protocol}, t.Outlier)
 	}
+	said.tune(&cfg)
 	return cfg, nil
 }
 

@@ -104,13 +104,16 @@ func localOnly(next http.Handler) http.Handler {
 	})
 }
 
-// statusHandler serves the mesh's metrics, status and health.
+// statusHandler serves the mesh's metrics, status and health, and its explanations.
 func (m *Mesh) statusHandler() http.Handler {
 	mux := http.NewServeMux()
 	health := m.health.Handler()
 	mux.Handle("GET /healthz", health)
 	mux.Handle("GET /readyz", health)
 	mux.Handle("GET /metrics", m.Metrics())
+	explainer := m.Explainer()
+	mux.Handle("GET /explain", explainer)
+	mux.Handle("GET /decisions", explainer)
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		e := json.NewEncoder(w)

@@ -148,8 +148,8 @@ func OnStep(f func(Step)) RunOption {
 // 127.0.0.1; probes from elsewhere need "0.0.0.0:8081".
 func WithHealth(addr string) RunOption { return runOption(func(cfg *runConfig) { cfg.health = addr }) }
 
-// WithStatus serves /metrics, /status (JSON), /healthz and /readyz at addr for as long
-// as Run lasts. A host that is missing is 127.0.0.1. It says much about the process
+// WithStatus serves /metrics, /status (JSON), /explain and /decisions (see
+// [Mesh.Explainer]), /healthz and /readyz at addr for as long as Run lasts. A host that is missing is 127.0.0.1. It says much about the process
 // to anybody who asks, so that any other than a loopback address is refused.
 func WithStatus(addr string) RunOption { return runOption(func(cfg *runConfig) { cfg.status = addr }) }
 

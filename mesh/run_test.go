@@ -321,6 +321,13 @@ func TestRun_status(t *testing.T) {
 			if code, text := ask(t, "http://"+at+"/metrics"); code != 200 || !strings.Contains(text, "enmesh_policy_loads_total") {
 				t.Errorf("metrics: status %d", code)
 			}
+			for page, want := range map[string]string{
+				"/explain?host=nobody": `"flag": "NR"`, "/explain?host=nobody&format=text": "404 NR", "/decisions": "{}",
+			} {
+				if code, text := ask(t, "http://"+at+page); code != 200 || !strings.Contains(text, want) {
+					t.Errorf("%s: status %d: %s", page, code, text)
+				}
+			}
 			m.Health().SetFit(false)
 			if code, text := ask(t, "http://"+at+"/readyz"); code != 503 || text != "unfit" {
 				t.Errorf("not fit: %d %s", code, text)

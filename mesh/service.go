@@ -9,6 +9,8 @@ import (
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/balance/health"
+	"github.com/enmesh-go/enmesh/balance/outlier"
+	"github.com/enmesh-go/enmesh/policy"
 )
 
 // ServiceConfig says of the instances of a service what Istio's API has no field for.
@@ -27,6 +29,13 @@ type ServiceConfig struct {
 	// Algorithm chooses among the instances where no DestinationRule says how; nil:
 	// Istio's default, balance.LeastRequest(2). Slow start and locality come on top of it.
 	Algorithm balance.Algorithm
+	// Outlier is the outlier detection, in place of a DestinationRule's outlierDetection,
+	// which knows no rates; nil: as the rule says.
+	Outlier *outlier.Config
+	// Tune has the last word on a cluster of the service; nil: there is none. It may change
+	// what it likes, but not the Destination, the Protocol, the Subset and the Gates, and
+	// is called again on each change of policy.
+	Tune func(cfg *balance.ClusterConfig)
 }
 
 // WithService adds to what policy says about calls to a service. The name is as callers
@@ -71,6 +80,21 @@ func (m *Mesh) openServices() error {
 // tune adds to the configuration of a service's cluster.
 func (s service) tune(cfg *balance.ClusterConfig) {
 	cfg.Subsetting, cfg.AwaitCheck = s.Subsetting, s.AwaitCheck
+	if s.Tune == nil {
+		return
+	}
+	own := *cfg
+	s.Tune(&own)
+	own.Destination, own.Protocol, own.Subset, own.Gates = cfg.Destination, cfg.Protocol, cfg.Subset, cfg.Gates
+	*cfg = own
+}
+
+// outlier is what holds of a service's outlier detection, whose DestinationRule says t.
+func (s service) outlier(t policy.Traffic) (cfg outlier.Config, detect bool) {
+	if s.Outlier != nil {
+		return *s.Outlier, true
+	}
+	return t.Outlier, t.DetectOutliers
 }
 
 // check has the instances of a new cluster asked until the mesh is closed.

@@ -15,8 +15,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/balance/health"
+	"github.com/enmesh-go/enmesh/balance/outlier"
 	"github.com/enmesh-go/enmesh/mesh"
 	"github.com/enmesh-go/enmesh/meshgrpc"
 )
@@ -118,6 +120,38 @@ func TestService_choosesInstances(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// The program has the last word on what a cluster is, but not on which it is.
+func TestService_tunesClusters(t *testing.T) {
+	s := newStreet(t, "reviews")
+	m := s.open(t, s.web, subsets, mesh.WithService("reviews", mesh.ServiceConfig{
+		Outlier: &outlier.Config{Consecutive5xx: 1, BaseEjection: time.Minute},
+		Tune: func(cfg *balance.ClusterConfig) {
+			cfg.Connection.MaxRequests, cfg.Panic, cfg.Gates = 7, 50, nil
+			cfg.Destination.Service, cfg.Subset = "other", nil
+		},
+	}))
+	cfg := m.Cluster(enmesh.Destination{Service: "reviews", Subset: "v1"}, enmesh.HTTP).Config()
+	if cfg.Connection.MaxRequests != 7 || cfg.Panic != 50 || cfg.Gates == nil {
+		t.Errorf("got %+v, want the program's numbers and the mesh's gates", cfg)
+	}
+	if cfg.Destination.Service != "reviews.default.svc.cluster.local" || cfg.Subset["version"] != "v1" {
+		t.Errorf("got the cluster of %v with labels %v", cfg.Destination, cfg.Subset)
+	}
+	s.status = func(h heard) int {
+		if strings.HasSuffix(h.who, "v2") {
+			return http.StatusInternalServerError
+		}
+		return http.StatusOK
+	}
+	client := (&town{t: t}).client(m)
+	for range 30 {
+		_, _ = get(t.Context(), client, "http://reviews/a")
+	}
+	if failed := len(s.take("reviews v2")); failed != 1 {
+		t.Errorf("the failing instance got %d calls, want 1: then it is ejected", failed)
 	}
 }
 

@@ -5,6 +5,7 @@ package mesh
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/telemetry"
@@ -14,34 +15,42 @@ import (
 // side is what every chain of one side has in common: made once, shared by all.
 type side struct {
 	tracing  enmesh.Middleware
-	calls    enmesh.Middleware
-	attempts enmesh.Middleware
-	recorder enmesh.Recorder // counts what the policies decide
+	heard    []telemetry.Observer // of calls
+	tried    []telemetry.Observer // of attempts
+	recorder enmesh.Recorder      // counts what the policies decide
 }
 
 func (m *Mesh) newSide(s enmesh.Side, principal string, c *prom.Collector, observers []Observers) *side {
 	scope := m.cfg.workload.scope(s, m.naming, principal)
-	var calls, tries []telemetry.Observer
+	out := &side{tracing: m.cfg.tracing.Calls(s), recorder: c.Decisions(scope)}
 	for _, o := range observers {
-		calls = append(calls, o.Calls(scope))
+		out.heard = append(out.heard, o.Calls(scope))
 		if a, ok := o.(attempts); ok {
-			tries = append(tries, a.Attempts(scope))
+			out.tried = append(out.tried, a.Attempts(scope))
 		}
 	}
-	return &side{
-		tracing: m.cfg.tracing.Calls(s), calls: telemetry.Calls(calls...), attempts: telemetry.Attempts(tries...),
-		recorder: c.Decisions(scope),
-	}
+	return out
+}
+
+// calls tells the observers of calls, and what records those of a route, which may be nil.
+// All of them are one hook.
+func (s *side) calls(r *recorder) enmesh.Middleware {
+	return telemetry.Calls(append(slices.Clip(s.heard), r.calls())...)
+}
+
+// attempts is calls for attempts.
+func (s *side) attempts(r *recorder) enmesh.Middleware {
+	return telemetry.Attempts(append(slices.Clip(s.tried), r.attempts())...)
 }
 
 // outer is the outermost part of every chain of the side.
-func (s *side) outer() []enmesh.Middleware {
-	return []enmesh.Middleware{enmesh.Recover(aborts), s.tracing, s.calls}
+func (s *side) outer(r *recorder) []enmesh.Middleware {
+	return []enmesh.Middleware{enmesh.Recover(aborts), s.tracing, s.calls(r)}
 }
 
 // copies is the outermost part of the chain of mirrored calls: no trace is made of them.
-func (s *side) copies() []enmesh.Middleware {
-	return []enmesh.Middleware{enmesh.Recover(nil), s.calls}
+func (s *side) copies(r *recorder) []enmesh.Middleware {
+	return []enmesh.Middleware{enmesh.Recover(nil), s.calls(r)}
 }
 
 // aborts is the panic value that net/http itself understands: Recover lets it pass.

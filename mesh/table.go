@@ -39,9 +39,12 @@ type Rule struct {
 	Resends        bool
 	Idempotent     bool
 	AttemptTimeout time.Duration
+	RemoteAfter    int // as in enmesh.Route
 	// Build makes the chain to one of the Split's destinations. It runs once, when the
 	// rule is published, and keeps its state with [Keep].
 	Build func(st *Store, to Target) ([]enmesh.Middleware, error)
+
+	from *origin // what Explain tells of it; nil where a program made the rule
 }
 
 // Target is one share of a weighted split.
@@ -79,12 +82,27 @@ type suffix struct {
 	host *builtHost
 }
 
-type builtHost struct{ rules []builtRule }
+type builtHost struct {
+	name  string // that the rules were given for
+	rules []builtRule
+}
+
+// first is the first rule that takes c, or nil.
+func (h *builtHost) first(c *enmesh.Call) *builtRule {
+	for i := range h.rules {
+		if r := &h.rules[i]; r.match == nil || r.match(c) {
+			return r
+		}
+	}
+	return nil
+}
 
 type builtRule struct {
-	match  func(c *enmesh.Call) bool
-	routes []*enmesh.Route
-	split  *route.Split // nil for one route
+	match   func(c *enmesh.Call) bool
+	routes  []*enmesh.Route
+	targets []Target     // of the routes
+	split   *route.Split // nil for one route
+	from    *origin
 }
 
 // NewTable makes an empty Table. Names in calls are read by n; a host without rules
@@ -110,21 +128,29 @@ func (t *Table) Route(c *enmesh.Call) *enmesh.Route {
 	if h == nil {
 		h = t.find(s, t.naming.Key(c.Service))
 	}
-	for i := range h.rules {
-		r := &h.rules[i]
-		if r.match != nil && !r.match(c) {
-			continue
-		}
-		if r.split == nil {
-			return r.routes[0]
-		}
-		return r.routes[r.split.Pick()]
+	r := h.first(c)
+	switch {
+	case r == nil:
+		return t.noRoute
+	case r.split == nil:
+		return r.routes[0]
 	}
-	return t.noRoute
+	return r.routes[r.split.Pick()]
 }
 
 // find looks further than by the name as it was called.
 func (t *Table) find(s *snapshot, key string) *builtHost {
+	if h := s.named(key); h != nil {
+		return h
+	}
+	if h, ok := s.learned.Load(key); ok {
+		return h.(*builtHost) //nolint:errcheck // only builtHosts are stored
+	}
+	return t.learn(s, key)
+}
+
+// named is the rules for a key: its own, else those of the longest pattern; nil for none.
+func (s *snapshot) named(key string) *builtHost {
 	if h := s.hosts[key]; h != nil {
 		return h
 	}
@@ -133,10 +159,7 @@ func (t *Table) find(s *snapshot, key string) *builtHost {
 			return x.host
 		}
 	}
-	if h, ok := s.learned.Load(key); ok {
-		return h.(*builtHost) //nolint:errcheck // only builtHosts are stored
-	}
-	return t.learn(s, key)
+	return nil
 }
 
 // learn builds the route of a host that no rule names.
@@ -210,7 +233,7 @@ func (t *Table) fill(s, before *snapshot, hosts []Host) error {
 
 // add builds the rules of one name.
 func (t *Table) add(s *snapshot, name string, rules []Rule) error {
-	h := &builtHost{}
+	h := &builtHost{name: name}
 	for _, r := range rules {
 		built, err := build(s.store, r, name)
 		if err != nil {
@@ -263,7 +286,7 @@ func build(st *Store, r Rule, host string) (builtRule, error) {
 	if len(targets) == 0 {
 		targets = []Target{{Destination: enmesh.Destination{Service: host}}}
 	}
-	b := builtRule{match: r.Match}
+	b := builtRule{match: r.Match, from: r.from}
 	var weights []uint32
 	for _, target := range targets {
 		if target.Weight == 0 && len(targets) > 1 {
@@ -276,8 +299,9 @@ func build(st *Store, r Rule, host string) (builtRule, error) {
 		next := enmesh.Chain(chain...)(enmesh.Send)
 		b.routes = append(b.routes, &enmesh.Route{
 			Name: r.Name, Destination: target.Destination, Resends: r.Resends,
-			Idempotent: r.Idempotent, AttemptTimeout: r.AttemptTimeout, Next: next,
+			Idempotent: r.Idempotent, AttemptTimeout: r.AttemptTimeout, RemoteAfter: r.RemoteAfter, Next: next,
 		})
+		b.targets = append(b.targets, target)
 		weights = append(weights, target.Weight)
 	}
 	if len(b.routes) == 0 {

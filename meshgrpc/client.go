@@ -50,6 +50,12 @@ func NewClient(r enmesh.Router, s balance.Source, opts ...ClientOption) *Client 
 	return c
 }
 
+// connectBackoff is grpc's, with a lower ceiling than its 120 s: an endpoint is tried 1 s
+// after the first failure, then after growing times up to 3 s, give or take a fifth. No
+// call is spent on that, and one that is back gets calls within 4 s. grpc counts from a
+// failure, and its first pause has no jitter, so that no host is tried twice in a second.
+var connectBackoff = backoff.Config{BaseDelay: time.Second, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second}
+
 // serviceConfig names the balancer; nothing else, so that grpc's own retry is off.
 const serviceConfig = `{"loadBalancingConfig":[{"` + BalancerName + `":{}}]}`
 
@@ -69,7 +75,7 @@ func (c *Client) DialOptions() []grpc.DialOption {
 		grpc.WithDisableRetry(),
 		grpc.WithTransportCredentials(newCredentials(c)),
 		grpc.WithContextDialer(c.dial),
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: connectDeadline}),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: connectBackoff, MinConnectTimeout: connectDeadline}),
 		grpc.WithKeepaliveParams(c.keepalive),
 		grpc.WithChainUnaryInterceptor(c.Unary()),
 		grpc.WithChainStreamInterceptor(c.Stream()),

@@ -23,16 +23,24 @@ type conn struct {
 	line atomic.Pointer[line] // the one that picks go to; nil before open
 
 	// guarded by set.mu
-	state connectivity.State // Connecting, Ready or TransientFailure
-	gone  bool
-	next  *line       // connects, to replace line; nil: none
-	age   *time.Timer // until line is too old; nil: never
+	state   connectivity.State // Connecting, Ready or TransientFailure
+	awaited bool               // so is the view
+	gone    bool
+	next    *line       // connects, to replace line; nil: none
+	age     *time.Timer // until line is too old; nil: never
 }
 
 func newConn(rs *readySet, e *balance.Endpoint) *conn {
 	c := &conn{set: rs, state: connectivity.Connecting}
 	c.view = e.View(c)
 	return c
+}
+
+// part has no pick come here any more; set.mu is held.
+func (c *conn) part() {
+	c.gone = true
+	c.awaited = false
+	c.view.SetReady(false)
 }
 
 // open begins to connect.

@@ -56,10 +56,19 @@
 // A call waits while its cluster is not known yet or is being connected to for the
 // first time. It fails at once (Unavailable, with the flag UH, NC or UF) when the
 // cluster is empty, unknown, or all connections have failed; a call that waits for
-// readiness waits then too. A connection that was lost is made again at once, with
-// grpc's backoff between failures. What follows for latency: a pick that found its
+// readiness waits then too. A connection that was lost is made again at once, and
+// after a failure in 1 s, growing by 1.6 to 3 s, give or take a fifth: no call is spent on
+// that, a host that is down is connected to at most once a second by one ClientConn, and
+// one that is back gets calls within 4 s. What follows for latency: a pick that found its
 // connection just lost waits for the next picker, at most 2 ms. Several addresses of
 // one endpoint are tried by grpc's own pick_first.
+//
+// The first calls of a client go where all later ones do: one whose key belongs to an
+// endpoint that is being connected to for the first time waits for that one, and so does
+// one that prefers a zone of which nothing is connected yet. It goes on at once when
+// connecting fails, and after a second, or ConnectTimeout where that is less, whatever
+// happens; a second attempt does not wait, and endpoints that join later are not waited
+// for. Where one endpoint is as good as another, the first that is connected serves.
 //
 // A connection that has received GOAWAY takes no new calls: grpc tells the balancer at
 // once, before the connection refuses any, and calls it left behind go elsewhere.

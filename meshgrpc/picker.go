@@ -51,8 +51,11 @@ func (rs *readySet) pick(k *enmesh.Carrier) (*balance.Endpoint, error) {
 	now := rs.current.Load()
 	if now.picker != nil {
 		e, err := now.picker.Pick(c)
-		if err == nil {
+		switch {
+		case err == nil:
 			return e, nil
+		case errors.Is(err, balance.ErrAwaited):
+			return nil, balancer.ErrNoSubConnAvailable
 		}
 		rs.doubt(now, errorOf(err))
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // readySet is the connections of one ClientConn to the endpoints of one cluster, and
-// the picker over those that are ready.
+// the picker over them.
 type readySet struct {
 	balancer    *meshBalancer
 	cluster     *balance.Cluster
@@ -27,14 +27,16 @@ type readySet struct {
 	// after the subscription has ended.
 	members map[*balance.Endpoint]*conn
 
-	mu         sync.Mutex   // guards what follows; nothing is called under it but atomics
-	set        *balance.Set // nil before the first
-	conns      []*conn      // of members; replaced, never written
+	mu         sync.Mutex          // guards what follows; nothing is called under it but atomics
+	set        *balance.Set        // nil before the first
+	conns      []*conn             // of members; replaced, never written
+	views      []*balance.Endpoint // of conns; replaced, never written
 	ready      int
 	connecting int
 	lastErr    error         // of the connection that failed last
 	verdict    *enmesh.Error // none of the ready connections can be picked; nil: some may
 	remade     bool          // current is not right any more
+	start      start
 
 	changes atomic.Uint64 // counts what a publication must follow; written under mu
 	current atomic.Pointer[snapshot]
@@ -95,30 +97,39 @@ func (rs *readySet) take(set *balance.Set, fresh, gone []*conn) (urgent bool) {
 	wasReady := rs.ready > 0
 	for _, c := range gone {
 		rs.count(c.state, -1)
-		c.gone = true
-		c.view.SetReady(false)
+		c.part()
 	}
 	for _, c := range fresh {
 		rs.count(c.state, +1)
 	}
-	if len(gone) > 0 || len(fresh) > 0 {
-		conns := make([]*conn, 0, len(rs.conns)+len(fresh))
-		for _, c := range rs.conns {
-			if !c.gone {
-				conns = append(conns, c)
-			}
-		}
-		conns = append(conns, fresh...)
-		rs.conns = conns
-	}
 	aged := rs.set != nil && rs.set.Connection != set.Connection
 	rs.set, rs.remade = set, true
+	rs.awaitLocked(fresh)
+	if len(gone) > 0 || len(fresh) > 0 {
+		rs.replaceLocked(fresh)
+	}
 	if aged {
 		for _, c := range rs.conns {
 			c.ageLocked(1)
 		}
 	}
 	return urgent || len(rs.conns) == 0 || wasReady && rs.ready == 0
+}
+
+// replaceLocked has the lists without those that are gone and with the fresh ones.
+func (rs *readySet) replaceLocked(fresh []*conn) {
+	conns := make([]*conn, 0, len(rs.conns)+len(fresh))
+	for _, c := range rs.conns {
+		if !c.gone {
+			conns = append(conns, c)
+		}
+	}
+	conns = append(conns, fresh...)
+	views := make([]*balance.Endpoint, len(conns))
+	for i, c := range conns {
+		views[i] = c.view
+	}
+	rs.conns, rs.views = conns, views
 }
 
 func (rs *readySet) count(s connectivity.State, by int) {
@@ -148,11 +159,12 @@ func (rs *readySet) move(c *conn, to connectivity.State, err error) bool {
 	c.state = to
 	rs.count(to, +1)
 	after := rs.stateLocked()
-	tell := from == connectivity.Ready || to == connectivity.Ready || before != after || rs.connecting == 0
+	tell := from == connectivity.Ready || to == connectivity.Ready || c.awaited || before != after || rs.connecting == 0
 	if tell {
 		rs.changes.Add(1)
 		rs.remade = true
 	}
+	c.awaited = false
 	c.view.SetReady(to == connectivity.Ready)
 	rs.mu.Unlock()
 	if tell {
@@ -208,32 +220,21 @@ func (rs *readySet) rebuild() {
 	}
 	s := &snapshot{state: rs.stateLocked(), changes: rs.changes.Load()}
 	set, verdict, err := rs.set, rs.verdict, rs.lastErr
-	conns, views := rs.conns, rs.readyLocked()
+	views, ready := rs.views, rs.ready > 0
 	rs.remade, rs.verdict = false, nil
 	rs.mu.Unlock()
 	switch {
 	case verdict != nil:
 		s.refusal = verdict
-	case len(views) > 0:
+	case ready:
 		s.picker = set.Algorithm(views)
 	case s.state == connectivity.Connecting: // calls wait
-	case len(conns) == 0:
+	case len(views) == 0:
 		s.refusal = set.Refusal
 	default:
 		s.refusal = connectFailure(rs.destination, err)
 	}
 	rs.current.Store(s)
-}
-
-// readyLocked is what a picker may choose from.
-func (rs *readySet) readyLocked() []*balance.Endpoint {
-	views := make([]*balance.Endpoint, 0, rs.ready)
-	for _, c := range rs.conns {
-		if c.state == connectivity.Ready {
-			views = append(views, c.view)
-		}
-	}
-	return views
 }
 
 // connectFailure is why calls fail when no endpoint can be connected to.
@@ -251,9 +252,9 @@ func (rs *readySet) close() {
 	rs.mu.Lock()
 	conns := slices.Clone(rs.conns)
 	for _, c := range conns {
-		c.gone = true
-		c.view.SetReady(false)
+		c.part()
 	}
+	rs.start.stop()
 	rs.mu.Unlock()
 	for _, c := range conns {
 		c.close()

@@ -23,21 +23,29 @@ var (
 		Err: errors.New("the request's body can be sent only once"),
 	}
 	errRepeats    = errors.New("meshhttp: net/http would send it for the third time: it was not processed")
+	errSpent      = errors.New("meshhttp: the connection was of no use, and the request's body has been read")
 	errBodyClosed = errors.New("meshhttp: request body read after it was closed")
 )
 
 // requestBody is what an attempt reads the request's body through. It tells a broken
-// body, the caller's fault, from a broken connection, and on a route that resends
-// leaves a body open that nothing was read of.
+// body, the caller's fault, from a broken connection, and leaves a body open that
+// nothing was read of where it may still be sent.
 type requestBody struct {
 	mu     sync.Mutex    // guards what follows; never held while reading
 	rc     io.ReadCloser // never nil
 	err    error         // the first that the body itself gave, but for io.EOF
 	keep   bool          // Close leaves an unread body open
 	read   bool
-	closed bool // Close was called, or the body taken back
-	over   bool // rc is closed, or somebody else's
+	busy   bool   // a Read is under way
+	closed bool   // Close was called, or the body taken back
+	over   bool   // rc is closed, or somebody else's
+	past   []byte // what was read, while it is little
+	gone   bool   // it was more
 }
+
+// maxPast is how much of a body is kept, in bytes, that cannot be had again: as much as net/http
+// may have read of it where it has not written anything yet.
+const maxPast = 4 << 10
 
 // Read reads the caller's body.
 func (b *requestBody) Read(p []byte) (int, error) {
@@ -46,24 +54,35 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.mu.Unlock()
 		return 0, errBodyClosed
 	}
-	b.read = true
+	b.read, b.busy = true, true
 	b.mu.Unlock()
 	n, err := b.rc.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.mu.Lock()
-		if !b.closed && b.err == nil {
-			b.err = err
-		}
-		b.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.busy = false
+	if err != nil && !errors.Is(err, io.EOF) && !b.closed && b.err == nil {
+		b.err = err
+	}
+	if b.keep && !b.gone {
+		b.remember(p[:n])
 	}
 	return n, err
+}
+
+// remember keeps what was read.
+func (b *requestBody) remember(p []byte) {
+	if b.gone = len(b.past)+len(p) > maxPast; b.gone {
+		b.past = nil
+		return
+	}
+	b.past = append(b.past, p...)
 }
 
 // Close closes the caller's body, unless it may still be wanted.
 func (b *requestBody) Close() error {
 	b.mu.Lock()
 	b.closed = true
-	over := b.over || b.keep && !b.read
+	over := b.over || b.keep && !b.gone && b.err == nil
 	b.over = b.over || !over
 	b.mu.Unlock()
 	if over {
@@ -82,18 +101,25 @@ func (b *requestBody) unread() bool {
 	return !b.read && !b.over
 }
 
-// reclaim takes an unread body back; the attempt that had it can read no more.
+// reclaim takes a body back of which nothing, or so little was read that it was kept; the
+// attempt that had it can read no more.
 func (b *requestBody) reclaim() (io.ReadCloser, bool) {
 	if b == nil {
 		return nil, false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.read || b.over {
+	if b.over || b.busy || b.read && (!b.keep || b.gone || b.err != nil) {
 		return nil, false
 	}
 	b.closed, b.over = true, true
-	return b.rc, true
+	if len(b.past) == 0 {
+		return b.rc, true
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(b.past), b.rc), b.rc}, true
 }
 
 // letGo says that the body is not wanted again: if the base has closed it, it is
@@ -173,8 +199,11 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 		out.req.Body = rc
 		return nil
 	}
-	out.body = &requestBody{rc: rc, keep: x.keeps && !x.copies()}
+	out.body = &requestBody{rc: rc, keep: !x.copies() && (x.keeps || x.pool != nil)}
 	out.req.Body = out.body
+	if !x.copies() && x.pool != nil && x.pool.own == nil && !x.pool.mayMultiplex(out.url.Scheme) {
+		out.req.GetBody = x.unread
+	}
 	return nil
 }
 
@@ -222,6 +251,18 @@ func (x *exchange) repeat() (io.ReadCloser, error) {
 	}
 	x.repeated = true
 	return x.nextBody()
+}
+
+// unread is GetBody for net/http where a body cannot be had again: the same one, if hardly
+// anything was read of it. net/http asks for it where nothing was written to a connection that
+// broke, and, as is safe, for idempotent requests that may have been sent.
+func (x *exchange) unread() (io.ReadCloser, error) {
+	rc, ok := x.last.body.reclaim()
+	if !ok {
+		return nil, errSpent
+	}
+	x.last.body = &requestBody{rc: rc, keep: true}
+	return x.last.body, nil
 }
 
 // settleBody sees to it that the caller's body is closed when the call is over.

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/enmesh-go/enmesh"
@@ -40,7 +39,7 @@ type dialer struct {
 	handshake time.Duration
 	protocols []string             // ALPN
 	probe     *net.KeepAliveConfig // of TCP; nil: as raw has it
-	up        *atomic.Bool         // the endpoint has answered since it failed last
+	reach     *reach
 }
 
 // speaksHTTP2 reports whether t negotiates HTTP/2 over TLS. Its Clone has been made,
@@ -55,7 +54,7 @@ func speaksHTTP2(t *http.Transport) bool {
 
 // transport is what makes the connections of one endpoint, and what sends over those that
 // are not bounded.
-func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig, up *atomic.Bool) *http.Transport {
+func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig, r *reach) *http.Transport {
 	t := p.pattern.Clone()
 	t.Proxy = nil
 	speak(t, cfg.Protocol)
@@ -64,7 +63,7 @@ func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig, up 
 		http2 = cfg.Protocol == balance.HTTP2
 	}
 	d := &dialer{
-		e: e, up: up, raw: rawDial(t), timeout: max(cfg.ConnectTimeout, 0), secure: p.secure,
+		e: e, reach: r, raw: rawDial(t), timeout: max(cfg.ConnectTimeout, 0), secure: p.secure,
 		plain: t.TLSClientConfig, handshake: t.TLSHandshakeTimeout, protocols: alpn(t, http2),
 	}
 	if p.probes {
@@ -125,7 +124,11 @@ func (d *dialer) dial(ctx context.Context, network, _ string) (net.Conn, error) 
 	if d.secure != nil && d.secure.ClientTLS(d.e) != nil {
 		return nil, &dialError{d.e.Addr(), errors.New("it is to be reached over TLS now")}
 	}
-	return d.connect(ctx, network)
+	conn, err := d.connect(ctx, network)
+	if err == nil {
+		d.reach.connected()
+	}
+	return conn, err
 }
 
 // dialTLS connects and shakes hands: as the mesh says, or else as the caller's
@@ -146,6 +149,7 @@ func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, e
 		_ = conn.Close() // the handshake's error is the one to tell
 		return nil, &dialError{d.e.Addr(), err}
 	}
+	d.reach.connected()
 	return secured, nil
 }
 
@@ -258,7 +262,7 @@ const slowConnect = 250 * time.Millisecond
 // restIfSlow has an endpoint rest that takes long to connect to, until it is connected or
 // the time for that is over. One that has answered is known to live.
 func (d *dialer) restIfSlow() (done func()) {
-	if d.timeout <= slowConnect || d.up.Load() {
+	if d.timeout <= slowConnect || d.reach.up.Load() {
 		return func() {}
 	}
 	until := enmesh.Now().Add(d.timeout)

@@ -55,16 +55,17 @@
 // refused the stream (REFUSED_STREAM, GOAWAY below it). A connection that ends
 // later, even before the first byte of an answer, proves nothing.
 //
-// net/http repeats some requests by itself: on a kept connection that turned out to
-// be stale, and after a refused stream. On a route that resends this happens at most
-// once an attempt, except for requests without a body over HTTP/2, which net/http
-// cannot be kept from repeating with pauses of 1, 2, 4 seconds at the same endpoint;
-// an attempt timeout bounds that.
+// A request that met a kept connection which the server had closed before anything was
+// written to it is sent again at once to the same endpoint, on any route, whatever its
+// method, if its body can be had again or nothing was read of it: up to three times over
+// other kept connections, and three times over new ones. That is no attempt more, and no
+// retry's budget is spent.
 //
-// A request that met a kept connection which the server had closed before it was
-// written is such a case. net/http says so, and repeats only idempotent ones itself; on a
-// route that does not resend this package sends the others again too, if their body can be
-// had again.
+// net/http repeats some requests by itself: idempotent ones on a connection that turned
+// out to be stale, and those of a refused stream. On a route that resends the latter
+// happens at most once an attempt, except for requests without a body over HTTP/2, which
+// net/http cannot be kept from repeating with pauses of 1, 2, 4 seconds at the same
+// endpoint; an attempt timeout bounds that.
 //
 // # Connections
 //
@@ -85,6 +86,16 @@
 // answer: a deadline bounds that. An endpoint that cannot be connected to within 250 ms,
 // and has not answered before, gets no more calls until it is connected, while others are
 // ready.
+//
+// # Endpoints that are down
+//
+// An endpoint that could not be connected to rests: 1 s at first, growing by 1.6 to 30 s
+// while another endpoint of the destination answers, and to 3 s while none does, or up to
+// a fifth more. When that has happened twice, with neither a connection nor an answer
+// between, it is down: after its rest one call tries it, and no other goes there until that
+// is connected. Where all are down, calls are refused at once (503, UH) with the time until one is tried
+// again as RetryAfter: a host that is down is connected to at most once a second by one
+// Transport, and one that is back is found within 4 s by the calls that come.
 //
 // # Endpoints that are about to end
 //

@@ -6,9 +6,11 @@ package meshhttp
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
@@ -135,10 +137,6 @@ func (x *exchange) unwind(sent *bool) {
 	}
 }
 
-// staleRepeats is how often a call that met a connection which the server had closed is
-// sent again, over another, on a route that does not resend: many may be stale at once.
-const staleRepeats = 3
-
 // send puts the attempt on the wire and reads what came back.
 func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	out, rt, e := x.request(ctx, c)
@@ -147,11 +145,8 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 		return e
 	}
 	resp, err := rt.RoundTrip(out) //nolint:bodyclose // it is handed out, or dropped by Discard
-	for again := 0; err != nil && again < staleRepeats && !x.keeps && x.pool != nil && closedIdle(err) && ctx.Err() == nil; again++ {
-		if out = rewound(out); out == nil {
-			break
-		}
-		resp, err = rt.RoundTrip(out) //nolint:bodyclose // as above
+	if err != nil && x.pool != nil && closedIdle(err) {
+		resp, err = x.resend(ctx, out, err) //nolint:bodyclose // as above
 	}
 	now := enmesh.Now()
 	if err != nil {
@@ -164,7 +159,7 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 		return e
 	}
 	if x.pool != nil {
-		x.pool.connected()
+		x.pool.reach.answered()
 	}
 	x.k.Answered(now)
 	x.heed(resp, now)
@@ -182,15 +177,12 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	return x.err
 }
 
-// rest keeps picks away from an endpoint that could not be connected to. Calls that
-// fail together count once.
+// rest keeps calls away from an endpoint that could not be connected to.
 func (x *exchange) rest(e *enmesh.Error, now enmesh.Instant) {
 	if x.pool == nil || e.Flag != enmesh.FlagConnectFailure {
 		return
 	}
-	if end, ok := x.k.Call.Endpoint.(*balance.Endpoint); ok && !end.Ejected(now) {
-		end.Rest(now.Add(x.pool.unconnected()))
-	}
+	x.pool.reach.failed(x.k.Call.PickedAt(), now)
 }
 
 // admit picks an endpoint and passes its gates.
@@ -205,20 +197,41 @@ func (x *exchange) admit(ctx context.Context, c *enmesh.Call) error {
 			return x.unpicked(c.EndOf(ctx), err)
 		}
 	}
-	e, err := cluster.Picker().Pick(c)
+	e, now, err := x.pick(cluster, c)
 	if err != nil {
 		return x.unpicked(enmesh.ErrorOf(err), err)
 	}
-	now := enmesh.Now()
 	x.k.Picked(e, now)
 	if err := e.Admit(ctx, c, now, &x.admission); err != nil {
 		return err
 	}
 	x.admitted = true
-	if x.t.pools != nil {
-		x.pool = x.t.pools.of(e)
-	}
 	return nil
+}
+
+// mostPicks is how often a call picks that finds endpoints which are down and not to be
+// tried now. Picks pass those over while another is ready, so that more than one is for
+// when there is none.
+const mostPicks = 32
+
+// pick is an endpoint that may be connected to, and when it was picked.
+func (x *exchange) pick(cluster *balance.Cluster, c *enmesh.Call) (*balance.Endpoint, enmesh.Instant, error) {
+	soonest := time.Duration(math.MaxInt64)
+	for range mostPicks {
+		e, err := cluster.Picker().Pick(c)
+		now := enmesh.Now()
+		if err != nil || x.t.pools == nil {
+			return e, now, err
+		}
+		of := x.t.pools.of(e)
+		may, left := of.reach.try(now)
+		if may {
+			x.pool = of
+			return e, now, nil
+		}
+		soonest = min(soonest, left)
+	}
+	return nil, 0, refusalFor(soonest)
 }
 
 func (x *exchange) unpicked(e *enmesh.Error, err error) error {

@@ -37,7 +37,7 @@ func classify(ctx context.Context, c *enmesh.Call, err error, body *requestBody)
 		return &enmesh.Error{
 			Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectFailure, Err: err,
 		}
-	case refusedStream(err), errors.Is(err, errRepeats):
+	case refusedStream(err), errors.Is(err, errRepeats), errors.Is(err, errSpent):
 		return &enmesh.Error{
 			Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: unprocessed(c, err), Flag: enmesh.FlagConnectionEnded, Err: err,
 		}
@@ -121,7 +121,7 @@ const refusedCode = 7
 // repeat, never reached the application: net/http repeats what it knows to be unsent
 // or refused, and also, on a connection that proved stale, what is safe to repeat.
 func unprocessed(c *enmesh.Call, err error) bool {
-	return !errors.Is(err, errRepeats) || !c.Idempotent || c.Method == http.MethodPut || c.Method == http.MethodDelete
+	return !errors.Is(err, errRepeats) && !errors.Is(err, errSpent) || !c.Idempotent || c.Method == http.MethodPut || c.Method == http.MethodDelete
 }
 
 // refusals are net/http's texts for an HTTP/2 request that its server promised

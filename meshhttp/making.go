@@ -24,6 +24,9 @@ func (p *sockets) makeLocked(done *[]*socket) {
 		go p.make(to)
 	}
 	for p.warm != nil && !p.retired && p.count < p.cfg.Prewarm {
+		if may, _ := p.reach.try(enmesh.Now()); !may {
+			return
+		}
 		p.making++
 		p.count++
 		go p.make(*p.warm)
@@ -46,7 +49,11 @@ func (p *sockets) evictLocked(to route, done *[]*socket) bool {
 
 // make makes one connection, and gives it, or why there is none, to who waits.
 func (p *sockets) make(to route) {
+	began := enmesh.Now()
 	s, err := p.dial(to)
+	if err != nil && unconnected(err) {
+		p.reach.failed(began, enmesh.Now())
+	}
 	var done []*socket
 	p.mu.Lock()
 	p.making--

@@ -36,11 +36,11 @@ type pool struct {
 	shared   *http.Transport
 	own      *sockets // nil: connections are not bounded
 	http2    bool     // rt may speak HTTP/2
+	clear    bool     // in plaintext, too
 	cfg      balance.ConnectionConfig
-	up       atomic.Bool // the endpoint has answered since it could not be connected to
 	retired  atomic.Bool
 	wire     atomic.Uint64 // how the endpoint is dialled: see pools.secured
-	backoff  backoff
+	reach    reach
 	farewell farewell
 }
 
@@ -56,6 +56,7 @@ type watch struct {
 	once       sync.Once
 	cancel     func()
 	connection balance.ConnectionConfig // as the latest set has it; belongs to the subscription
+	up         atomic.Int32             // how many endpoints have answered: see reach
 }
 
 func newPools(pattern *http.Transport, secure balance.TLSSource, cfg balance.ConnectionConfig, probes bool) *pools {
@@ -141,14 +142,24 @@ func (p *pools) open(e *balance.Endpoint) *pool {
 func (p *pools) build(e *balance.Endpoint) *pool {
 	cfg := p.settingsOf(e)
 	made := &pool{cfg: cfg}
-	made.shared = p.transport(e, cfg, &made.up)
+	made.reach.init(e, p.counter(e.Cluster()), cfg.ConnectTimeout)
+	made.shared = p.transport(e, cfg, &made.reach)
 	made.rt = made.shared
 	made.http2 = made.shared.ForceAttemptHTTP2
+	made.clear = made.shared.Protocols != nil && made.shared.Protocols.UnencryptedHTTP2()
 	if bounded(cfg) {
-		made.own = newSockets(made.shared, cfg)
+		made.own = newSockets(made.shared, cfg, &made.reach)
 		made.rt = made.own
 	}
 	return made
+}
+
+// mayMultiplex reports whether a request of a scheme may be sent over HTTP/2.
+func (p *pool) mayMultiplex(scheme string) bool {
+	if scheme == "http" {
+		return p.clear
+	}
+	return p.http2
 }
 
 // warm opens connections to endpoints before anybody calls them, if they are to have any.
@@ -163,6 +174,12 @@ func (p *pools) warm(eps []*balance.Endpoint) {
 			of.own.prewarm(to)
 		}
 	}
+}
+
+// counter is where the endpoints of a cluster are counted that have answered.
+func (p *pools) counter(c *balance.Cluster) *atomic.Int32 {
+	have, _ := p.watched.LoadOrStore(c, new(watch))
+	return &have.(*watch).up //nolint:errcheck // the only type stored
 }
 
 // watch subscribes to a cluster, once.
@@ -210,6 +227,7 @@ func (p *pools) retire(e *balance.Endpoint) {
 // retire closes what is idle, and the rest as it falls idle.
 func (p *pool) retire() {
 	p.retired.Store(true)
+	p.reach.retire()
 	if p.own != nil {
 		p.own.retire()
 	}

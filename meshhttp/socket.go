@@ -156,8 +156,11 @@ type metered struct {
 	m *meter
 }
 
-// Write counts before it writes: what may have left has left.
+// Write counts before it writes, since what may have left has left, and takes back what
+// has not.
 func (c metered) Write(p []byte) (int, error) {
 	c.m.n.Add(int64(len(p)))
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	c.m.n.Add(int64(n - len(p)))
+	return n, err
 }

@@ -19,6 +19,7 @@ import (
 type sockets struct {
 	transport *http.Transport // makes connections; its own pool stays empty
 	cfg       balance.ConnectionConfig
+	reach     *reach
 
 	mu      sync.Mutex // guards what follows; nothing is called under it that waits
 	free    []*socket  // that may take a call, the one used last at the end
@@ -50,14 +51,19 @@ func bounded(cfg balance.ConnectionConfig) bool {
 	return cfg.MaxConnections|cfg.MaxPending|cfg.MaxRequestsPerConnection|cfg.MaxStreams|cfg.Prewarm != 0 || cfg.MaxAge > 0
 }
 
-func newSockets(t *http.Transport, cfg balance.ConnectionConfig) *sockets {
-	return &sockets{transport: t, cfg: cfg, width: 1}
+func newSockets(t *http.Transport, cfg balance.ConnectionConfig, r *reach) *sockets {
+	return &sockets{transport: t, cfg: cfg, reach: r, width: 1}
 }
+
+// mostStillborn is how many new connections a call meets that have ended before they were
+// used, until it is given up.
+const mostStillborn = 3
 
 // RoundTrip sends req over one of the connections. What the server refused unprocessed is
 // sent over another, once, as net/http does.
 func (p *sockets) RoundTrip(req *http.Request) (*http.Response, error) {
 	to := route{req.URL.Scheme, req.URL.Host}
+	stillborn := 0
 	for again := false; ; {
 		s, err := p.take(req.Context(), to)
 		if err != nil {
@@ -65,7 +71,14 @@ func (p *sockets) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		if !s.ready() {
+			if s.used == 1 {
+				stillborn++
+			}
 			p.give(s, true)
+			if stillborn == mostStillborn {
+				closeBody(req.Body)
+				return nil, errUnsent
+			}
 			continue
 		}
 		resp, err := s.roundTrip(req)

@@ -49,10 +49,23 @@ type merged struct {
 	subsets     []subset
 }
 
+// sources is where the traffic policy of the host comes from.
+func (m *merged) sources() []Source {
+	var out []Source
+	if m.policyFrom != nil {
+		out = append(out, Source{"trafficPolicy", cursor{m.policyFrom, "spec.trafficPolicy"}.origin()})
+	}
+	if m.annotated != nil {
+		out = append(out, Source{"annotation " + loadBalancerAnnotation, cursor{m.annotated, annotationPath(loadBalancerAnnotation)}.origin()})
+	}
+	return out
+}
+
 // subset is one of a host's, and the document it is from.
 type subset struct {
 	*networking.Subset
 	from *document
+	at   int // in from's list
 }
 
 // addRule takes in one DestinationRule, in the order they go before one another.
@@ -138,7 +151,7 @@ func (m *merged) add(d *document, dr *networking.DestinationRule) {
 			d.note(index("spec.subsets", i), Warned, "without effect: subset "+strconv.Quote(s.GetName())+" is from "+m.subsets[j].from.title())
 			continue
 		}
-		m.subsets = append(m.subsets, subset{s, d})
+		m.subsets = append(m.subsets, subset{s, d, i})
 	}
 }
 
@@ -166,12 +179,14 @@ func (m *merged) compile() {
 	d := m.destination
 	d.subsets = make(map[string]map[string]string, len(m.subsets))
 	d.policies = map[scope]Traffic{}
+	d.sources, d.places = m.sources(), make(map[string]string, len(m.subsets))
 	ports := portsOf(m.policy)
 	for _, port := range append(ports, 0) {
 		d.policies[scope{"", port}] = m.trafficOf(effective(m.policy, nil, port))
 	}
 	for _, s := range m.subsets {
 		d.subsets[s.GetName()] = s.GetLabels()
+		d.places[s.GetName()] = cursor{s.from, index("spec.subsets", s.at)}.origin()
 		for _, port := range append(slices.Concat(ports, portsOf(s.GetTrafficPolicy())), 0) {
 			d.policies[scope{s.GetName(), port}] = m.trafficOf(effective(m.policy, s.GetTrafficPolicy(), port))
 		}

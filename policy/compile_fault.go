@@ -37,6 +37,21 @@ func retryOf(c cursor, r *networking.HTTPRetry) retry.Config {
 	return cfg
 }
 
+// nearAttempts is how many attempts stay near where retryRemoteLocalities is set: Istio
+// configures Envoy's previous_priorities with an update frequency of 2.
+const nearAttempts = 2
+
+// remoteAfter is how many attempts stay near; 0: all of them.
+func remoteAfter(c cursor, r *networking.HTTPRetry) int {
+	if !r.GetRetryRemoteLocalities().GetValue() {
+		return 0
+	}
+	if r.GetAttempts() < nearAttempts {
+		c.field("retryRemoteLocalities").note(Warned, "without effect with attempts below 2: as in Istio, the first call and the first retry stay near")
+	}
+	return nearAttempts
+}
+
 // faultOf compiles a fault. A percentage that is not given is 0, as in Istio.
 func faultOf(c cursor, f *networking.HTTPFaultInjection) fault.Config {
 	var cfg fault.Config

@@ -4,18 +4,43 @@
 package policy
 
 import (
+	"cmp"
+
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance/route"
 )
 
-// matches compiles the matches of a rule. never says that there are some, and none
-// is for this process: then the rule is not, either. all is one that holds for every
-// call of every process, or nil.
-func (b *builder) matches(c cursor, blocks []*networking.HTTPMatchRequest) (out []*route.Match, all *route.Match, never bool) {
+// found is the matches of a rule, compiled.
+type found struct {
+	out  []*route.Match
+	of   []int        // the number of each, as the rule has them
+	all  *route.Match // one that holds for every call of every process, or nil
+	left []leftOut    // those that are for other processes
+}
+
+// leftOut is a match that is for no call of this process.
+type leftOut struct {
+	at        int
+	name, why string
+}
+
+// never says that there are matches, and none is for this process: then the rule is not,
+// either.
+func (f *found) never() bool { return len(f.out) == 0 && f.of != nil }
+
+// matches compiles the matches of a rule.
+func (b *builder) matches(c cursor, blocks []*networking.HTTPMatchRequest) found {
+	var f found
 	for i, m := range blocks {
+		if f.of == nil {
+			f.of = []int{}
+		}
 		at := c.item(i)
-		if why := b.notHere(at, m); why.path != "" {
+		if field, why := b.notHere(at, m); why != "" {
+			field.note(Enforced, why+": this match holds for no call of this process")
+			f.left = append(f.left, leftOut{i, m.GetName(), cmp.Or(b.source(m), field.name()+": "+why)})
 			continue
 		}
 		compiled := matchOf(at, m)
@@ -23,33 +48,42 @@ func (b *builder) matches(c cursor, blocks []*networking.HTTPMatchRequest) (out 
 			continue // refused
 		}
 		if compiled.All() && len(m.GetSourceLabels()) == 0 && m.GetSourceNamespace() == "" {
-			all = compiled
+			f.all = compiled
 		}
-		out = append(out, compiled)
+		f.out, f.of = append(f.out, compiled), append(f.of, i)
 	}
-	return out, all, len(blocks) > 0 && len(out) == 0
+	return f
 }
 
 // notHere is the field by which a match is for other processes, which is known when
-// it is compiled.
-func (b *builder) notHere(c cursor, m *networking.HTTPMatchRequest) cursor {
-	var at cursor
-	var why string
+// it is compiled, and why it is; "": it is not.
+func (b *builder) notHere(c cursor, m *networking.HTTPMatchRequest) (at cursor, why string) {
 	source := func(labels map[string]string, namespace string) bool {
 		return (&route.Match{SourceLabels: labels, SourceNamespace: namespace}).AppliesTo(b.Labels, b.Namespace)
 	}
 	switch {
 	case !appliesToMesh(m.GetGateways()):
-		at, why = c.field("gateways"), "for gateways only"
+		return c.field("gateways"), "for gateways only"
 	case !source(m.GetSourceLabels(), ""):
-		at, why = c.field("sourceLabels"), "for processes with other labels"
+		return c.field("sourceLabels"), "for processes with other labels"
 	case !source(nil, m.GetSourceNamespace()):
-		at, why = c.field("sourceNamespace"), "for processes in another namespace"
-	default:
-		return cursor{}
+		return c.field("sourceNamespace"), "for processes in another namespace"
 	}
-	at.note(Enforced, why+": this match holds for no call of this process")
-	return at
+	return cursor{}, ""
+}
+
+// source is the condition on the calling process that does not hold for this one: what a
+// server would say of it as a caller; "": there is none.
+func (b *builder) source(m *networking.HTTPMatchRequest) string {
+	match, err := route.Compile(route.Match{SourceLabels: m.GetSourceLabels(), SourceNamespace: m.GetSourceNamespace()})
+	if err != nil {
+		return ""
+	}
+	self := &enmesh.Peer{Labels: b.Labels, Identity: "spiffe://self/ns/" + b.Namespace + "/sa/self"}
+	if why := match.Why(&enmesh.Call{Side: enmesh.Server, Source: self}); why != nil {
+		return why.String()
+	}
+	return ""
 }
 
 // matchOf compiles one match. The conditions on the calling process are left out:

@@ -42,10 +42,14 @@ func (b *builder) addRules(svc *Service, d *document, rules []*networking.HTTPRo
 	taker := ""
 	for i, r := range rules {
 		for _, p := range b.expand(cursor{d, "spec.http"}.item(i), r, i) {
+			if p.left != nil {
+				svc.leave(p.left.Name, p.left.Origin, p.left.Why)
+				continue
+			}
 			if taker != "" {
 				p.at.note(Warned, "no call reaches this rule: "+taker+"; put it last")
 			}
-			rule := b.rule(p)
+			rule := b.rule(svc, p)
 			if rule == nil {
 				continue
 			}
@@ -115,29 +119,45 @@ func (b *builder) enter(svc *Service) {
 }
 
 // rule compiles one rule, or returns nil when it is never for this process.
-func (b *builder) rule(p part) *Rule {
+func (b *builder) rule(svc *Service, p part) *Rule {
 	c, r := p.at, p.rule
-	matches, all, never := b.matches(c.field("match"), r.GetMatch())
-	if never {
+	name := cmp.Or(r.GetName(), p.name)
+	origin, above := p.origin()
+	found := b.matches(c.field("match"), r.GetMatch())
+	if found.never() {
+		for _, l := range found.left {
+			svc.leave(name, p.matchOrigin(l.at), l.why)
+		}
 		return nil
 	}
 	d := c.doc
+	matches := found.out
 	rule := &Rule{
-		Name:     cmp.Or(r.GetName(), p.name),
+		Name:     name,
 		Document: d.path(),
-		Origin:   d.file + ":" + strconv.Itoa(d.at(c.path).Line),
+		Origin:   origin,
+		Delegate: above,
 		Match:    matches,
-		all:      all,
+		all:      found.all,
 		Headers:  withAuthority(headersOf(r.GetHeaders()), r.GetRewrite().GetAuthority()),
 		Timeout:  r.GetTimeout().AsDuration(),
 		PerTry:   r.GetRetries().GetPerTryTimeout().AsDuration(),
 		Retry:    retryOf(c.field("retries"), r.GetRetries()),
+
+		RemoteAfter: remoteAfter(c.field("retries"), r.GetRetries()),
+
 		Fault:    faultOf(c.field("fault"), r.GetFault()),
 		Rewrite:  b.rewrite(c.field("rewrite"), matches, r.GetRewrite()),
 		Redirect: redirectOf(r.GetRedirect()),
 		Direct:   directOf(r.GetDirectResponse()),
 		Split:    b.split(c.field("route"), r.GetRoute()),
 		Mirrors:  b.mirrors(c, r),
+	}
+	for _, i := range found.of {
+		rule.MatchOrigins = append(rule.MatchOrigins, p.matchOrigin(i))
+	}
+	for _, l := range found.left {
+		rule.Left = append(rule.Left, Left{Name: l.name, Origin: p.matchOrigin(l.at), Why: l.why})
 	}
 	b.checkActions(c, rule)
 	noteBody(c, rule.Direct)

@@ -73,6 +73,8 @@ func TestRule_fields(t *testing.T) {
 		{"no retries", "retries: {attempts: 0}", func(r *policy.Rule) any { return r.Retry.MaxAttempts }, 1},
 		{"retries", "retries: {attempts: 4, backoff: 10ms}", func(r *policy.Rule) any { return r.Retry },
 			retry.Config{MaxAttempts: 5, On: retry.DefaultOn(), BaseBackoff: 10 * time.Millisecond}},
+		{"retries stay near", "retries: {attempts: 4, retryRemoteLocalities: false}", func(r *policy.Rule) any { return r.RemoteAfter }, 0},
+		{"retries go far", "retries: {attempts: 4, retryRemoteLocalities: true}", func(r *policy.Rule) any { return r.RemoteAfter }, 2},
 		{"retry on", "retries: {attempts: 1, retryOn: '5xx, reset,409'}", func(r *policy.Rule) any { return r.Retry.On }, mustOn(t, "5xx,reset,409")},
 		{"delay", "fault: {delay: {fixedDelay: 7s, percentage: {value: 0.1}}}", func(r *policy.Rule) any { return r.Fault },
 			fault.Config{Delay: 7 * time.Second, DelayPPM: 1000}},

@@ -51,42 +51,73 @@ func (b *builder) unused() {
 
 // part is a rule to be compiled, and where it stands.
 type part struct {
-	at   cursor
-	rule *networking.HTTPRoute
-	name string // of a rule that has none
+	at      cursor
+	rule    *networking.HTTPRoute
+	name    string    // of a rule that has none
+	above   cursor    // the rule that delegates to it; the zero cursor: none does
+	matches []parents // of each match, where above is set
+	left    *Left     // instead of all that: a rule that is left out; nil: none
 }
 
-// expand is the i-th rule of a document, or in its place those that it delegates to.
+// origin is where a rule stands, and the rule that delegates to it, or "".
+func (p part) origin() (own, above string) {
+	if p.above.doc != nil {
+		above = p.above.origin()
+	}
+	return p.at.origin(), above
+}
+
+// matchOrigin is where the i-th match of a rule stands: in the delegate, and above it
+// after a comma where it was narrowed there.
+func (p part) matchOrigin(i int) string {
+	if p.above.doc == nil {
+		return p.at.field("match").item(i).origin()
+	}
+	from := p.matches[i]
+	switch {
+	case from.above < 0:
+		return p.at.field("match").item(from.own).origin()
+	case from.own < 0:
+		return p.above.field("match").item(from.above).origin()
+	}
+	return p.at.field("match").item(from.own).origin() + ", " + p.above.field("match").item(from.above).origin()
+}
+
+// expand is the i-th rule of a document, or in its place those that it delegates to, those
+// included that are left out.
 func (b *builder) expand(c cursor, r *networking.HTTPRoute, i int) []part {
 	name := c.doc.name + "-" + strconv.Itoa(i)
 	to := r.GetDelegate()
 	if to == nil {
-		return []part{{c, r, name}}
+		return []part{{at: c, rule: r, name: name}}
 	}
 	at := c.field("delegate")
 	whom := delegateName{cmp.Or(to.GetNamespace(), c.doc.namespace), to.GetName()}
 	p := b.parts[whom]
 	if p == nil {
-		at.note(Warned, "VirtualService "+strconv.Quote(whom.name)+" without hosts in namespace "+whom.namespace+
-			" is not loaded: the rule is left out, as in Istio, and its calls go on to the next")
-		return nil
+		why := "VirtualService " + strconv.Quote(whom.name) + " without hosts in namespace " + whom.namespace + " is not loaded"
+		at.note(Warned, why+": the rule is left out, as in Istio, and its calls go on to the next")
+		return []part{{left: &Left{Name: cmp.Or(r.GetName(), name), Origin: c.origin(), Why: why}}}
 	}
 	if !exported(p.spec.GetExportTo(), p.doc.namespace, c.doc.namespace) {
-		at.note(Warned, p.doc.title()+" is not exported to namespace "+c.doc.namespace+": the rule is left out, and its calls go on to the next")
-		return nil
+		why := p.doc.title() + " is not exported to namespace " + c.doc.namespace
+		at.note(Warned, why+": the rule is left out, and its calls go on to the next")
+		return []part{{left: &Left{Name: cmp.Or(r.GetName(), name), Origin: c.origin(), Why: why}}}
 	}
 	p.used = true
 	root := b.settled(c.doc, r)
 	var out []part
 	for j, own := range p.spec.GetHttp() {
 		leaf := cursor{p.doc, "spec.http"}.item(j)
-		merged, conflict := inherit(root, own)
+		merged, from, conflict := inherit(root, own)
+		leafName := name + "-" + strconv.Itoa(j)
 		if conflict >= 0 {
-			leaf.field("match").item(conflict).note(Warned, "no match of the rule that delegates here ("+
-				c.doc.file+":"+strconv.Itoa(c.doc.at(c.path).Line)+") holds all that this one does: the rule is left out there, as in Istio")
+			why := "no match of the rule that delegates here (" + c.origin() + ") holds all that this one does"
+			leaf.field("match").item(conflict).note(Warned, why+": the rule is left out there, as in Istio")
+			out = append(out, part{left: &Left{Name: leafName, Origin: leaf.origin(), Why: why}})
 			continue
 		}
-		out = append(out, part{leaf, merged, name + "-" + strconv.Itoa(j)})
+		out = append(out, part{at: leaf, rule: merged, name: leafName, above: c, matches: from})
 	}
 	return out
 }
@@ -123,10 +154,10 @@ func copied(r *networking.HTTPRoute) *networking.HTTPRoute {
 // it: its matches are narrowed by those above, what it says itself holds, and what it
 // leaves open is as above. conflict is the first of its matches that none above has
 // room for, else -1.
-func inherit(root, leaf *networking.HTTPRoute) (_ *networking.HTTPRoute, conflict int) {
-	matches, conflict := narrow(root.GetMatch(), leaf.GetMatch())
+func inherit(root, leaf *networking.HTTPRoute) (_ *networking.HTTPRoute, from []parents, conflict int) {
+	matches, from, conflict := narrow(root.GetMatch(), leaf.GetMatch())
 	if conflict >= 0 {
-		return nil, conflict
+		return nil, nil, conflict
 	}
 	out := copied(leaf)
 	out.Match, out.Name = matches, joined(root.GetName(), leaf.GetName())
@@ -135,7 +166,7 @@ func inherit(root, leaf *networking.HTTPRoute) (_ *networking.HTTPRoute, conflic
 	fill(&out.CorsPolicy, root.GetCorsPolicy())
 	fill(&out.Headers, root.GetHeaders())
 	if len(out.GetRoute()) == 0 {
-		return out, -1
+		return out, from, -1
 	}
 	fill(&out.Rewrite, root.GetRewrite())
 	fill(&out.Fault, root.GetFault())
@@ -144,7 +175,7 @@ func inherit(root, leaf *networking.HTTPRoute) (_ *networking.HTTPRoute, conflic
 	}
 	fill(&out.MirrorPercent, root.GetMirrorPercent()) //nolint:staticcheck // deprecated and still read
 	fill(&out.MirrorPercentage, root.GetMirrorPercentage())
-	return out, -1
+	return out, from, -1
 }
 
 // fill sets what is not set.

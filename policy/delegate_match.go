@@ -14,27 +14,37 @@ import (
 
 // narrow is the matches of a delegate's rule, each put together with every match above
 // that holds all it does; without matches on one side they are the other's. conflict
-// is the first for which there is none, else -1.
-func narrow(above, own []*networking.HTTPMatchRequest) (out []*networking.HTTPMatchRequest, conflict int) {
+// is the first for which there is none, else -1. from says of which two each was made.
+func narrow(above, own []*networking.HTTPMatchRequest) (out []*networking.HTTPMatchRequest, from []parents, conflict int) {
 	switch {
 	case len(above) == 0:
-		return own, -1
+		for i := range own {
+			from = append(from, parents{-1, i})
+		}
+		return own, from, -1
 	case len(own) == 0:
-		return above, -1
+		for i := range above {
+			from = append(from, parents{i, -1})
+		}
+		return above, from, -1
 	}
 	for i, leaf := range own {
 		before := len(out)
-		for _, root := range above {
+		for j, root := range above {
 			if inside(root, leaf) {
-				out = append(out, both(root, leaf))
+				out, from = append(out, both(root, leaf)), append(from, parents{j, i})
 			}
 		}
 		if len(out) == before {
-			return nil, i
+			return nil, nil, i
 		}
 	}
-	return out, -1
+	return out, from, -1
 }
+
+// parents are the numbers of the two matches that one was made of, that of the rule which
+// delegates and the delegate's own; -1 is none.
+type parents struct{ above, own int }
 
 // both is the conditions of two matches that do not contradict one another: the
 // delegate's, and those above on what it leaves open.

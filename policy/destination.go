@@ -19,6 +19,8 @@ type Destination struct {
 	Namespace string // of the rules
 	Origin    string // file:line of the first rule
 
+	sources  []Source                     // of the host's traffic policy
+	places   map[string]string            // of subsets: name to file:line
 	subsets  map[string]map[string]string // name to labels
 	policies map[scope]Traffic
 }
@@ -35,6 +37,28 @@ func (d *Destination) Subsets() []string {
 		return nil
 	}
 	return slices.Sorted(maps.Keys(d.subsets))
+}
+
+// Source is where something that a Destination says comes from.
+type Source struct {
+	What   string // "trafficPolicy", "subset v1", an annotation
+	Origin string // file:line
+}
+
+// Sources is where the policy for a subset ("" is none) comes from: of the DestinationRules
+// for a host, each may have a part. A nil Destination has none.
+func (d *Destination) Sources(subset string) []Source {
+	if d == nil {
+		return nil
+	}
+	out := slices.Clone(d.sources)
+	if at, ok := d.places[subset]; ok {
+		out = append(out, Source{"subset " + subset, at})
+	}
+	if len(out) == 0 {
+		out = []Source{{"host", d.Origin}}
+	}
+	return out
 }
 
 // Labels is the labels that the instances of a subset have, and whether there is

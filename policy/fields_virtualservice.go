@@ -69,7 +69,7 @@ var virtualServiceFields = map[string]row{
 	"HTTPRetry.attempts":                 yes,
 	"HTTPRetry.perTryTimeout":            yes,
 	"HTTPRetry.retryOn":                  yes,
-	"HTTPRetry.retryRemoteLocalities":    not("not enforced yet: a retry prefers any instance that was not tried"),
+	"HTTPRetry.retryRemoteLocalities":    yes,
 	"HTTPRetry.retryIgnorePreviousHosts": yes,
 	"HTTPRetry.backoff":                  yes,
 

@@ -57,6 +57,19 @@ func FuzzRules(f *testing.F) {
 	})
 }
 
+// FuzzDelegate is FuzzParse for rules that delegate and those that they delegate to, put
+// together in one service.
+func FuzzDelegate(f *testing.F) {
+	f.Add("[{uri: {prefix: /a/}}]", "timeout: 1s", "[{match: [{uri: {prefix: /a/b}}], "+toA+"}, {"+toA+"}]")
+	f.Add("[{uri: {regex: '/a.*'}, headers: {x: {exact: y}}}]", "rewrite: {uri: /}", "[{match: [{headers: {x: {}}, method: {exact: GET}}], "+toA+"}]")
+	f.Add("[{uri: {exact: /a}, port: 80}, {queryParams: {a: {prefix: b}}, ignoreUriCase: true}]", "mirror: {host: b}", "[{match: [{uri: {exact: /A}}], redirect: {uri: /c}}]")
+	f.Add("[]", "retries: {attempts: 1}", "[{match: [{withoutHeaders: {x: {exact: y}}}], directResponse: {status: 200}}, {delegate: {name: c}}]")
+	f.Fuzz(func(t *testing.T, match, above, rules string) {
+		holdsTogether(t, []byte(vs("a", "a", "[{match: "+match+", delegate: {name: part}, "+above+"}, {"+toA+"}]")+
+			"apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: part}\nspec: {http: "+rules+"}\n"))
+	})
+}
+
 // holdsTogether is what FuzzParse says.
 func holdsTogether(t *testing.T, data []byte) {
 	t.Helper()
@@ -92,7 +105,24 @@ func holdsTogether(t *testing.T, data []byte) {
 			if _, err := resilience.NewBudget(traffic.Budget); err != nil {
 				t.Fatalf("%s: %v", d.Origin, err)
 			}
+			balancingHoldsTogether(t, d.Origin, traffic)
 		}
+	}
+}
+
+// balancingHoldsTogether holds that package balance takes what a traffic policy was
+// compiled to.
+func balancingHoldsTogether(t *testing.T, origin string, traffic policy.Traffic) {
+	t.Helper()
+	problems := []error{traffic.Connection.Validate(), traffic.Hash.Ring.Validate(), traffic.Hash.Table.Validate()}
+	if traffic.Locality != nil {
+		problems = append(problems, traffic.Locality.Validate())
+	}
+	if traffic.Hash.By == policy.HashByCookie {
+		problems = append(problems, traffic.Hash.Cookie.Validate())
+	}
+	if err := errors.Join(problems...); err != nil {
+		t.Fatalf("%s: %v", origin, err)
 	}
 }
 

@@ -19,24 +19,46 @@ type Service struct {
 	Namespace string
 	Origin    string  // file:line
 	Rules     []*Rule // the first that matches decides; a call that none matches has no route
+	Left      []Left  // rules that are not in force in this process
+}
+
+// Left is a rule, or a match of one, that was loaded and is not in force in this process.
+type Left struct {
+	Before int    // the place of a rule: in front of Rules[Before]; 0 for a match
+	Name   string // "": it has none
+	Origin string // file:line
+	Why    string
+}
+
+// leave notes a rule that is left out where the next one would stand.
+func (s *Service) leave(name, origin, why string) {
+	s.Left = append(s.Left, Left{len(s.Rules), name, origin, why})
 }
 
 // Rule is one rule: which calls it is for, where they go, and how.
 type Rule struct {
 	Name     string // the rule's own, else the VirtualService's and the rule's number: "reviews-0"
 	Origin   string // file:line
+	Delegate string // file:line of the rule that delegates to this one; "": none does
 	Match    []*route.Match
-	Split    []Target        // at least one, unless Redirect or Direct is set
-	Redirect *route.Redirect // instead of Split: where callers are sent
-	Direct   *route.Direct   // instead of Split: what calls are answered with
-	Headers  route.Headers   // edits for whatever target is chosen
-	Rewrite  route.Rewrite   // of the path; an authority is among Headers
-	Mirrors  []Mirror        // where copies go beside; shares of 0 are left out
-	Timeout  time.Duration   // of the call, with its retries and backoffs; 0: none
-	PerTry   time.Duration   // of one attempt; 0: none
-	Retry    retry.Config    // MaxAttempts 1: never
-	Fault    fault.Config    // the zero value: none
-	Document string          // "VirtualService default/reviews"
+	// MatchOrigins is the file:line of each Match; two, with a comma between, where a
+	// delegate's was narrowed by one above.
+	MatchOrigins []string
+	Left         []Left          // matches that are for no call of this process
+	Split        []Target        // at least one, unless Redirect or Direct is set
+	Redirect     *route.Redirect // instead of Split: where callers are sent
+	Direct       *route.Direct   // instead of Split: what calls are answered with
+	Headers      route.Headers   // edits for whatever target is chosen
+	Rewrite      route.Rewrite   // of the path; an authority is among Headers
+	Mirrors      []Mirror        // where copies go beside; shares of 0 are left out
+	Timeout      time.Duration   // of the call, with its retries and backoffs; 0: none
+	PerTry       time.Duration   // of one attempt; 0: none
+	Retry        retry.Config    // MaxAttempts 1: never
+	// RemoteAfter is how many attempts are made before others leave out the localities
+	// that these were made in, as balance.LocalityConfig has it; 0: none do.
+	RemoteAfter int
+	Fault       fault.Config // the zero value: none
+	Document    string       // "VirtualService default/reviews"
 
 	all *route.Match // one that holds for every call; nil: none does
 }

@@ -10,6 +10,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"testing"
 
 	"github.com/enmesh-go/enmesh"
@@ -52,9 +53,18 @@ func visitor(t *testing.T, eps []discovery.Endpoint, policy enmesh.Middleware) *
 
 func visit(t *testing.T, c *http.Client, path string) string {
 	t.Helper()
+	return visitAs(t, c, path, "")
+}
+
+// visitAs is a visit with the header "user".
+func visitAs(t *testing.T, c *http.Client, path, user string) string {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://reviews"+path, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if user != "" {
+		req.Header.Set("User", user)
 	}
 	res, err := c.Do(req)
 	if err != nil {
@@ -104,6 +114,27 @@ func TestQuery_sameParameterSameServer(t *testing.T) {
 			if got := visit(t, c, fmt.Sprintf("/?page=%d&book=%d", page, book)); got != first {
 				t.Fatalf("book %d went to servers %s and %s", book, first, got)
 			}
+		}
+	}
+}
+
+// The first calls of a client go where all its later ones do: an instance keeps the keys it
+// owns while nobody is connected to it yet.
+func TestHeader_firstCallsGoToTheirOwners(t *testing.T) {
+	eps := farm(t, 5)
+	c := visitor(t, eps, affinity.Header("user"))
+	ask := func(user int) string { return visitAs(t, c, "/", strconv.Itoa(user)) }
+	first, servers := make([]string, 100), map[string]bool{}
+	for user := range first {
+		first[user] = ask(user)
+		servers[first[user]] = true
+	}
+	if len(servers) != len(eps) {
+		t.Errorf("%d servers have calls, want %d", len(servers), len(eps))
+	}
+	for user, server := range first {
+		if again := ask(user); again != server {
+			t.Errorf("user %d began at server %s and came to %s", user, server, again)
 		}
 	}
 }

@@ -43,5 +43,6 @@
 // The meaning of everything is Istio's, and Envoy's where Istio says nothing: see each
 // type. Paths are compared and rewritten decoded. gRPC has no redirects and no answers
 // without a message: there they are errors. Streams of gRPC are not mirrored, nor are
-// bodies that the adapter does not keep.
+// bodies that the adapter does not keep. The guide docs/routing.md has all differences
+// from Istio.
 package route

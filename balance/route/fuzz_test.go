@@ -135,3 +135,49 @@ func FuzzQuery(f *testing.F) {
 		}
 	})
 }
+
+// FuzzWhy holds that what is said of a match is what it does: a reason is given exactly
+// where the match does not take the call.
+func FuzzWhy(f *testing.F) {
+	f.Add(uint8(1), "/a", "x", uint16(0), "/a", "x", "q=x", "reviews", uint16(80), uint8(0))
+	f.Add(uint8(2), "/b", "x", uint16(80), "/a", "y", "q=%78", "reviews:80", uint16(80), uint8(7))
+	f.Add(uint8(3), "a|b", "", uint16(0), "", "", "", "", uint16(0), uint8(63))
+	f.Fuzz(func(t *testing.T, kind uint8, uri, value string, port uint16, path, header, query, authority string, to uint16, which uint8) {
+		sm := route.StringMatch{Kind: route.Kind(kind % 4), Value: value}
+		at := route.StringMatch{Kind: route.Kind(kind / 4 % 4), Value: uri}
+		m := route.Match{URI: &at, Port: port, IgnoreURICase: which&1 != 0}
+		if which&2 != 0 {
+			m.Headers = map[string]route.StringMatch{"a": sm, "B": route.Present()}
+		}
+		if which&4 != 0 {
+			m.WithoutHeaders = map[string]route.StringMatch{"c": sm}
+		}
+		if which&8 != 0 {
+			m.Query = map[string]route.StringMatch{"q": sm}
+		}
+		if which&16 != 0 {
+			m.Authority, m.Scheme, m.Method = &sm, &sm, &sm
+		}
+		if which&32 != 0 {
+			m.SourceNamespace, m.SourceLabels = value, map[string]string{"app": value}
+		}
+		compiled, err := route.Compile(m)
+		if err != nil {
+			return
+		}
+		for protocol, c := range calls("GET", path, "A", header, "b", "", "C", header, "c", value) {
+			c.Query, c.Authority, c.Scheme, c.Port = query, authority, header, to
+			c.Side = enmesh.Side(which >> 6 & 1)
+			if which&128 != 0 {
+				c.Source = &enmesh.Peer{Identity: "spiffe://d/ns/" + header + "/sa/x", Labels: map[string]string{"app": header}}
+			}
+			why := compiled.Why(c)
+			if takes := compiled.Matches(c); takes != (why == nil) {
+				t.Errorf("%s: %+v on %+v: Matches is %t, and Why says %v", protocol, m, c, takes, why)
+			}
+			if why != nil && (why.Field == "" || why.Want == "") {
+				t.Errorf("%s: an empty reason: %+v", protocol, why)
+			}
+		}
+	})
+}

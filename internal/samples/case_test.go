@@ -181,9 +181,6 @@ func (c *call) check(t *testing.T, w *world, rpc bool, do func() (answer, error)
 	if rpc {
 		what = "gRPC " + c.to
 	}
-	if c.same && rpc {
-		settle(t, do)
-	}
 	served := map[string]int{}
 	n, copies, arrived := max(c.times, 1), w.arrivals(c.mirrored), w.arrivals("")
 	for range n {
@@ -216,27 +213,6 @@ func (c *call) check(t *testing.T, w *world, rpc bool, do func() (answer, error)
 	if c.mirrored != "" {
 		w.await(c.mirrored, copies+n)
 	}
-}
-
-// settle calls until the same one has served for a while: a gRPC client hashes over those
-// that it is connected to, and has just begun to connect.
-func settle(t *testing.T, do func() (answer, error)) {
-	t.Helper()
-	last, row := "", 0
-	for range 1000 {
-		a, err := do()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if who := a.header.Get(servedBy); who != last {
-			last, row = who, 0
-		}
-		row++
-		if row == 30 {
-			return
-		}
-	}
-	t.Error("no one served 30 calls in a row of 1000")
 }
 
 func (c *call) checkShares(t *testing.T, what string, served map[string]int, n int) {

@@ -59,7 +59,7 @@ var destinations = []sample{
 	{file: "locality-distribute.yaml", from: inZone1, calls: []call{
 		{to: hello, times: 1000, shares: map[string]float64{"helloworld v1": 0.7, "helloworld v2": 0.2, "helloworld v3": 0.1}},
 	}},
-	{file: "locality-failover.yaml", from: inZone1, calls: []call{{to: hello, times: 30, same: true, served: "helloworld v1"}}},
+	{file: "locality-failover.yaml", from: inZone1, calls: []call{{to: hello, times: 30, served: "helloworld v1"}}},
 
 	// The caller has no certificate: what must be mutual TLS is refused, never sent in plaintext.
 	{file: "bookinfo-dr-all-mtls.yaml", calls: []call{{to: "http://reviews/reviews/0", status: 503, code: codes.Unavailable}}},

@@ -37,6 +37,7 @@ type backend struct {
 	fails  atomic.Bool  // it answers 503, or UNAVAILABLE
 	blames atomic.Bool  // it answers 404, or INVALID_ARGUMENT
 	slow   atomic.Int64 // nanoseconds before it answers
+	asked  visits       // when it answered
 	ice    *ice         // frozen, it neither reads nor writes
 }
 
@@ -49,6 +50,7 @@ type fault struct {
 // fault waits as long as the backend is slow, whoever still waits for it, and gives what
 // is wrong: nil is nothing.
 func (b *backend) fault() *fault {
+	b.asked.note()
 	<-time.After(time.Duration(b.slow.Load()))
 	switch {
 	case b.fails.Load():
@@ -61,10 +63,22 @@ func (b *backend) fault() *fault {
 
 func (l *lab) serve(n int) *backend {
 	l.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	return l.serveOn(n, loopback(l.t))
+}
+
+// again starts a backend that was stopped, at its address.
+func (l *lab) again(n int) {
+	l.t.Helper()
+	listener, err := net.Listen("tcp", l.backends[n].addr)
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	l.backends[n] = l.serveOn(n, listener)
+}
+
+// serveOn is serve on a listener.
+func (l *lab) serveOn(n int, listener net.Listener) *backend {
+	l.t.Helper()
 	b := &backend{name: fmt.Sprintf("s%d", n), addr: listener.Addr().String(), ice: newIce()}
 	b.port = listener.Addr().(*net.TCPAddr).Port
 	rpc := grpc.NewServer(grpc.UnaryInterceptor(l.receipt(b)))

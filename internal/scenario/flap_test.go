@@ -14,6 +14,7 @@ import (
 // are told at most every 250 ms, calls do not suffer, and the connections to the other
 // instances are those from before.
 func TestScenarioD15_endpointFlaps(t *testing.T) {
+	ledger.Baseline(t)
 	for _, tt := range []struct {
 		name  string
 		every time.Duration
@@ -23,7 +24,8 @@ func TestScenarioD15_endpointFlaps(t *testing.T) {
 		{"every 50 ms", 50 * time.Millisecond, ledger.Short(30*time.Second) / 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newLab(t, 5)
+			t.Parallel() // it waits more than it works
+			l := openLab(t, 5)
 			l.settled()
 			load := l.load(150)
 			l.within(10*time.Second, "all backends are called", func() bool { return len(load.Report().Servers) == len(l.backends) })

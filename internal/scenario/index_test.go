@@ -49,11 +49,13 @@ func TestScenarioD9_indexMovesForNothing(t *testing.T) {
 // TestScenarioD8_indexIsNone: the registry's index is of no use. It is asked once a second
 // at most, and a change is seen all the same.
 func TestScenarioD8_indexIsNone(t *testing.T) {
+	ledger.Baseline(t)
 	for name, index := range map[string]string{
 		"zero": "0", "missing": "", "not a number": "soon", "above int63": "9223372036854775808",
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, 4)
+			t.Parallel() // it waits more than it works
+			l := openLab(t, 4)
 			l.registry.Always(healthPath, enmeshtest.ConsulReply{Header: map[string]string{"X-Consul-Index": index}})
 			l.settled()
 			load := l.load(100)

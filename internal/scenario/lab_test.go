@@ -55,6 +55,13 @@ type lab struct {
 func newLab(t *testing.T, backends int) *lab {
 	t.Helper()
 	ledger.Baseline(t)
+	return openLab(t, backends)
+}
+
+// openLab is newLab for tests that run beside others, and leave to the one that began them
+// to look for what was left behind.
+func openLab(t *testing.T, backends int) *lab {
+	t.Helper()
 	l := &lab{t: t, registry: enmeshtest.NewConsul(), logs: &journal{}}
 	t.Cleanup(func() { l.logs.check(t) })
 	for i := range backends {

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/enmesh-go/enmesh/enmeshtest"
+	"github.com/enmesh-go/enmesh/internal/ledger"
 )
 
 // TestScenarioD10_answerIsLate: a watch and a question to confirm what it said are under
 // way at once, and the answer to one of them says what was true before the other's. The
 // clusters never go back to it.
 func TestScenarioD10_answerIsLate(t *testing.T) {
+	ledger.Baseline(t)
 	const delay = 3 * time.Second
 	late := enmeshtest.ConsulReply{Block: true, Delay: delay}
 	for _, tt := range []struct {
@@ -33,7 +35,8 @@ func TestScenarioD10_answerIsLate(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newLab(t, 6)
+			t.Parallel() // it waits more than it works
+			l := openLab(t, 6)
 			l.registry.Set(shop, l.instances()[:4]...)
 			l.open()
 			l.within(10*time.Second, "the mesh knows its endpoints", func() bool { return len(l.endpoints()) == 4 })

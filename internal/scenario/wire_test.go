@@ -106,8 +106,17 @@ func (w *town) client(two bool, opts ...meshhttp.ClientOption) *http.Client {
 
 // post is a call that is not idempotent: its body is its id.
 func post(client *http.Client) ledger.Call {
+	return posting(client, func(id string) io.Reader { return strings.NewReader(id) })
+}
+
+// postOnce is post with a body that cannot be had a second time.
+func postOnce(client *http.Client) ledger.Call {
+	return posting(client, func(id string) io.Reader { return io.MultiReader(strings.NewReader(id)) })
+}
+
+func posting(client *http.Client, body func(id string) io.Reader) ledger.Call {
 	return func(ctx context.Context, id string) (string, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+shop+"/", strings.NewReader(id))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+shop+"/", body(id))
 		if err != nil {
 			return "", err
 		}

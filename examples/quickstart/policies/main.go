@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command policies runs a service in two versions and a client under Istio's policy
-// documents, and changes the documents while it runs: the split moves, and a file
-// with a mistake changes nothing.
+// documents, and changes the documents while it runs: the split moves, near instances
+// go first, and a file with a mistake changes nothing.
 //
 //	go run ./examples/quickstart/policies
 package main
@@ -50,8 +50,8 @@ func run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	m, err := mesh.Open(ctx,
-		mesh.WithWorkload(mesh.Workload{Service: "productpage"}),
-		mesh.WithResolver(discovery.NewStatic(map[string][]discovery.Endpoint{"reviews": {endpoint(v1, "v1"), endpoint(v2, "v2")}})),
+		mesh.WithWorkload(mesh.Workload{Service: "productpage", Locality: discovery.Locality{Region: "eu", Zone: "eu-1"}}),
+		mesh.WithResolver(discovery.NewStatic(map[string][]discovery.Endpoint{"reviews": {endpoint(v1, "v1", "eu-1"), endpoint(v2, "v2", "eu-2")}})),
 		mesh.WithPolicies(dir),
 	)
 	if err != nil {
@@ -76,7 +76,19 @@ func run(ctx context.Context, w io.Writer) error {
 	if err := ask(ctx, client, out, ""); err != nil {
 		return err
 	}
-	if err := change(ctx, m, dir, "3-mistake.yaml"); err != nil {
+	if err := change(ctx, m, dir, "3-near.yaml"); err != nil {
+		return err
+	}
+	out.Print("the near one first:")
+	if err := ask(ctx, client, out, ""); err != nil {
+		return err
+	}
+	v1.Close()
+	out.Print("the near one is gone:")
+	if err := ask(ctx, client, out, ""); err != nil {
+		return err
+	}
+	if err := change(ctx, m, dir, "4-mistake.yaml"); err != nil {
 		return err
 	}
 	out.Printf("a mistake:\n  %v", m.Status().Policy.Err)

@@ -24,6 +24,10 @@ func TestRun_movesTheSplitAndKeepsTheLastGoodPolicy(t *testing.T) {
 all to v2:
   line 10, spec\.http\[0\]\.corsPolicy: not enforced yet: answers get no CORS headers
   anybody: map\[v2:1000\]
+the near one first:
+  anybody: map\[v1:1000\]
+the near one is gone:
+  anybody: map\[v2:1000\]
 a mistake:
   policy: \S+reviews\.yaml:10:\d+: VirtualService "reviews" \(document 1\): .*"v3" is not defined by any DestinationRule.*
   anybody: map\[v2:1000\]

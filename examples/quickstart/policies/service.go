@@ -23,10 +23,11 @@ func serve(version string) *httptest.Server {
 }
 
 // endpoint is what a registry says of a server.
-func endpoint(s *httptest.Server, version string) discovery.Endpoint {
+func endpoint(s *httptest.Server, version, zone string) discovery.Endpoint {
 	return discovery.Endpoint{
-		Addrs:  []string{s.Listener.Addr().String()},
-		Labels: map[string]string{"version": version},
+		Addrs:    []string{s.Listener.Addr().String()},
+		Labels:   map[string]string{"version": version},
+		Locality: discovery.Locality{Region: "eu", Zone: zone},
 	}
 }
 
