@@ -33,7 +33,7 @@ const start = enmesh.Instant(1000 * time.Second)
 // takeAll counts the tokens that are there at t.
 func takeAll(b *limit.TokenBucket, t enmesh.Instant) int {
 	n := 0
-	for b.AllowAt(t) {
+	for b.AllowAt(t, 1) {
 		n++
 	}
 	return n
@@ -80,7 +80,7 @@ func TestTokenBucket_isExactWithReadingsOutOfOrder(t *testing.T) {
 					return
 				}
 				late := time.Duration(random.Int64N(int64(20 * time.Millisecond)))
-				if b.AllowAt(start.Add(time.Duration(n)*time.Second/offered - late)) {
+				if b.AllowAt(start.Add(time.Duration(n)*time.Second/offered-late), 1) {
 					admitted.Add(1)
 				}
 			}

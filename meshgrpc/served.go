@@ -113,6 +113,7 @@ func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
 	if x.unary != nil {
 		x.resp, err = x.unary(ctx, x.req)
 	} else {
+		x.headStart()
 		err = x.streaming.handler(x.req, &serverStream{ServerStream: x.streaming.stream, ctx: ctx, carrier: &x.Carrier})
 	}
 	at := enmesh.Now()
@@ -197,6 +198,15 @@ func (x *served) flush(err error) error {
 		_ = grpc.SetTrailer(ctx, metadata.MD(x.added.trailer))
 	}
 	return err
+}
+
+// headStart hands gRPC the header that policies have added so far: a stream's goes out
+// with its first message, while the handler still runs.
+func (x *served) headStart() {
+	if x.added != nil && len(x.added.header) > 0 {
+		_ = grpc.SetHeader(x.Carrier.Context, metadata.MD(x.added.header))
+		x.added.header = received{}
+	}
 }
 
 // adds is what policies add to the answer, for one to be added.

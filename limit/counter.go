@@ -1,0 +1,168 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package limit
+
+import (
+	"math/bits"
+	"sync"
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// SlidingCounter admits up to Limit units in any span of Window, counting by slices of
+// it: a few bytes a slice, whatever the Limit. With two slices or more it never admits
+// above the Limit, and gives a unit back up to one slice late. With one slice it is the
+// approximation from two windows (see [CounterConfig.Slices]). It is a gate. Neither
+// admitting nor refusing allocates.
+type SlidingCounter struct{ gate }
+
+// NewSlidingCounter makes the limit, or refuses a CounterConfig that makes no sense.
+func NewSlidingCounter(cfg CounterConfig) (*SlidingCounter, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &SlidingCounter{newGate(cfg.limiter(), cfg.Terms, quota{cfg.Limit, cfg.Window})}, nil
+}
+
+func (cfg CounterConfig) limiter() limiter {
+	if cfg.Slices == 1 {
+		return &single{rule: cfg.rule()}
+	}
+	width := (cfg.Window + time.Duration(cfg.Slices) - 1) / time.Duration(cfg.Slices)
+	return &sliced{limit: int64(cfg.Limit), grid: newGrid(width), taken: make([]int64, cfg.Slices+1)}
+}
+
+// sliced counts what was taken in each slice: in the present one and in as many before it
+// as make up a window. The oldest counts whole, though a part of it is over.
+type sliced struct {
+	limit int64
+	grid
+
+	mu     sync.Mutex // guards all below
+	newest int64      // number of the present slice
+	taken  []int64    // by the number of the slice, modulo how many there are
+	sum    int64      // of taken
+}
+
+func (s *sliced) take(t enmesh.Instant, n int, _ bool) verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	number, elapsed := s.at(t)
+	if number < s.newest {
+		number, elapsed = s.newest, 0
+	}
+	s.turn(number)
+	rest := time.Duration(s.width - elapsed)
+	if int64(n) > s.limit-s.sum {
+		return verdict{wait: s.until(int64(n), rest), left: int(s.limit - s.sum)}
+	}
+	s.taken[number%int64(len(s.taken))] += int64(n)
+	s.sum += int64(n)
+	return verdict{ok: true, left: int(s.limit - s.sum), reset: rest + time.Duration(s.width*int64(len(s.taken)-1))}
+}
+
+// turn makes number the present slice, and drops those that are over.
+func (s *sliced) turn(number int64) {
+	all := int64(len(s.taken))
+	for i := max(s.newest+1, number-all+1); i <= number; i++ {
+		s.sum -= s.taken[i%all]
+		s.taken[i%all] = 0
+	}
+	s.newest = number
+}
+
+// until is how long it takes for n units to come free, when the present slice ends in
+// rest.
+func (s *sliced) until(n int64, rest time.Duration) time.Duration {
+	if n > s.limit {
+		return never
+	}
+	all := int64(len(s.taken))
+	missing := n - (s.limit - s.sum)
+	wait := rest
+	for i := s.newest + 1; ; i++ {
+		if missing -= s.taken[i%all]; missing <= 0 {
+			return wait
+		}
+		wait += time.Duration(s.width)
+	}
+}
+
+func (cfg CounterConfig) rule() *twoWindows {
+	return &twoWindows{newGrid(cfg.Window), int64(cfg.Limit)}
+}
+
+// twoWindows is the approximation: the taken of the window before counts by the share of
+// it that lies within the last width. Its state is the number of the present window, and
+// the two counts in the halves of a word.
+type twoWindows struct {
+	grid
+	limit int64
+}
+
+func (r *twoWindows) take(s *state, t enmesh.Instant, n int, _ bool) verdict {
+	number, elapsed := r.at(t)
+	if number < s.a {
+		number, elapsed = s.a, 0
+	}
+	before, taken := r.counts(s, number)
+	used := taken + share(before, r.width-elapsed, r.width)
+	if int64(n) > r.limit-used {
+		left := max(0, r.limit-used)
+		return verdict{wait: r.until(int64(n), before, taken, elapsed), left: int(left)}
+	}
+	s.a, s.b = number, before<<32|(taken+int64(n))
+	return verdict{ok: true, left: int(r.limit - used - int64(n)), reset: time.Duration(2*r.width - elapsed)}
+}
+
+// counts are what was taken in the window before number and in number itself.
+func (r *twoWindows) counts(s *state, number int64) (before, taken int64) {
+	switch number - s.a {
+	case 0:
+		return s.b >> 32, s.b & (1<<32 - 1)
+	case 1:
+		return s.b & (1<<32 - 1), 0
+	}
+	return 0, 0
+}
+
+// until is how long it takes for n units to come free.
+func (r *twoWindows) until(n, before, taken, elapsed int64) time.Duration {
+	if n > r.limit {
+		return never
+	}
+	rest := r.width - elapsed
+	if free := r.limit - taken - n; free >= 0 && before > 0 { // in this window: before has to count at most free
+		return time.Duration(max(rest-shareInverse(free, before, r.width), 1))
+	}
+	free := r.limit - n // in the next one: taken is then before
+	return time.Duration(rest + max(r.width-shareInverse(free, taken, r.width), 0))
+}
+
+// share is count*part/whole, rounded up; part is at most whole.
+func share(count, part, whole int64) int64 {
+	hi, lo := bits.Mul64(uint64(count), uint64(part))
+	q, rem := bits.Div64(hi, lo, uint64(whole))
+	if rem != 0 {
+		q++
+	}
+	return int64(q)
+}
+
+// shareInverse is the longest part of whole of which count's share is at most free.
+func shareInverse(free, count, whole int64) int64 {
+	if free >= count {
+		return whole
+	}
+	hi, lo := bits.Mul64(uint64(free), uint64(whole))
+	q, _ := bits.Div64(hi, lo, uint64(count))
+	return int64(q)
+}
+
+func (r *twoWindows) fresh(s *state, t enmesh.Instant) bool {
+	number, _ := r.at(t)
+	return number > s.a+1 || s.b == 0
+}
