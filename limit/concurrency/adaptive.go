@@ -171,10 +171,15 @@ func (a *Adaptive) roll(now enmesh.Instant) {
 		return
 	}
 	n := int64(count(a.sum.Load())) + a.refused.Load()
-	if now < enmesh.Instant(a.ends.Load()) || n < fewSamples || n < samples && now.Sub(a.began) < longWindow {
+	if now < enmesh.Instant(a.ends.Load()) || n < fewSamples || n < a.control.samples() && now.Sub(a.began) < longWindow {
 		return
 	}
+	first := a.usual.Load() == 0
 	w := a.take()
+	if first { // the calls that end first are the short ones
+		a.begin(now, length(w.latency))
+		return
+	}
 	a.limit.Store(a.control.step(w, now))
 	a.begin(now, length(w.latency))
 }

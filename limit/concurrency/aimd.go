@@ -22,5 +22,7 @@ func (a *aimd) next(limit float64, w window) float64 {
 	return limit
 }
 
-// rebase does nothing: the bound is the operator's.
-func (a *aimd) rebase(float64) bool { return false }
+// rebases is false: the bound is the operator's.
+func (a *aimd) rebases() bool { return false }
+
+func (a *aimd) rebase(float64, bool) {}

@@ -13,9 +13,10 @@ import (
 type law interface {
 	// next is the limit after a window.
 	next(limit float64, w window) float64
-	// rebase tells it the latency, in nanoseconds, of a far side with nothing queued. It
-	// reports false if the algorithm has no use for that.
-	rebase(latency float64) bool
+	// rebases reports whether it wants to know the latency of a far side with nothing queued.
+	rebases() bool
+	// rebase tells it that latency, in nanoseconds, or, if not exact, one that is above it.
+	rebase(latency float64, exact bool)
 }
 
 // window is what the calls that ended in a stretch of time showed.
@@ -32,7 +33,7 @@ const (
 	shortWindow = 100 * time.Millisecond
 	longWindow  = time.Second
 	fewSamples  = 10 // that end a window that has had longWindow
-	samples     = 50 // that end one that has had its time
+	manySamples = 50 // that end one that has had its time
 )
 
 // tolerated is the share of refusals of the far side that is no sign of a limit too high:
@@ -40,21 +41,18 @@ const (
 const tolerated = 0.05
 
 // Looking at an emptier far side: a limit that is reached all the time never sees how
-// quick the far side is with nothing queued. So once in a while it is lowered for two
-// windows, of which the second is measured (as BBR's ProbeRTT and Envoy's minRTT are).
+// quick the far side is with nothing queued. So once in a while, and whenever it has
+// fallen by much, it is lowered for two windows, of which the second is measured (as
+// BBR's ProbeRTT and Envoy's minRTT are). A fall that is right has made calls quicker; if
+// it has not, it is not our calls that queue: the far side has become slower as such, and
+// what it takes now is its latency with nothing queued.
 const (
 	lookEvery   = 30 * time.Second
-	lookWindows = 100 // between looks at least
-	lookAt      = 0.6 // of the limit
-)
-
-// A fall that does not help: when the limit has fallen to fellTo of what it was, and the
-// latency is still above stayed of what it was, then it is not our calls that queue, the
-// far side has become slower as such. What it takes now is its latency with nothing
-// queued.
-const (
-	fellTo = 0.7
-	stayed = 0.85
+	lookWindows = 100  // between looks at least
+	lookLimit   = 0.65 // of the limit
+	lookSamples = 400  // that end the second window
+	fellTo      = 0.7  // of what it was: a fall by much
+	proportion  = 0.75 // latency that falls by more, by as much as the limit, was all of it waiting
 )
 
 // control turns windows into a limit. It is not safe for concurrent use.
@@ -64,7 +62,8 @@ type control struct {
 	min, max float64
 	backoff  float64
 
-	fallFrom, fallLatency float64 // of the window of the fall that was the slowest; 0: no fall
+	fallFrom float64 // the limit that has been falling since
+	latency  float64 // of the last window, nanoseconds
 
 	look     phase
 	lookAt   enmesh.Instant // the next
@@ -94,13 +93,14 @@ func (c *control) step(w window, now enmesh.Instant) int64 {
 		c.onLook(w, now)
 	case float64(w.refused) > tolerated*float64(w.ended):
 		c.set(c.limit * c.backoff)
-		c.fallFrom = 0
+		c.fallFrom = c.limit
+		c.lookAt = now.Add(lookEvery) // refusals say enough
 	case w.latency > 0:
 		c.onLatency(w)
 		c.considerLook(w, now)
 	}
 	if c.look != notLooking {
-		return int64(max(c.min, lookAt*c.limit))
+		return int64(max(c.min, lookLimit*c.limit))
 	}
 	return int64(c.limit)
 }
@@ -108,28 +108,13 @@ func (c *control) step(w window, now enmesh.Instant) int64 {
 func (c *control) set(limit float64) { c.limit = min(max(limit, c.min), c.max) }
 
 func (c *control) onLatency(w window) {
-	before := c.limit
-	next := c.law.next(before, w)
+	next := c.law.next(c.limit, w)
 	if w.refused > 0 {
-		next = min(next, before)
+		next = min(next, c.limit)
 	}
 	c.set(next)
-	c.onFall(before, w)
-}
-
-// onFall watches whether a limit that falls makes calls quicker.
-func (c *control) onFall(before float64, w window) {
-	switch {
-	case c.limit >= before:
-		c.fallFrom = 0
-	case c.fallFrom == 0 || w.latency >= c.fallLatency:
-		c.fallFrom, c.fallLatency = before, w.latency
-	case c.limit <= fellTo*c.fallFrom:
-		if w.latency > stayed*c.fallLatency {
-			c.law.rebase(w.latency)
-		}
-		c.fallFrom, c.fallLatency = c.limit, w.latency
-	}
+	c.fallFrom = max(c.fallFrom, c.limit)
+	c.latency = w.latency
 }
 
 // considerLook begins a look when one is due and the limit is in the way.
@@ -138,10 +123,12 @@ func (c *control) considerLook(w window, now enmesh.Instant) {
 	if c.lookAt == 0 {
 		c.lookAt = now.Add(lookEvery)
 	}
-	if now < c.lookAt || c.measured < lookWindows || !w.limited || c.fallFrom != 0 {
+	due := now >= c.lookAt && c.measured >= lookWindows
+	if !w.limited || !due && c.limit > fellTo*c.fallFrom {
 		return
 	}
-	if _, without := c.law.(*aimd); !without {
+	c.fallFrom = c.limit
+	if c.law.rebases() {
 		c.look = emptying
 	}
 }
@@ -152,9 +139,17 @@ func (c *control) onLook(w window, now enmesh.Instant) {
 		return
 	}
 	if w.latency > 0 {
-		c.law.rebase(w.latency)
+		c.law.rebase(w.latency, w.latency > proportion*c.latency)
 	}
 	c.look, c.lookAt, c.measured = notLooking, now.Add(lookEvery), 0
+}
+
+// samples is how many calls end a window that has had its time.
+func (c *control) samples() int64 {
+	if c.look == looking {
+		return lookSamples
+	}
+	return manySamples
 }
 
 // length is how long the window after one of such latency is.
