@@ -15,7 +15,8 @@ type Answer struct {
 
 // Reply is an answer that a policy makes up: a redirect, a direct response, a
 // fallback, an injected fault. An adapter hands it out as if the far side had sent
-// it; in gRPC, which has no place for it, the status alone counts.
+// it. In gRPC, which has no place for it, the status alone counts, but for a message
+// to the caller of a unary call (see [MessageType]).
 type Reply struct {
 	Status int                 // HTTP status, 200 to 599
 	Header map[string][]string // canonical keys; may be nil

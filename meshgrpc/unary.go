@@ -29,7 +29,7 @@ func (c *Client) Unary() grpc.UnaryClientInterceptor {
 		x.Enter(c.router)
 		err := x.RunIn(link)
 		x.End(err, x.Call.Clock)
-		err = x.result(err)
+		err = x.answer(err)
 		x.finished(err)
 		x.recycle(link)
 		return err

@@ -6,7 +6,6 @@ package breaker_test
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,76 +128,6 @@ func TestBreaker_probesAfterCooldown(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestBreaker_letsOneOfAThousandThroughHalfOpen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mustNew(t, breaker.Config{})
-		end(b, 5, failed)
-		time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
-		slow := func(context.Context, *enmesh.Call) error { time.Sleep(time.Second); return nil }
-		var mu sync.Mutex
-		sent := 0
-		var wg sync.WaitGroup
-		for range 1000 {
-			wg.Go(func() {
-				w := enmeshtest.NewWire(slow)
-				_ = w.Do(context.Background(), enmesh.Fixed(false, b.Middleware()))
-				mu.Lock()
-				defer mu.Unlock()
-				sent += w.Sent()
-			})
-		}
-		wg.Wait()
-		if sent != 1 || b.State() != breaker.Closed {
-			t.Errorf("%d calls went through, breaker %v; want 1 and closed", sent, b.State())
-		}
-	})
-}
-
-// A probe that hangs does not keep the breaker half-open for ever, and what it says
-// in the end no longer counts.
-func TestBreaker_givesUpOnAProbeThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mustNew(t, breaker.Config{})
-		end(b, 5, failed)
-		time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
-		done := make(chan struct{})
-		w := enmeshtest.NewWire(func(context.Context, *enmesh.Call) error { <-done; return failed })
-		go func() { _ = w.Do(context.Background(), enmesh.Fixed(false, b.Middleware())) }()
-		synctest.Wait()
-		if err := end(b, 1, nil); !errors.Is(err, breaker.ErrOpen) {
-			t.Fatalf("beside the probe: %v, want ErrOpen", err)
-		}
-		time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
-		if err := end(b, 1, nil); err != nil || b.State() != breaker.Closed {
-			t.Errorf("after the probe's time: %v, breaker %v; want a new probe that closes", err, b.State())
-		}
-		close(done)
-		synctest.Wait()
-		if b.State() != breaker.Closed {
-			t.Errorf("the late probe made the breaker %v", b.State())
-		}
-	})
-}
-
-func TestBreaker_forgetsLateResults(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mustNew(t, breaker.Config{})
-		late, err := b.Admit(t.Context(), &enmesh.Call{Clock: enmesh.Now()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		end(b, 5, failed)
-		time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
-		if b.State() != breaker.HalfOpen {
-			t.Fatalf("breaker is %v, want half-open", b.State())
-		}
-		b.Done(late, enmesh.Result{Outcome: enmesh.Success})
-		if b.State() != breaker.HalfOpen {
-			t.Errorf("a success from before made the breaker %v", b.State())
-		}
-	})
 }
 
 func TestBreaker_countsStreamsAtTheirHead(t *testing.T) {
