@@ -41,37 +41,39 @@ type sliced struct {
 	limit int64
 	grid
 
-	mu     sync.Mutex // guards all below
-	newest int64      // number of the present slice
-	taken  []int64    // by the number of the slice, modulo how many there are
-	sum    int64      // of taken
+	mu      sync.Mutex     // guards all below
+	edge    enmesh.Instant // where the present slice ends
+	newest  int64          // its number
+	present int            // its place in taken
+	taken   []int64        // by the number of the slice, modulo how many there are
+	sum     int64          // of taken
 }
 
 func (s *sliced) take(t enmesh.Instant, n int, _ bool) verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	number, elapsed := s.at(t)
-	if number < s.newest {
-		number, elapsed = s.newest, 0
+	if t >= s.edge {
+		s.turn(t)
 	}
-	s.turn(number)
-	rest := time.Duration(s.width - elapsed)
+	rest := min(s.edge.Sub(t), time.Duration(s.width)) // an old reading counts as the slice's beginning
 	if int64(n) > s.limit-s.sum {
 		return verdict{wait: s.until(int64(n), rest), left: int(s.limit - s.sum)}
 	}
-	s.taken[number%int64(len(s.taken))] += int64(n)
+	s.taken[s.present] += int64(n)
 	s.sum += int64(n)
 	return verdict{ok: true, left: int(s.limit - s.sum), reset: rest + time.Duration(s.width*int64(len(s.taken)-1))}
 }
 
-// turn makes number the present slice, and drops those that are over.
-func (s *sliced) turn(number int64) {
+// turn makes the slice of t the present one, and drops those that are over.
+func (s *sliced) turn(t enmesh.Instant) {
+	number, elapsed := s.at(t)
 	all := int64(len(s.taken))
 	for i := max(s.newest+1, number-all+1); i <= number; i++ {
 		s.sum -= s.taken[i%all]
 		s.taken[i%all] = 0
 	}
-	s.newest = number
+	s.newest, s.present = number, int(number%all)
+	s.edge = t.Add(time.Duration(s.width - elapsed))
 }
 
 // until is how long it takes for n units to come free, when the present slice ends in

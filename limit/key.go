@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"net/textproto"
+	"strings"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -18,14 +20,17 @@ import (
 // limit, so that nobody can choose keys that meet. A call that has no such key counts as
 // one whose key is "".
 type Key interface {
-	// add takes the key of c into the hash.
-	add(s *sip, c *enmesh.Call)
+	// add is the hash with the key of c taken in. It goes by value, since what an
+	// interface's method gets a pointer to is allocated.
+	add(s sip, c *enmesh.Call) sip
 	// check refuses a key that makes no sense.
 	check() error
 }
 
 // ByHeader is the first value of a request header or metadata key.
-func ByHeader(name string) Key { return headerKey(name) }
+func ByHeader(name string) Key {
+	return headerKey{textproto.CanonicalMIMEHeaderKey(name), strings.ToLower(name)}
+}
 
 // ByMethod is the call's method: HTTP's, and in gRPC "POST".
 func ByMethod() Key { return fieldKey(fieldMethod) }
@@ -65,18 +70,24 @@ func ByAll(keys ...Key) Key {
 // call's goroutine. Each call of ByFunc makes a key that equals no other.
 func ByFunc(f func(*enmesh.Call) string) Key { return &funcKey{f} }
 
-type headerKey string
+// headerKey is a header's name in both spellings, so that neither is made for a call.
+type headerKey struct{ http, grpc string }
 
-func (k headerKey) add(s *sip, c *enmesh.Call) {
-	if c.Header == nil {
-		s.part("")
-		return
+func (k headerKey) add(s sip, c *enmesh.Call) sip {
+	name := k.http
+	if c.Protocol == enmesh.GRPC {
+		name = k.grpc
 	}
-	s.part(c.Header.Get(string(k)))
+	value := ""
+	if c.Header != nil {
+		value = c.Header.Get(name)
+	}
+	s.part(value)
+	return s
 }
 
 func (k headerKey) check() error {
-	if k == "" {
+	if k.http == "" {
 		return fmt.Errorf("limit: ByHeader has no name")
 	}
 	return nil
@@ -90,7 +101,7 @@ const (
 	fieldPrincipal
 )
 
-func (k fieldKey) add(s *sip, c *enmesh.Call) {
+func (k fieldKey) add(s sip, c *enmesh.Call) sip {
 	switch {
 	case k == fieldMethod:
 		s.part(c.Method)
@@ -101,13 +112,14 @@ func (k fieldKey) add(s *sip, c *enmesh.Call) {
 	default:
 		s.part("")
 	}
+	return s
 }
 
 func (fieldKey) check() error { return nil }
 
 type sourceKey struct{ v4, v6 int }
 
-func (k sourceKey) add(s *sip, c *enmesh.Call) {
+func (k sourceKey) add(s sip, c *enmesh.Call) sip {
 	var addr netip.Addr
 	if c.Source != nil {
 		addr = c.Source.Addr.Addr().Unmap()
@@ -119,12 +131,13 @@ func (k sourceKey) add(s *sip, c *enmesh.Call) {
 	prefix, err := addr.WithZone("").Prefix(bits)
 	if err != nil { // no address
 		s.word(0)
-		return
+		return s
 	}
 	b := prefix.Addr().As16()
 	s.word(uint64(addr.BitLen()))
 	s.word(binary.LittleEndian.Uint64(b[:8]))
 	s.word(binary.LittleEndian.Uint64(b[8:]))
+	return s
 }
 
 func (k sourceKey) check() error {
@@ -139,10 +152,11 @@ type allKey struct {
 	keys [maxKeys]Key
 }
 
-func (k allKey) add(s *sip, c *enmesh.Call) {
+func (k allKey) add(s sip, c *enmesh.Call) sip {
 	for _, key := range k.keys[:k.n] {
-		key.add(s, c)
+		s = key.add(s, c)
 	}
+	return s
 }
 
 func (k allKey) check() error {
@@ -162,7 +176,10 @@ func (k allKey) check() error {
 
 type funcKey struct{ f func(*enmesh.Call) string }
 
-func (k *funcKey) add(s *sip, c *enmesh.Call) { s.part(k.f(c)) }
+func (k *funcKey) add(s sip, c *enmesh.Call) sip {
+	s.part(k.f(c))
+	return s
+}
 
 func (k *funcKey) check() error {
 	if k.f == nil {

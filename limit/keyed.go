@@ -120,8 +120,7 @@ func (k *Keyed) admit(c *enmesh.Call) *enmesh.Error {
 	if n <= 0 {
 		return nil
 	}
-	s := k.secret.start()
-	k.by.add(&s, c)
+	s := k.by.add(k.secret.start(), c)
 	return k.answer(c, k.take(s.sum(), c.Clock, n, k.headers.always(c)))
 }
 

@@ -52,7 +52,7 @@ func (cfg LeakyConfig) withDefaults() (LeakyConfig, error) {
 	case cfg.Queue < 0:
 		cfg.Queue = 0
 	}
-	terms, err := cfg.Terms.withDefaults(max(1, cfg.Queue))
+	terms, err := cfg.Terms.withDefaults(math.MaxInt)
 	cfg.Terms = terms
 	return cfg, err
 }

@@ -18,7 +18,7 @@ type Terms struct {
 	Cost int
 	// CostBy, when set, says for each call how many units it takes, and Cost is not used.
 	// What it finds to cost 0 or less goes free; what costs more than the limit could
-	// ever give at once is refused and told not to come again.
+	// ever give at once is refused and told not to come again; a leaky bucket takes it.
 	CostBy Coster
 	// Status is the HTTP status of a refusal. 0 is 429; else it is within 400 to 599. In
 	// gRPC a refusal is RESOURCE_EXHAUSTED whatever the Status.
