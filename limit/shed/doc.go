@@ -34,7 +34,7 @@
 //
 // # What a refusal says
 //
-// [Refusal]: 503 or UNAVAILABLE, with the mark "do not send this again", which retries at
+// [ErrOverloaded]: 503 or UNAVAILABLE, with the mark "do not send this again", which retries at
 // every hop above heed. It is Neutral: on the server it counts against nobody.
 //
 // # Limits

@@ -19,7 +19,8 @@ type QueueConfig struct {
 	// Waiting is how many may wait. 0 is ten times Slots; negative is refused.
 	Waiting int64
 	// Interval is how long a call waits at most while the queue has lately been empty, and
-	// what lately is. 0 is 100 ms; negative is refused.
+	// what lately is. 0 is 100 ms; negative is refused. As long as a call runs is a good
+	// value: then waiting at most doubles what it takes.
 	Interval time.Duration
 	// Target is how long a call waits at most once the queue has not been empty for
 	// Interval. 0 is 5 ms; negative, and more than Interval, is refused.
@@ -58,7 +59,8 @@ func (cfg QueueConfig) withDefaults() (QueueConfig, error) {
 
 // Queue runs a number of calls at once and lets a few more wait, for a bounded time, which
 // shrinks when the queue does not empty. It is a gate for a server's route, not for an
-// endpoint: Admit waits. No path allocates in the long run.
+// endpoint: Admit waits. No path allocates, but for a few calls until as many have waited
+// as ever do at once.
 //
 // It is the queue of Maurer's "Fail at Scale" (ACM Queue 13(8), 2015), a simpler form of
 // CoDel (Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012): short
@@ -67,15 +69,16 @@ func (cfg QueueConfig) withDefaults() (QueueConfig, error) {
 // who came first may have given up.
 //
 // What matters more goes before what matters less, whenever it came, and takes its place
-// when no more may wait.
+// when no more may wait. To each level the queue is only those who go before it, so that a
+// crowd of what matters less does not shorten the patience with what matters more.
 type Queue struct {
 	cfg QueueConfig
 
 	mu      sync.Mutex // guards what follows
 	running int64
 	waiting int64
-	emptied enmesh.Instant // when nobody waited
-	lines   [levels]line   // by rank
+	lines   [levels]line           // by rank
+	emptied [levels]enmesh.Instant // when nobody of that rank or above waited
 
 	spare sync.Pool // of *waiter
 }
@@ -112,7 +115,7 @@ func (q *Queue) Admit(ctx context.Context, c *enmesh.Call) (enmesh.Token, error)
 	w, limit, ok := q.enter(rank, c.Clock)
 	if w == nil {
 		if !ok {
-			return enmesh.Token{}, Refusal
+			return enmesh.Token{}, errRefused
 		}
 		return enmesh.Token{}, nil
 	}
@@ -126,9 +129,7 @@ func (q *Queue) Admit(ctx context.Context, c *enmesh.Call) (enmesh.Token, error)
 func (q *Queue) enter(rank int, now enmesh.Instant) (w *waiter, limit time.Duration, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.waiting == 0 {
-		q.emptied = max(q.emptied, now)
-	}
+	q.note(now)
 	if q.running < q.cfg.Slots {
 		q.running++
 		return nil, 0, true
@@ -137,7 +138,7 @@ func (q *Queue) enter(rank int, now enmesh.Instant) (w *waiter, limit time.Durat
 		return nil, 0, false
 	}
 	limit = q.cfg.Interval
-	if q.standing(now) {
+	if q.standing(rank, now) {
 		limit = q.cfg.Target
 	}
 	w = q.spare.Get().(*waiter) //nolint:errcheck // it holds nothing else
@@ -147,8 +148,18 @@ func (q *Queue) enter(rank int, now enmesh.Instant) (w *waiter, limit time.Durat
 	return w, limit, true
 }
 
-// standing reports whether the queue is more than a burst. The lock is held.
-func (q *Queue) standing(now enmesh.Instant) bool { return now.Sub(q.emptied) > q.cfg.Interval }
+// note is told the time before the queue changes. The lock is held.
+func (q *Queue) note(now enmesh.Instant) {
+	for i := levels - 1; i >= 0 && q.lines[i].first == nil; i-- {
+		q.emptied[i] = max(q.emptied[i], now)
+	}
+}
+
+// standing reports whether the queue, as far as it goes before those who come after a
+// rank, is more than a burst. The lock is held.
+func (q *Queue) standing(rank int, now enmesh.Instant) bool {
+	return now.Sub(q.emptied[rank]) > q.cfg.Interval
+}
 
 // evict refuses the one that waits longest of those that matter less than rank, the least
 // of them first. The lock is held.
@@ -156,7 +167,7 @@ func (q *Queue) evict(rank int) bool {
 	for i := range rank {
 		if w := q.lines[i].first; w != nil {
 			q.leave(w)
-			w.tell <- Refusal
+			w.tell <- errRefused
 			return true
 		}
 	}
@@ -172,11 +183,11 @@ func (q *Queue) leave(w *waiter) {
 // wait waits for a slot, no longer than limit.
 func (q *Queue) wait(ctx context.Context, c *enmesh.Call, w *waiter, limit time.Duration) error {
 	w.timer.Reset(limit)
-	told := Refusal
+	var told *enmesh.Error
 	select {
 	case told = <-w.tell:
 	case <-w.timer.C:
-		told = q.giveUp(w, Refusal)
+		told = q.giveUp(w, errRefused)
 	case <-ctx.Done():
 		told = q.giveUp(w, c.EndOf(ctx))
 	}
@@ -209,9 +220,7 @@ func (q *Queue) Done(_ enmesh.Token, r enmesh.Result) {
 		return
 	}
 	q.leave(w)
-	if q.waiting == 0 {
-		q.emptied = max(q.emptied, r.Ended)
-	}
+	q.note(r.Ended)
 	w.tell <- nil
 }
 
@@ -219,7 +228,7 @@ func (q *Queue) Done(_ enmesh.Token, r enmesh.Result) {
 func (q *Queue) next(now enmesh.Instant) *waiter {
 	for i := levels - 1; i >= 0; i-- {
 		if l := &q.lines[i]; l.first != nil {
-			if q.standing(now) {
+			if q.standing(i, now) {
 				return l.last
 			}
 			return l.first

@@ -71,12 +71,12 @@ func (s *Shedder) Admitted() float64 { return s.admission.part() }
 func (s *Shedder) Admit(ctx context.Context, c *enmesh.Call) (enmesh.Token, error) {
 	rank := enmesh.CriticalityOf(ctx).Rank()
 	if s.watches && !s.admission.admit(rank, c.Clock) {
-		return enmesh.Token{}, Refusal
+		return enmesh.Token{}, errRefused
 	}
 	n := s.inFlight.Add(1)
 	if room := s.room[rank]; room > 0 && n > room {
 		s.inFlight.Add(-1)
-		return enmesh.Token{}, Refusal
+		return enmesh.Token{}, errRefused
 	}
 	return enmesh.Token{}, nil
 }
@@ -85,4 +85,4 @@ func (s *Shedder) Admit(ctx context.Context, c *enmesh.Call) (enmesh.Token, erro
 func (s *Shedder) Done(enmesh.Token, enmesh.Result) { s.inFlight.Add(-1) }
 
 // lucky is true for a part of all askers, in units of 1/always.
-func lucky(part uint32) bool { return part == always || rand.Uint32N(always) < part } //nolint:gosec // no secret hangs on it
+func lucky(part uint32) bool { return part == always || rand.Uint32N(always) < part }
