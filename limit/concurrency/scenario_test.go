@@ -49,7 +49,7 @@ func (a *agenda) Pop() any {
 	return j
 }
 
-var tooMany = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Status: 503}
+var errTooMany = &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Status: 503}
 
 func (s *station) arrive(side enmesh.Side) {
 	token, err := s.gate.Admit(ctx, &enmesh.Call{Side: side, Clock: s.now})
@@ -61,7 +61,7 @@ func (s *station) arrive(side enmesh.Side) {
 	case s.busy < s.slots:
 		s.start(j)
 	case s.refuses:
-		s.gate.Done(token, enmesh.Result{Err: tooMany, Outcome: enmesh.Failure, Answered: s.now, Ended: s.now})
+		s.gate.Done(token, enmesh.Result{Err: errTooMany, Outcome: enmesh.Failure, Answered: s.now, Ended: s.now})
 	default:
 		s.waiting = append(s.waiting, j)
 	}
