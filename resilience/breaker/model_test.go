@@ -90,7 +90,8 @@ func (m *model) done(id int, c call, o enmesh.Outcome, now time.Time) {
 		case o == enmesh.Failure || slow:
 			m.enter(breaker.Open, now)
 		default:
-			if m.won++; m.won == int(m.cfg.Probes) {
+			m.won++
+			if m.won == int(m.cfg.Probes) {
 				m.enter(breaker.Closed, now)
 			}
 		}

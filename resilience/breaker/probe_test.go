@@ -44,7 +44,10 @@ func TestScenarioO6_oneProbeAmongAThousand(t *testing.T) {
 		far := func(context.Context, *enmesh.Call) error {
 			total.Add(1)
 			now := running.Add(1)
-			for was := peak.Load(); now > was && !peak.CompareAndSwap(was, now); was = peak.Load() {
+			for was := peak.Load(); now > was; was = peak.Load() {
+				if peak.CompareAndSwap(was, now) {
+					break
+				}
 			}
 			time.Sleep(time.Second)
 			running.Add(-1)

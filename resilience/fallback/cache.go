@@ -114,13 +114,13 @@ func (s *cache) find(c *enmesh.Call) *enmesh.Reply {
 
 func (s *cache) at(k key) *entry {
 	if at := s.entries[k]; at != nil {
-		return at.Value.(*entry) //nolint:errcheck,revive // nothing else is in the list
+		return at.Value.(*entry) //nolint:errcheck // nothing else is in the list
 	}
 	return nil
 }
 
 func (s *cache) drop(at *list.Element) {
-	e := s.recent.Remove(at).(*entry) //nolint:errcheck,revive // nothing else is in the list
+	e := s.recent.Remove(at).(*entry) //nolint:errcheck // nothing else is in the list
 	delete(s.entries, e.key)
 	s.bytes -= e.size
 }

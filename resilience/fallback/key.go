@@ -58,7 +58,7 @@ func readOnly(c *enmesh.Call) bool {
 	if c.Protocol == enmesh.GRPC {
 		return c.Kind == enmesh.Unary && (c.Idempotent || c.Route != nil && c.Route.Idempotent)
 	}
-	return (c.Method == "GET" || c.Method == "HEAD") && !has(c, "Range")
+	return (c.Method == "GET" || c.Method == "HEAD") && !has(c, "Range") //nolint:usestdlibvars // net/http is for adapters
 }
 
 // secrets are the headers that make an answer somebody's own.

@@ -32,12 +32,11 @@ const (
 
 // flow is a caller, its throttle and a backend, in virtual time.
 type flow struct {
-	th      *throttle.Throttle // nil: the control
-	now     enmesh.Instant
-	late    [latency][]ended
-	n       int
-	owed    float64
-	offered tally
+	th   *throttle.Throttle // nil: the control
+	now  enmesh.Instant
+	late [latency][]ended
+	n    int
+	owed float64
 }
 
 type ended struct {
