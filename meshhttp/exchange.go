@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
@@ -211,6 +212,9 @@ func (x *exchange) admit(ctx context.Context, c *enmesh.Call) error {
 	}
 	now := enmesh.Now()
 	x.k.Picked(e, now)
+	if deadline, ok := ctx.Deadline(); ok && !now.Time().Before(deadline) {
+		return spent(c, deadline, now) // its timer is late
+	}
 	if err := e.Admit(ctx, c, now, &x.admission); err != nil {
 		return err
 	}
@@ -219,6 +223,17 @@ func (x *exchange) admit(ctx context.Context, c *enmesh.Call) error {
 		x.pool = x.t.pools.of(e)
 	}
 	return nil
+}
+
+// spent is whose the deadline is that has passed before the attempt was sent.
+func spent(c *enmesh.Call, deadline time.Time, now enmesh.Instant) *enmesh.Error {
+	switch {
+	case enmesh.Standstill(deadline, now.Time()):
+		return enmesh.ErrStandstill
+	case c.Expiry != nil:
+		return c.Expiry
+	}
+	return enmesh.ErrDeadline
 }
 
 func (x *exchange) unpicked(e *enmesh.Error, err error) error {
