@@ -34,7 +34,7 @@ type Window struct {
 	parts [parts]part
 
 	mu     sync.Mutex // guards the turn of a part to another age
-	latest atomic.Pointer[estimate]
+	latest [2]atomic.Pointer[estimate] // of the two quantiles asked for last
 }
 
 // part has the durations of one part of the window.
@@ -90,11 +90,20 @@ func (w *Window) turn(p *part, age int64) bool {
 // is a hundredth of the window old, and until twice enough durations are there; enough is how
 // many the caller wants at least.
 func (w *Window) Quantile(at int64, q float64, enough int) (d time.Duration, samples int) {
-	if e := w.latest.Load(); e != nil && e.q == q && at-e.at < w.width*parts/fresh && e.samples >= 2*enough {
-		return e.value, e.samples
+	slot := &w.latest[0]
+	for i := range w.latest {
+		e := w.latest[i].Load()
+		if e != nil && e.q != q {
+			continue
+		}
+		slot = &w.latest[i]
+		if e != nil && at-e.at < w.width*parts/fresh && e.samples >= 2*enough {
+			return e.value, e.samples
+		}
+		break
 	}
 	e := w.walk(at, q)
-	w.latest.Store(e)
+	slot.Store(e)
 	return e.value, e.samples
 }
 
