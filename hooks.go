@@ -62,6 +62,12 @@ func (s *Spare) Reset() {
 	}
 }
 
+// Emptied is the room, emptied, in a Spare of its own: for a record that is written anew.
+func (s *Spare) Emptied() Spare {
+	s.Reset()
+	return Spare{more: s.more}
+}
+
 func (s *Spare) put(i int32, k hook) {
 	if i < spareHooks {
 		s.first[i] = k

@@ -88,8 +88,7 @@ func (x *exchange) recycle() {
 		return
 	}
 	x.out.link.Cut()
-	x.hooks.Reset()
-	*x = exchange{hooks: x.hooks}
+	*x = exchange{hooks: x.hooks.Emptied()}
 	exchanges.Put(x)
 }
 
