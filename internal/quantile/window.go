@@ -33,7 +33,7 @@ type Window struct {
 	width int64 // of a part, in nanoseconds
 	parts [parts]part
 
-	mu     sync.Mutex // guards the turn of a part to another age
+	mu     sync.Mutex                  // guards the turn of a part to another age
 	latest [2]atomic.Pointer[estimate] // of the two quantiles asked for last
 }
 
