@@ -46,18 +46,26 @@ type hooks struct {
 // its record and lends it to the call ([Carrier.Lend]), so that two guards beside the
 // telemetry cost no allocation.
 type Spare struct {
-	first [spareHooks]hook
-	more  *[]hook // nil until first is full
+	first   [spareHooks]hook
+	more    *[]hook                 // nil until first is full
+	watcher atomic.Pointer[Watcher] // see [Call.Watch]
 }
 
 // Reset empties the room and keeps its size, for the record's next call. An adapter
 // calls it when the call before has ended.
 func (s *Spare) Reset() {
 	clear(s.first[:])
+	s.watcher.Store(nil)
 	if s.more != nil {
 		clear(*s.more)
 		*s.more = (*s.more)[:0]
 	}
+}
+
+// Emptied is the room, emptied, in a Spare of its own: for a record that is written anew.
+func (s *Spare) Emptied() Spare {
+	s.Reset()
+	return Spare{more: s.more}
 }
 
 func (s *Spare) put(i int32, k hook) {

@@ -218,7 +218,17 @@ func (a *attempt) RecvMsg(m any) error {
 		return a.outside(err)
 	}
 	a.head()
+	a.owner.Moved()
 	return nil
+}
+
+// SendMsg sends the next message.
+func (a *attempt) SendMsg(m any) error {
+	err := a.ClientStream.SendMsg(m)
+	if err == nil {
+		a.owner.Moved()
+	}
+	return err
 }
 
 // Header waits for the answer's header.

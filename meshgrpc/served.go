@@ -105,8 +105,11 @@ func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) {
 	}
 }
 
-// Send runs the handler.
+// Send runs the handler, unless the caller's time is over already.
 func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
+	if e := c.EndOf(ctx); e != nil {
+		return e
+	}
 	ctx = (*incoming)(x).handed(ctx)
 	x.handled = true
 	var err error

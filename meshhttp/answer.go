@@ -58,10 +58,20 @@ type answerBody struct {
 // Read ends the call at the end of the body, or where it breaks.
 func (b *answerBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.moved()
+	}
 	if err != nil {
 		b.end(err)
 	}
 	return n, err
+}
+
+// moved tells who watches the call that something has crossed the wire.
+func (b *answerBody) moved() {
+	if x := b.x.Load(); x != nil {
+		x.k.Moved()
+	}
 }
 
 // Close ends the call as a success: the caller has what it wanted.
@@ -101,7 +111,13 @@ type upgradedBody struct {
 }
 
 // Write writes to the connection.
-func (b upgradedBody) Write(p []byte) (int, error) { return b.w.Write(p) }
+func (b upgradedBody) Write(p []byte) (int, error) {
+	n, err := b.w.Write(p)
+	if n > 0 {
+		b.moved()
+	}
+	return n, err
+}
 
 // CloseWrite ends the sending direction, if the connection can do that.
 func (b upgradedBody) CloseWrite() error {

@@ -74,8 +74,7 @@ func (x *served) recycle() {
 	if !to.link.Cut() {
 		return
 	}
-	x.hooks.Reset()
-	*x = served{hooks: x.hooks}
+	*x = served{hooks: x.hooks.Emptied()}
 	requests.Put(x)
 }
 

@@ -74,7 +74,7 @@ func statusError(status int, h http.Header) *enmesh.Error {
 		return &own
 	}
 	if v := h["Retry-After"]; len(v) > 0 {
-		if d, ok := parseRetryAfter(v[0], time.Now); ok && d > 0 {
+		if d, ok := parseRetryAfter(v[0], time.Now); ok && d != 0 {
 			own := *e
 			own.RetryAfter = d
 			return &own
@@ -85,9 +85,16 @@ func statusError(status int, h http.Header) *enmesh.Error {
 
 // parseRetryAfter reads a Retry-After value: whole seconds or an HTTP date
 // (RFC 9110, section 10.2.3). A date that has passed is zero. It reports false for
-// anything else.
+// anything else. Negative seconds, which no standard has, are as in gRPC's pushback: -1.
 func parseRetryAfter(v string, now func() time.Time) (time.Duration, bool) {
 	v = strings.TrimSpace(v)
+	if digits, negative := strings.CutPrefix(v, "-"); negative {
+		n, ok := parseDigits(digits)
+		if n == 0 {
+			return 0, ok
+		}
+		return -1, ok
+	}
 	if n, ok := parseDigits(v); ok {
 		if n > uint64(maxRetryAfter/time.Second) {
 			return maxRetryAfter, true

@@ -48,6 +48,14 @@ func (w *writer) sent(status int) {
 	}
 }
 
+// moved is sent, for a piece of the body: who watches the call is told.
+func (w *writer) moved() {
+	w.sent(http.StatusOK)
+	if x := w.x.Load(); x != nil {
+		x.k.Moved()
+	}
+}
+
 // Unwrap is for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
@@ -71,13 +79,13 @@ func (w *writer) discourage() {
 
 // Write writes the status 200 first if none was written.
 func (w *writer) Write(p []byte) (int, error) {
-	w.sent(http.StatusOK)
+	w.moved()
 	return w.ResponseWriter.Write(p)
 }
 
 // WriteString is Write without a copy where the server can do that.
 func (w *writer) WriteString(s string) (int, error) {
-	w.sent(http.StatusOK)
+	w.moved()
 	return io.WriteString(w.ResponseWriter, s)
 }
 

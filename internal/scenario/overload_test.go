@@ -1,0 +1,229 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/ledger"
+	"github.com/enmesh-go/enmesh/limit/concurrency"
+	"github.com/enmesh-go/enmesh/limit/shed"
+)
+
+// patience is how long callers of a kitchen wait: ten times what a call takes.
+const patience = 10 * kitchenService
+
+// ramp is what came of a load.
+type ramp struct {
+	times   float64 // the capacity
+	offered int
+	goodput float64       // answered with success, a second
+	p99     time.Duration // of those
+	server  float64       // served a second, whether anybody still waited or not
+	byProto [2]int        // answered, over HTTP and gRPC
+}
+
+// load offers some times the capacity, over both protocols.
+func (k *kitchen) load(t *testing.T, clients []guests, n float64, d time.Duration) ramp {
+	t.Helper()
+	var took [2]times
+	served := k.served.Load()
+	l := ledger.Start(t.Context(), ledger.Config{
+		Call: alternate(took[0].of(clients[0].call), took[1].of(clients[1].call)),
+		Rate: int(n * capacity), For: d, Timeout: patience,
+	})
+	r := l.Wait()
+	over := time.Since(l.Begin()).Seconds() // with the time that the last calls took
+	all := slices.Sorted(slices.Values(append(took[0].all, took[1].all...)))
+	out := ramp{
+		times: n, offered: r.Sent, goodput: float64(len(all)) / over,
+		server: float64(k.served.Load()-served) / over, byProto: [2]int{len(took[0].all), len(took[1].all)},
+	}
+	if len(all) > 0 {
+		out.p99 = all[len(all)*99/100]
+	}
+	t.Logf("%4.0fx: %5d offered, goodput %5.1f/s (http %d, grpc %d), accepted p99 %v, served %.1f/s",
+		out.times, out.offered, out.goodput, out.byProto[0], out.byProto[1], out.p99.Round(time.Millisecond), out.server)
+	return out
+}
+
+// TestScenarioO3_loadToTenTimes (P4): past what a server can do, a queue that is bounded
+// in time, and a limit that finds itself, each hold goodput at its best. The same server
+// without them works as hard and serves nobody.
+func TestScenarioO3_loadToTenTimes(t *testing.T) {
+	phase := ledger.Short(60*time.Second) / 20
+	queue, err := shed.NewQueue(shed.QueueConfig{Slots: kitchenSlots, Interval: kitchenService})
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit, err := concurrency.NewAdaptive(concurrency.AdaptiveConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		gate enmesh.Gate
+	}{{"queue", queue}, {"adaptive limit", limit}} {
+		t.Run(tt.name, func(t *testing.T) {
+			ledger.Baseline(t)
+			k := newKitchen(t, shed.Receive(nil), enmesh.Guard(tt.gate))
+			clients := k.guests(t, enmesh.Critical)
+			peak, first := 0.0, ramp{}
+			for _, n := range []float64{1, 2, 4, 8, 10} {
+				r := k.load(t, clients, n, phase)
+				if n == 1 {
+					first = r
+				}
+				peak = max(peak, r.goodput)
+				want := 0.9
+				if n > 4 {
+					want = 0.8
+				}
+				if r.goodput < want*peak {
+					t.Errorf("at %.0fx goodput is %.1f/s, want %.0f%% of the peak of %.1f/s", n, r.goodput, 100*want, peak)
+				}
+				t.Logf("%4.0fx: p99 is %.2f times that at 1x", n, float64(r.p99)/float64(first.p99))
+			}
+			if peak < capacity/2 {
+				t.Errorf("the peak is %.1f/s, want nearly the capacity of %d/s", peak, capacity)
+			}
+			k.empties(t)
+		})
+	}
+	t.Run("control", func(t *testing.T) {
+		ledger.Baseline(t)
+		k := newKitchen(t)
+		clients := k.guests(t, enmesh.Critical)
+		r := k.load(t, clients, 4, 3*phase)
+		if r.goodput > 0.5*capacity {
+			t.Errorf("without shedding goodput is %.1f/s at 4x, want a collapse to compare with", r.goodput)
+		}
+		k.empties(t)
+	})
+}
+
+// TestScenarioO23_criticalityAtThreeTimes (P6): of three times what a server can do, one
+// quarter matters. It is answered, and what is refused is of the rest.
+func TestScenarioO23_criticalityAtThreeTimes(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		gate func() (enmesh.Gate, error)
+	}{
+		{"queue", func() (enmesh.Gate, error) { return shed.NewQueue(shed.QueueConfig{Slots: kitchenSlots}) }},
+		{"calls in flight", func() (enmesh.Gate, error) { return shed.New(shed.Config{CPU: -1, InFlight: 3 * kitchenSlots / 2}) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ledger.Baseline(t)
+			gate, err := tt.gate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			k := newKitchen(t, shed.Receive(nil), enmesh.Guard(gate))
+			d := ledger.Short(60*time.Second) / 10
+			begin := func(rate int, level enmesh.Criticality) *ledger.Ledger {
+				return ledger.Start(t.Context(), ledger.Config{Call: both(k.guests(t, level)), Rate: rate, For: d, Timeout: 4 * patience})
+			}
+			matters, rest := begin(3*capacity/4, enmesh.Critical), begin(9*capacity/4, enmesh.Sheddable)
+			m, r := matters.Wait(), rest.Wait()
+			share := float64(r.Lost) / float64(max(1, m.Lost+r.Lost))
+			t.Logf("critical: %d of %d answered; sheddable: %d of %d; %.4f of the refusals are sheddable", m.OK, m.Sent, r.OK, r.Sent, share)
+			if float64(m.OK) < 0.99*float64(m.Sent) {
+				t.Errorf("%d of %d critical calls answered, want 99%%: %v", m.OK, m.Sent, m.Errors)
+			}
+			if r.Lost == 0 || share < 0.95 {
+				t.Errorf("%.3f of %d refusals are sheddable, want 95%%", share, m.Lost+r.Lost)
+			}
+			k.empties(t)
+		})
+	}
+}
+
+// TestScenarioO23_levelsCrossHops: how much a call matters reaches the second hop, over
+// either protocol, and also where the first attempt there fails. Nobody without an
+// identity is believed that his calls matter more than others.
+func TestScenarioO23_levelsCrossHops(t *testing.T) {
+	for _, tt := range []struct{ said, want enmesh.Criticality }{
+		{enmesh.Sheddable, enmesh.Sheddable},
+		{enmesh.SheddablePlus, enmesh.SheddablePlus},
+		{enmesh.Critical, enmesh.Critical},
+		{enmesh.CriticalPlus, enmesh.Critical},
+	} {
+		for hop := range 2 {
+			heard := make(chan enmesh.Criticality, 10)
+			back := &kitchen{begun: func(ctx context.Context) error {
+				heard <- enmesh.CriticalityOf(ctx)
+				return nil
+			}}
+			back.open(t, shed.Receive(nil))
+			second := back.guests(t, enmesh.Critical, again)[hop].onward
+			front := &kitchen{begun: func(ctx context.Context) error {
+				_, err := second(ctx, "")
+				return err
+			}}
+			front.open(t, shed.Receive(nil))
+			for _, client := range front.guests(t, tt.said) {
+				if _, err := client.call(t.Context(), "1"); err != nil {
+					t.Fatal(err)
+				}
+				for attempt := range 2 {
+					if got := <-heard; got != tt.want {
+						t.Errorf("said %v over %s, attempt %d: the second hop heard %v, want %v", tt.said, client.name, attempt+1, got, tt.want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// again makes every call twice.
+func again(next enmesh.Next) enmesh.Next {
+	return func(ctx context.Context, c *enmesh.Call) error {
+		if err := next(ctx, c); err != nil || !c.Again() {
+			return err
+		}
+		return next(ctx, c)
+	}
+}
+
+// TestScenarioO5_everybodyGivesUp: all callers give up after 5 ms, with calls that run and
+// calls that wait. Nothing is left in flight after it.
+func TestScenarioO5_everybodyGivesUp(t *testing.T) {
+	ledger.Baseline(t)
+	queue, err := shed.NewQueue(shed.QueueConfig{Slots: kitchenSlots, Interval: kitchenService})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var limits []*concurrency.Adaptive
+	for _, algorithm := range []concurrency.Algorithm{concurrency.Gradient2, concurrency.Vegas} {
+		a, err := concurrency.NewAdaptive(concurrency.AdaptiveConfig{Algorithm: algorithm, Initial: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		limits = append(limits, a)
+	}
+	inFlight := func() int64 {
+		return limits[0].InFlight() + limits[1].InFlight() + queue.InFlight() + queue.Waiting()
+	}
+	k := newKitchen(t, shed.Receive(nil), enmesh.Guard(limits[0]), enmesh.Guard(queue))
+	clients := k.guests(t, enmesh.Critical, enmesh.Guard(limits[1]))
+	r := ledger.Start(t.Context(), ledger.Config{
+		Call: both(clients), Rate: 1000, For: ledger.Short(30*time.Second) / 10, Timeout: 5 * time.Millisecond,
+	}).Wait()
+	left := inFlight()
+	ended := time.Now()
+	for tick := time.NewTicker(time.Millisecond); inFlight() > 0; <-tick.C {
+		if time.Since(ended) > 10*time.Second {
+			t.Fatalf("%d are still in flight", inFlight())
+		}
+	}
+	t.Logf("%d calls, %d answered; %d in flight at the end of the last, none after %v", r.Sent, r.OK, left, time.Since(ended).Round(time.Millisecond))
+	if r.Sent == 0 || r.OK > r.Sent/100 {
+		t.Errorf("%d of %d calls answered within 5 ms of a service that takes 50", r.OK, r.Sent)
+	}
+	k.empties(t)
+}
