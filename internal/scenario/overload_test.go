@@ -5,6 +5,9 @@ package scenario_test
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"github.com/enmesh-go/enmesh/internal/ledger"
 	"github.com/enmesh-go/enmesh/limit/concurrency"
 	"github.com/enmesh-go/enmesh/limit/shed"
+	"github.com/enmesh-go/enmesh/meshhttp"
 )
 
 // patience is how long callers of a kitchen wait: ten times what a call takes.
@@ -227,3 +231,57 @@ func TestScenarioO5_everybodyGivesUp(t *testing.T) {
 	}
 	k.empties(t)
 }
+
+// BenchmarkShed is what a server's CPU spends on a call that is served by a handler that
+// does nothing, and on one that is refused, from the request that is read to the answer
+// that is to be written.
+func BenchmarkShed(b *testing.B) {
+	gate, err := shed.New(shed.Config{CPU: -1, InFlight: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") })
+	serve := func(b *testing.B, want int) {
+		b.Helper()
+		h := meshhttp.NewHandler(handler, enmesh.Fixed(false, shed.Receive(nil), enmesh.Guard(gate)))
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/", http.NoBody)
+		w := &blank{}
+		b.ReportAllocs()
+		for b.Loop() {
+			clear(w.head)
+			h.ServeHTTP(w, r)
+		}
+		if w.code != want {
+			b.Fatalf("status %d, want %d", w.code, want)
+		}
+	}
+	b.Run("served", func(b *testing.B) { serve(b, http.StatusOK) })
+	b.Run("refused", func(b *testing.B) {
+		token, err := gate.Admit(b.Context(), &enmesh.Call{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer gate.Done(token, enmesh.Result{})
+		serve(b, http.StatusServiceUnavailable)
+	})
+}
+
+// blank is a ResponseWriter that keeps the status.
+type blank struct {
+	head http.Header
+	code int
+}
+
+func (w *blank) Header() http.Header {
+	if w.head == nil {
+		w.head = http.Header{}
+	}
+	return w.head
+}
+func (w *blank) Write(p []byte) (int, error) {
+	if w.code == 0 {
+		w.code = http.StatusOK
+	}
+	return len(p), nil
+}
+func (w *blank) WriteHeader(code int) { w.code = code }

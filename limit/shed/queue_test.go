@@ -52,6 +52,13 @@ func (d *diner) come(ctx context.Context, name string) {
 	synctest.Wait()
 }
 
+// told is what a call was told.
+func (d *diner) told(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.said[name]
+}
+
 func (d *diner) served() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -65,8 +72,8 @@ func TestQueue_servesABurstInItsOrder(t *testing.T) {
 			d.come(of[2], name)
 		}
 		d.wg.Wait()
-		if d.served() != "a b c" || !errors.Is(d.said["d"], shed.ErrOverloaded) {
-			t.Errorf("served %s, d was told %v; want a, b and c, within 120 ms", d.served(), d.said["d"])
+		if d.served() != "a b c" || !errors.Is(d.told("d"), shed.ErrOverloaded) {
+			t.Errorf("served %s, d was told %v; want a, b and c, within 120 ms", d.served(), d.told("d"))
 		}
 		if d.q.InFlight() != 0 || d.q.Waiting() != 0 {
 			t.Errorf("%d run and %d wait at the end", d.q.InFlight(), d.q.Waiting())
@@ -94,11 +101,11 @@ func TestQueue_refusesTheLeastWhenFull(t *testing.T) {
 		d.come(of[1], "plus")
 		d.come(of[0], "least")
 		d.come(of[0], "least, late")
-		if err := d.said["least, late"]; !errors.Is(err, shed.ErrOverloaded) {
+		if err := d.told("least, late"); !errors.Is(err, shed.ErrOverloaded) {
 			t.Errorf("the third to wait is told %v, want ErrOverloaded at once", err)
 		}
 		d.come(of[2], "critical")
-		if err := d.said["least"]; !errors.Is(err, shed.ErrOverloaded) {
+		if err := d.told("least"); !errors.Is(err, shed.ErrOverloaded) {
 			t.Errorf("the least is told %v, want to make room", err)
 		}
 		d.wg.Wait()
@@ -187,7 +194,7 @@ func TestQueue_endsWithTheCaller(t *testing.T) {
 		d.come(ctx, "waits")
 		cancel()
 		synctest.Wait()
-		if err := d.said["waits"]; !errors.Is(err, context.Canceled) || enmesh.OutcomeOf(err) != enmesh.Neutral || d.q.Waiting() != 0 {
+		if err := d.told("waits"); !errors.Is(err, context.Canceled) || enmesh.OutcomeOf(err) != enmesh.Neutral || d.q.Waiting() != 0 {
 			t.Errorf("who gave up is told %v, and %d wait; want Canceled and 0", err, d.q.Waiting())
 		}
 		d.wg.Wait()
