@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/enmesh-go/enmesh/limit/concurrency"
 	"github.com/enmesh-go/enmesh/limit/shed"
 	"github.com/enmesh-go/enmesh/meshhttp"
+	"github.com/enmesh-go/enmesh/resilience/retry"
 )
 
 // patience is how long callers of a kitchen wait: ten times what a call takes.
@@ -285,3 +287,60 @@ func (w *blank) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 func (w *blank) WriteHeader(code int) { w.code = code }
+
+// TestScenarioO23_refusalsAreNotSentAgain: what was shed is not retried, by a client that
+// retries everything else.
+func TestScenarioO23_refusalsAreNotSentAgain(t *testing.T) {
+	for _, sheds := range []bool{true, false} {
+		var attempts atomic.Int64
+		k := newKitchen(t, func(enmesh.Next) enmesh.Next {
+			return func(context.Context, *enmesh.Call) error {
+				attempts.Add(1)
+				if sheds {
+					return shedAlways(t)
+				}
+				return &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Status: 503, Policy: "test", Err: errClosed}
+			}
+		})
+		on, err := retry.ParseOn("5xx,unavailable")
+		if err != nil {
+			t.Fatal(err)
+		}
+		retries, err := retry.New(retry.Config{On: on, BaseBackoff: time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := int64(3)
+		if sheds {
+			want = 1
+		}
+		for _, client := range k.guests(t, enmesh.Critical, idempotent, retries) {
+			attempts.Store(0)
+			_, err := client.call(t.Context(), "1")
+			t.Logf("shed %t, over %s: %d attempts, %v", sheds, client.name, attempts.Load(), err)
+			if err == nil || attempts.Load() != want {
+				t.Errorf("shed %t, over %s: %d attempts, %v; want %d and an error", sheds, client.name, attempts.Load(), err, want)
+			}
+		}
+	}
+}
+
+// shedAlways is the refusal of a shedder.
+func shedAlways(t *testing.T) error {
+	t.Helper()
+	gate, err := shed.New(shed.Config{CPU: -1, InFlight: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = gate.Admit(t.Context(), &enmesh.Call{})
+	_, err = gate.Admit(t.Context(), &enmesh.Call{})
+	return err
+}
+
+// idempotent says of every call that it is.
+func idempotent(next enmesh.Next) enmesh.Next {
+	return func(ctx context.Context, c *enmesh.Call) error {
+		c.Idempotent = true
+		return next(ctx, c)
+	}
+}
