@@ -25,6 +25,15 @@ import (
 // patience is how long callers of a kitchen wait: ten times what a call takes.
 const patience = 10 * kitchenService
 
+// services is a time in which a slot serves n calls, one after the other; in full length
+// four times as many.
+func services(n int) time.Duration {
+	if ledger.Full() {
+		n *= 4
+	}
+	return time.Duration(n) * kitchenService
+}
+
 // ramp is what came of a load.
 type ramp struct {
 	times   float64 // the capacity
@@ -65,7 +74,7 @@ func (k *kitchen) load(t *testing.T, clients []guests, n float64, d time.Duratio
 // in time, and a limit that finds itself, each hold goodput at its best. The same server
 // without them works as hard and serves nobody.
 func TestScenarioO3_loadToTenTimes(t *testing.T) {
-	phase := ledger.Short(60*time.Second) / (15 * time.Second) * 15 * kitchenService
+	phase := services(15)
 	queue, err := shed.NewQueue(shed.QueueConfig{Slots: kitchenSlots, Interval: kitchenService})
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +158,7 @@ func TestScenarioO23_criticalityAtThreeTimes(t *testing.T) {
 func mix(t *testing.T, critical, sheddable ledger.Call) (starve bool, err error) {
 	t.Helper()
 	begin := func(rate int, call ledger.Call) *ledger.Ledger {
-		return ledger.Start(t.Context(), ledger.Config{Call: call, Rate: rate, For: ledger.Short(60*time.Second) / (15 * time.Second) * 30 * kitchenService, Timeout: 4 * patience})
+		return ledger.Start(t.Context(), ledger.Config{Call: call, Rate: rate, For: services(30), Timeout: 4 * patience})
 	}
 	matters, rest := begin(3*capacity/4, critical), begin(9*capacity/4, sheddable)
 	m, r := matters.Wait(), rest.Wait()
