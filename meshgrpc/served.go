@@ -116,7 +116,7 @@ func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
 	if x.unary != nil {
 		x.resp, err = x.unary(ctx, x.req)
 	} else {
-		err = x.streaming.handler(x.req, &serverStream{ServerStream: x.streaming.stream, ctx: ctx, carrier: &x.Carrier})
+		err = x.streaming.handler(x.req, &serverStream{ServerStream: x.streaming.stream, ctx: ctx, carrier: &x.Carrier, watcher: x.Watcher()})
 	}
 	at := enmesh.Now()
 	x.Answered(at)

@@ -57,7 +57,9 @@ func TestIdle_endsWhatIsSilent(t *testing.T) {
 				}
 				for range 20 {
 					time.Sleep(900 * time.Millisecond)
-					enmesh.CarrierOf(stream).Moved()
+					if watcher := enmesh.CarrierOf(stream).Watcher(); watcher != nil {
+						watcher.Moved()
+					}
 				}
 				if w.Call().Streams() && stream.Err() != nil {
 					t.Fatalf("a stream that moves has ended: %v", context.Cause(stream))
@@ -122,7 +124,7 @@ func TestIdle_tellsWhoWatchedBefore(t *testing.T) {
 		}
 		for range 5 {
 			time.Sleep(1500 * time.Millisecond)
-			enmesh.CarrierOf(stream).Moved()
+			enmesh.CarrierOf(stream).Watcher().Moved()
 		}
 		if stream.Err() != nil {
 			t.Error("the outer limit has not heard of what moved")
