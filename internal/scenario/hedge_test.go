@@ -5,14 +5,21 @@ package scenario_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	testpb "google.golang.org/grpc/interop/grpc_testing"
+
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/internal/ledger"
+	"github.com/enmesh-go/enmesh/meshgrpc"
 	"github.com/enmesh-go/enmesh/resilience"
 	"github.com/enmesh-go/enmesh/resilience/hedge"
 	"github.com/enmesh-go/enmesh/resilience/retry"
@@ -156,4 +163,70 @@ func TestScenario_retriesAreNumbered(t *testing.T) {
 			}
 		})
 	}
+}
+
+// mute answers a server-streaming call never, or at once and with three messages.
+type mute struct {
+	testpb.UnimplementedTestServiceServer
+	silent    bool
+	abandoned atomic.Int64
+}
+
+func (m *mute) StreamingOutputCall(_ *testpb.StreamingOutputCallRequest, s grpc.ServerStreamingServer[testpb.StreamingOutputCallResponse]) error {
+	if m.silent {
+		<-s.Context().Done()
+		m.abandoned.Add(1)
+		return s.Context().Err()
+	}
+	for range 3 {
+		if err := s.Send(&testpb.StreamingOutputCallResponse{}); err != nil {
+			return err
+		}
+		<-time.After(100 * time.Millisecond) // the stream outlives the race that it won
+	}
+	return nil
+}
+
+// A server-streaming call is hedged until its response header comes; the stream that has won goes on to
+// its end.
+func TestScenario_serverStreamsAreHedged(t *testing.T) {
+	ledger.Baseline(t)
+	serve := func(m *mute) string {
+		l := loopback(t)
+		server := grpc.NewServer()
+		testpb.RegisterTestServiceServer(server, m)
+		done := make(chan struct{})
+		go func() { defer close(done); _ = server.Serve(l) }()
+		t.Cleanup(func() { server.Stop(); <-done })
+		return l.Addr().String()
+	}
+	silent := &mute{silent: true}
+	w := newTown(t, balance.ConnectionConfig{}, serve(silent), serve(&mute{}))
+	repeats := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			c.Idempotent = true
+			return next(ctx, c)
+		}
+	}
+	w.chain, w.resends = []enmesh.Middleware{repeats, newHedge(t, hedge.Config{Delay: 20 * time.Millisecond})}, true
+	cc, err := grpc.NewClient("enmesh:///"+shop, meshgrpc.NewClient(w.router(), w).DialOptions()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cc.Close()
+	const calls = 10
+	for range calls {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		s, err := testpb.NewTestServiceClient(cc).StreamingOutputCall(ctx, &testpb.StreamingOutputCallRequest{})
+		n := -1
+		for ; err == nil; n++ {
+			_, err = s.Recv()
+		}
+		if n != 3 || !errors.Is(err, io.EOF) {
+			t.Errorf("%d messages, and then %v; want 3 and the end", n, err)
+		}
+		cancel()
+	}
+	poll(t, 5*time.Second, "the silent one has heard", func() bool { return silent.abandoned.Load() >= calls/2-2 })
+	t.Logf("of %d calls the silent one had %d", calls, silent.abandoned.Load())
 }
