@@ -98,6 +98,7 @@ func TestScenarioD5_allAreGone(t *testing.T) {
 	if took < least || took > least+2*time.Second {
 		t.Errorf("emptied after %v, want between %v and 2 s more", took, least)
 	}
+	l.within(10*time.Second, "the cluster is told", func() bool { return len(told.list()) > 0 }) // just after it is so
 	if all := told.list(); len(all) != 1 || all[0].removed != len(l.backends) {
 		t.Errorf("the cluster was told %+v, want one update that removes all", all)
 	}
