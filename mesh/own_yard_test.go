@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/mesh"
 	"github.com/enmesh-go/enmesh/meshgrpc"
@@ -74,10 +75,15 @@ func newYard(t *testing.T, protocol, documents string) *yard {
 	y := &yard{town: newTown(t, documents), protocol: protocol}
 	y.answers(func(context.Context, int64) int { return 200 })
 	y.server = y.open("reviews", "v1")
-	y.registry.Set("reviews", y.serve(y.server, func(ctx context.Context) int { return (*y.answer.Load())(ctx, y.hits.Add(1)) }))
+	y.registry.Set("reviews", y.endpointOf())
 	y.caller = y.open("productpage", "v1")
 	y.client, y.conn = y.town.client(y.caller), y.town.conn(y.caller, "enmesh:///reviews")
 	return y
+}
+
+// endpointOf starts an instance of the service.
+func (y *yard) endpointOf() discovery.Endpoint {
+	return y.serve(y.server, func(ctx context.Context) int { return (*y.answer.Load())(ctx, y.hits.Add(1)) })
 }
 
 func (y *yard) answers(f answers) { y.answer.Store(&f) }
@@ -145,6 +151,9 @@ func (y *yard) call(ctx context.Context, header ...string) (int, map[string]stri
 		req.Header.Set(header[i], header[i+1])
 	}
 	res, err := y.client.Do(req)
+	if e := enmesh.ErrorOf(err); e != nil {
+		return e.Status, got // a refusal of the caller's own mesh
+	}
 	if err != nil {
 		y.t.Fatal(err)
 	}
