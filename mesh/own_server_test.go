@@ -178,6 +178,34 @@ func TestOwn_shed(t *testing.T) {
 	})
 }
 
+// While one runs another waits, and goes when it is done.
+func TestOwn_queue(t *testing.T) {
+	eachProtocol(t, noRetries, func(t *testing.T, y *yard) {
+		y.own(ownDoc("Shed", reviewsOnly+"cpu: 0, queue: {slots: 1, waiting: 1, interval: 10s, target: 10s}"))
+		arrived, leave := make(chan struct{}, 2), make(chan struct{})
+		y.answers(func(context.Context, int64) int {
+			arrived <- struct{}{}
+			<-leave
+			return 200
+		})
+		codes := make(chan int, 3)
+		call := func() { code, _ := y.call(t.Context()); codes <- code }
+		go call()
+		<-arrived
+		go call()
+		go call() // the queue has room for one of these
+		if code := <-codes; code != 503 || len(arrived) != 0 {
+			t.Errorf("one too many: got %d, want 503", code)
+		}
+		close(leave)
+		for range 2 {
+			if code := <-codes; code != 200 {
+				t.Errorf("got %d, want 200", code)
+			}
+		}
+	})
+}
+
 // How much a call matters goes from hop to hop without any document, and nobody but who is
 // known is believed that a call matters more than most.
 func TestCriticality_goesFromHopToHop(t *testing.T) {
@@ -185,7 +213,8 @@ func TestCriticality_goesFromHopToHop(t *testing.T) {
 		var got enmesh.Criticality
 		y.answers(func(ctx context.Context, _ int64) int { got = enmesh.CriticalityOf(ctx); return 200 })
 		for _, level := range []enmesh.Criticality{enmesh.Critical, enmesh.CriticalPlus, enmesh.SheddablePlus, enmesh.Sheddable} {
-			if y.call(enmesh.WithCriticality(t.Context(), level)); got != level {
+			y.call(enmesh.WithCriticality(t.Context(), level))
+			if got != level {
 				t.Errorf("got %v, want %v", got, level)
 			}
 		}
