@@ -87,3 +87,22 @@ func TestDiscourageRetry_reachesTheCallAbove(t *testing.T) {
 		t.Error("no error of a call that nobody made")
 	}
 }
+
+// What a gate would tell a caller of its refusal does not reach him in shadow.
+func TestShadow_tellsTheCallerNothing(t *testing.T) {
+	c := &enmesh.Call{Side: enmesh.Server, Answer: enmesh.Answer{Header: enmeshtest.Header{}}}
+	gate := enmesh.Shadow(&telling{}, "limit", nil)
+	if _, err := gate.Admit(t.Context(), c); err != nil || c.Answer.Header == nil || c.Answer.Header.Get("X-Told") != "" {
+		t.Errorf("got %v with %v, want nothing told", err, c.Answer.Header)
+	}
+}
+
+// telling refuses, and says so in the answer's header if there is one.
+type telling struct{ enmeshtest.Gate }
+
+func (*telling) Admit(_ context.Context, c *enmesh.Call) (enmesh.Token, error) {
+	if c.Answer.Header != nil {
+		c.Answer.Header.Set("X-Told", "no")
+	}
+	return enmesh.Token{}, errors.New("no")
+}

@@ -106,13 +106,14 @@ func (b *TokenBucket) Wait(ctx context.Context, n int) error {
 	return sleep(ctx, wait)
 }
 
-// patienceOf is how long a call under ctx can wait at most.
+// patienceOf is how long a call under ctx can wait at most: a turn that comes as the
+// deadline passes comes too late.
 func patienceOf(ctx context.Context) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return longest
 	}
-	return time.Until(deadline)
+	return time.Until(deadline) - 1
 }
 
 // sleep waits for d, unless ctx ends before.

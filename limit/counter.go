@@ -47,6 +47,10 @@ type sliced struct {
 	present int            // its place in taken
 	taken   []int64        // by the number of the slice, modulo how many there are
 	sum     int64          // of taken
+	refused struct {       // the latest refusal of this slice
+		units, sum int64
+		wait       time.Duration // counted from edge
+	}
 }
 
 func (s *sliced) take(t enmesh.Instant, n int, _ bool) verdict {
@@ -74,6 +78,7 @@ func (s *sliced) turn(t enmesh.Instant) {
 	}
 	s.newest, s.present = number, int(number%all)
 	s.edge = t.Add(time.Duration(s.width - elapsed))
+	s.refused.units = 0
 }
 
 // until is how long it takes for n units to come free, when the present slice ends in
@@ -82,14 +87,26 @@ func (s *sliced) until(n int64, rest time.Duration) time.Duration {
 	if n > s.limit {
 		return never
 	}
-	all := int64(len(s.taken))
-	missing := n - (s.limit - s.sum)
-	wait := rest
-	for i := s.newest + 1; ; i++ {
-		if missing -= s.taken[i%all]; missing <= 0 {
-			return wait
+	r := &s.refused
+	if r.units != n || r.sum != s.sum {
+		r.units, r.sum = n, s.sum
+		r.wait = time.Duration(s.width * s.turns(n-(s.limit-s.sum)))
+	}
+	return rest + r.wait
+}
+
+// turns is how many slices more have to end after the present one, for so many units to
+// be dropped.
+func (s *sliced) turns(missing int64) int64 {
+	i := s.present
+	for n := int64(0); ; n++ {
+		i++
+		if i == len(s.taken) {
+			i = 0
 		}
-		wait += time.Duration(s.width)
+		if missing -= s.taken[i]; missing <= 0 {
+			return n
+		}
 	}
 }
 
@@ -105,12 +122,13 @@ type twoWindows struct {
 	limit int64
 }
 
-func (r *twoWindows) take(s *state, t enmesh.Instant, n int, _ bool) verdict {
-	number, elapsed := r.at(t)
-	if number < s.a {
-		number, elapsed = s.a, 0
-	}
+func (r *twoWindows) take(s *state, t enmesh.Instant, n int, look bool) verdict {
+	number, elapsed := r.from(s.a, t)
 	before, taken := r.counts(s, number)
+	if !look && int64(n) <= r.limit-taken-before { // whatever the share
+		s.a, s.b = number, before<<32|(taken+int64(n))
+		return verdict{ok: true}
+	}
 	used := taken + share(before, r.width-elapsed, r.width)
 	if int64(n) > r.limit-used {
 		left := max(0, r.limit-used)
@@ -165,6 +183,5 @@ func shareInverse(free, count, whole int64) int64 {
 }
 
 func (r *twoWindows) fresh(s *state, t enmesh.Instant) bool {
-	number, _ := r.at(t)
-	return number > s.a+1 || s.b == 0
+	return s.b == 0 || int64(t)+r.phase >= (s.a+2)*r.width
 }

@@ -127,6 +127,19 @@ func (m twoModel) room(events []event, t time.Duration, n int64) (room, unit int
 	return room, window
 }
 
+// fixedModel counts the window that t is in.
+type fixedModel struct{ limit int64 }
+
+func (m fixedModel) room(events []event, t time.Duration, n int64) (room, unit int64) {
+	room = m.limit - n
+	for _, e := range events {
+		if t/time.Second == e.after/time.Second { // aligned begins a second
+			room -= e.units
+		}
+	}
+	return room, 1
+}
+
 // seeds are what every target begins with.
 func seeds(f *testing.F) {
 	f.Helper()
@@ -201,5 +214,20 @@ func FuzzTwoWindows(f *testing.F) {
 			return must[*limit.SlidingCounter](t)(limit.NewSlidingCounter(with(terms)))
 		}, twoModel{int64(most)}, pace, 0, ops)
 		drive(t, func(terms limit.Terms) gate { return keyed(t, with(terms)) }, twoModel{int64(most)}, pace, 0, ops)
+	})
+}
+
+func FuzzFixedWindow(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, most, step uint8, ops []byte) {
+		if most == 0 || step == 0 || len(ops) > mostOps {
+			return
+		}
+		with := func(terms limit.Terms) limit.FixedConfig {
+			return limit.FixedConfig{Limit: int(most), Window: time.Second, Terms: terms}
+		}
+		pace := time.Duration(step) * time.Millisecond / 2
+		drive(t, func(terms limit.Terms) gate { return must[*limit.FixedWindow](t)(limit.NewFixedWindow(with(terms))) }, fixedModel{int64(most)}, pace, 0, ops)
+		drive(t, func(terms limit.Terms) gate { return keyed(t, with(terms)) }, fixedModel{int64(most)}, pace, 0, ops)
 	})
 }

@@ -132,6 +132,22 @@ func TestHeaders_notOnAClient(t *testing.T) {
 	}
 }
 
+// In shadow nobody sees what would have been.
+func TestHeaders_notInShadow(t *testing.T) {
+	head := enmeshtest.Header{}
+	c := &enmesh.Call{Side: enmesh.Server, Clock: aligned, Answer: enmesh.Answer{Header: head}}
+	seen := &decisions{}
+	g := enmesh.Shadow(windowOf(1, time.Hour)(limit.Terms{Headers: limit.Always}), "limit", seen)
+	for range 3 {
+		if e := refusal(g, c); e != nil {
+			t.Errorf("refused in shadow: %v", e)
+		}
+	}
+	if n := seen.count[enmesh.Decision{Policy: "limit", Action: enmesh.ActionRefuse, Shadow: true}]; n != 2 || len(head) != 0 || c.Answer.Header == nil {
+		t.Errorf("told of %d refusals with header %v, want 2 and none", n, head)
+	}
+}
+
 // What a refusal writes is kept for the next that says the same.
 func TestHeaders_allocateNothingOnRefusal(t *testing.T) {
 	g := bucketOf(0.001, 1)(limit.Terms{})

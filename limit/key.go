@@ -33,14 +33,14 @@ func ByHeader(name string) Key {
 }
 
 // ByMethod is the call's method: HTTP's, and in gRPC "POST".
-func ByMethod() Key { return fieldKey(fieldMethod) }
+func ByMethod() Key { return fieldMethod }
 
 // ByPath is the call's path, in gRPC the full method name.
-func ByPath() Key { return fieldKey(fieldPath) }
+func ByPath() Key { return fieldPath }
 
 // ByPrincipal is the caller's verified identity, a SPIFFE ID for instance, on a server.
 // Callers without one share the key "".
-func ByPrincipal() Key { return fieldKey(fieldPrincipal) }
+func ByPrincipal() Key { return fieldPrincipal }
 
 // BySource is the address that the connection comes from, on a server, cut to its first
 // bits. 0 of v4 is 32, and 0 of v6 is 64: who has one IPv6 address has all of its network.

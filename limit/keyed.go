@@ -45,7 +45,7 @@ const (
 type Keyed struct {
 	voice
 	by       Key
-	secret   sipKey
+	secret   secret
 	table    *table
 	overflow single
 	spilled  atomic.Uint64
@@ -73,7 +73,7 @@ func NewKeyed(cfg KeyedConfig) (*Keyed, error) {
 	return &Keyed{
 		voice:    newVoice(terms, q),
 		by:       cfg.By,
-		secret:   newSipKey(),
+		secret:   newSecret(),
 		table:    newTable(r, cfg.MaxKeys),
 		overflow: single{rule: r},
 	}, nil

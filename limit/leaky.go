@@ -57,6 +57,12 @@ func (cfg LeakyConfig) withDefaults() (LeakyConfig, error) {
 	return cfg, err
 }
 
+// quota is what goes in the seconds that a call may wait, and at least one.
+func (cfg LeakyConfig) quota() quota {
+	window := time.Duration(max(seconds(cfg.MaxWait), seconds(span(1, cfg.Rate)))) * time.Second
+	return quota{int(min(cfg.Rate*window.Seconds(), math.MaxInt32)), window}
+}
+
 // LeakyBucket lets calls through one by one, evenly: a call that comes too early waits in
 // a queue. The queue is bounded, and nothing waits in vain: a call that could not go
 // before its deadline, or within MaxWait, is refused at once. What goes is spaced by the
@@ -85,7 +91,7 @@ func NewLeakyBucket(cfg LeakyConfig) (*LeakyBucket, error) {
 		return nil, err
 	}
 	b := &LeakyBucket{cfg: cfg}
-	b.voice = newVoice(cfg.Terms, Config{Rate: cfg.Rate, Burst: 1}.quota())
+	b.voice = newVoice(cfg.Terms, cfg.quota())
 	return b, nil
 }
 
@@ -120,9 +126,9 @@ func (b *LeakyBucket) ReserveAt(t enmesh.Instant, n int, patience time.Duration)
 	}
 	if b.level > slack {
 		wait = span(b.level, b.cfg.Rate)
-	}
-	if wait > max(0, patience) {
-		return wait - max(0, patience), false
+		if wait > max(0, patience) {
+			return wait - max(0, patience), false
+		}
 	}
 	b.level += float64(n)
 	return wait, true
@@ -140,6 +146,9 @@ func (b *LeakyBucket) flow(t enmesh.Instant) {
 // vacant is the soonest turn to come that nobody takes and that has room for n units, or
 // -1. The caller holds mu.
 func (b *LeakyBucket) vacant(n int) int {
+	if len(b.gone) == 0 {
+		return -1
+	}
 	past := 0
 	for past < len(b.gone) && b.gone[past].at < b.latest {
 		past++
@@ -155,6 +164,14 @@ func (b *LeakyBucket) leave(v turn) {
 	defer b.mu.Unlock()
 	i, _ := slices.BinarySearchFunc(b.gone, v.at, func(g turn, at enmesh.Instant) int { return cmp.Compare(g.at, at) })
 	b.gone = slices.Insert(b.gone, i, v)
+}
+
+// room is how much could be put in now, and how long the bucket takes to be empty.
+func (b *LeakyBucket) room() (left int, reset time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	most := min(float64(b.cfg.Queue), b.cfg.Rate*b.cfg.MaxWait.Seconds())
+	return int(max(0, most-b.level) + slack), span(b.level, b.cfg.Rate)
 }
 
 // Queued is how many units wait now, the one that has just gone included.
@@ -207,7 +224,12 @@ func (b *LeakyBucket) admit(ctx context.Context, c *enmesh.Call) error {
 		return nil
 	case !ok:
 		return b.answer(c, verdict{wait: wait})
-	case wait <= 0:
+	}
+	if b.headers.always(c) {
+		left, reset := b.room()
+		b.headers.write(c, left, reset)
+	}
+	if wait <= 0 {
 		return nil
 	}
 	b.record(c, enmesh.ActionDelay)

@@ -206,3 +206,18 @@ func TestLeakyBucket_allocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestLeakyBucket_headers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mustLeaky(t, limit.LeakyConfig{Rate: 0.5, Queue: 2, MaxWait: 3 * time.Second, Terms: limit.Terms{Headers: limit.Always}})
+		next := b.Middleware()(func(context.Context, *enmesh.Call) error { return nil })
+		now := enmesh.Now()
+		for i, want := range []string{`"default";r=0;t=2`, `"default";r=0;t=4`, `"default";r=0;t=1`} {
+			head := enmeshtest.Header{}
+			err := next(t.Context(), &enmesh.Call{Side: enmesh.Server, Clock: now, Answer: enmesh.Answer{Header: head}})
+			if (err != nil) != (i == 2) || head.Get("RateLimit") != want || head.Get("RateLimit-Policy") != `"default";q=1;w=3` {
+				t.Errorf("call %d: %v with %v, want %s", i, err, head, want)
+			}
+		}
+	})
+}

@@ -9,14 +9,14 @@ import (
 	"math/bits"
 )
 
-// sipKey is the secret of a hash, drawn anew for every limit: who does not know it cannot
+// secret is the secret of a hash, drawn anew for every limit: who does not know it cannot
 // choose keys that meet.
-type sipKey struct{ k0, k1 uint64 }
+type secret struct{ k0, k1 uint64 }
 
-func newSipKey() sipKey {
+func newSecret() secret {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
-	return sipKey{binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:])}
+	return secret{binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:])}
 }
 
 // sip is SipHash-2-4 with 128 bits (Aumasson and Bernstein, "SipHash: a fast short-input
@@ -26,7 +26,7 @@ type sip struct {
 	words          uint64
 }
 
-func (k sipKey) start() sip {
+func (k secret) start() sip {
 	return sip{
 		v0: k.k0 ^ 0x736f6d6570736575,
 		v1: k.k1 ^ 0x646f72616e646f6d ^ 0xee,

@@ -76,6 +76,15 @@ func (s *shard) home(key digest) int {
 	return int(hi)
 }
 
+// after is the place behind i.
+func (s *shard) after(i int) int {
+	i++
+	if i == len(s.places) {
+		return 0
+	}
+	return i
+}
+
 // find is the place of the key, a new one if need be and possible.
 func (s *shard) find(t *table, key digest, at enmesh.Instant) *place {
 	if s.places == nil {
@@ -105,16 +114,13 @@ func (s *shard) find(t *table, key digest, at enmesh.Instant) *place {
 // look is the place of the key, or else the empty place where its search ends, and the
 // first place on the way to that whose state is fresh.
 func (s *shard) look(r rule, key digest, at enmesh.Instant) (p, fresh *place) {
-	for i := s.home(key); ; {
+	for i := s.home(key); ; i = s.after(i) {
 		p = &s.places[i]
 		if p.key == key || p.key == (digest{}) {
 			return p, fresh
 		}
 		if fresh == nil && r.fresh(&p.state, at) {
 			fresh = p
-		}
-		if i++; i == len(s.places) {
-			i = 0
 		}
 	}
 }
@@ -123,9 +129,7 @@ func (s *shard) look(r rule, key digest, at enmesh.Instant) (p, fresh *place) {
 func (s *shard) evict(r rule, at enmesh.Instant) bool {
 	for range sweep {
 		i := s.hand
-		if s.hand++; s.hand == len(s.places) {
-			s.hand = 0
-		}
+		s.hand = s.after(i)
 		if p := &s.places[i]; p.key != (digest{}) && r.fresh(&p.state, at) {
 			s.remove(i)
 			return true
@@ -138,10 +142,7 @@ func (s *shard) evict(r rule, at enmesh.Instant) bool {
 func (s *shard) remove(hole int) {
 	s.used--
 	all := len(s.places)
-	for i := hole; ; {
-		if i++; i == all {
-			i = 0
-		}
+	for i := s.after(hole); ; i = s.after(i) {
 		p := &s.places[i]
 		if p.key == (digest{}) {
 			break
@@ -162,15 +163,11 @@ func (s *shard) grow(most int) {
 		if old[i].key == (digest{}) {
 			continue
 		}
-		for j := s.home(old[i].key); ; {
-			if s.places[j].key == (digest{}) {
-				s.places[j] = old[i]
-				break
-			}
-			if j++; j == len(s.places) {
-				j = 0
-			}
+		j := s.home(old[i].key)
+		for s.places[j].key != (digest{}) {
+			j = s.after(j)
 		}
+		s.places[j] = old[i]
 	}
 	s.hand = 0
 }

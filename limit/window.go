@@ -43,6 +43,19 @@ func (g grid) at(t enmesh.Instant) (number, elapsed int64) {
 	return since / g.width, since % g.width
 }
 
+// from is at, without a division where t is in the window of that number. A t before it
+// counts as its beginning.
+func (g grid) from(number int64, t enmesh.Instant) (now, elapsed int64) {
+	elapsed = int64(t) + g.phase - number*g.width
+	switch {
+	case elapsed < 0:
+		return number, 0
+	case elapsed < g.width:
+		return number, elapsed
+	}
+	return g.at(t)
+}
+
 // fixedRule counts by windows: its state is the number of the window and what was taken
 // in it.
 type fixedRule struct {
@@ -51,12 +64,9 @@ type fixedRule struct {
 }
 
 func (r *fixedRule) take(s *state, t enmesh.Instant, n int, _ bool) verdict {
-	number, elapsed := r.at(t)
-	switch {
-	case number > s.a:
+	number, elapsed := r.from(s.a, t)
+	if number != s.a {
 		s.a, s.b = number, 0
-	case number < s.a:
-		elapsed = 0 // an old reading counts as the beginning of the window
 	}
 	rest := time.Duration(r.width - elapsed)
 	if int64(n) > r.limit-s.b {
@@ -71,6 +81,5 @@ func (r *fixedRule) take(s *state, t enmesh.Instant, n int, _ bool) verdict {
 }
 
 func (r *fixedRule) fresh(s *state, t enmesh.Instant) bool {
-	number, _ := r.at(t)
-	return number > s.a || s.b == 0
+	return s.b == 0 || int64(t)+r.phase >= (s.a+1)*r.width
 }
