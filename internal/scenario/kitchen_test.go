@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,12 +43,8 @@ type kitchen struct {
 	begun  func(ctx context.Context) error // asked first, if not nil
 }
 
-// Slots and service time of a kitchen: 200 calls a second.
-const (
-	kitchenSlots   = 10
-	kitchenService = 50 * time.Millisecond
-	capacity       = 200
-)
+// capacity is how many calls a second a kitchen can serve.
+const capacity = kitchenSlots * int(time.Second/kitchenService)
 
 // newKitchen serves behind a chain, over HTTP and gRPC, on one socket.
 func newKitchen(t *testing.T, chain ...enmesh.Middleware) *kitchen {
@@ -158,6 +155,25 @@ func (k *kitchen) guests(t *testing.T, level enmesh.Criticality, chain ...enmesh
 
 // both calls over each protocol in turn.
 func both(g []guests) ledger.Call { return alternate(g[0].call, g[1].call) }
+
+// starved reports whether calls of a load began late: then it was the machine that could
+// do no more, and the load says nothing of the kitchen.
+func starved(t *testing.T, loads ...*ledger.Ledger) bool {
+	t.Helper()
+	var late []time.Duration
+	for _, l := range loads {
+		for _, r := range l.Records() {
+			late = append(late, r.Late)
+		}
+	}
+	slices.Sort(late)
+	at := late[len(late)*9/10]
+	if at > kitchenService/5 {
+		t.Logf("a tenth of the calls began %v late or more", at)
+		return true
+	}
+	return false
+}
 
 // empties closes the kitchen, and waits until it has no call any more.
 func (k *kitchen) empties(t *testing.T) {

@@ -5,7 +5,12 @@ package scenario_test
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,10 +18,21 @@ import (
 	"github.com/enmesh-go/enmesh/internal/ledger"
 	"github.com/enmesh-go/enmesh/limit/concurrency"
 	"github.com/enmesh-go/enmesh/limit/shed"
+	"github.com/enmesh-go/enmesh/meshhttp"
+	"github.com/enmesh-go/enmesh/resilience/retry"
 )
 
 // patience is how long callers of a kitchen wait: ten times what a call takes.
 const patience = 10 * kitchenService
+
+// services is a time in which a slot serves n calls, one after the other; in full length
+// four times as many.
+func services(n int) time.Duration {
+	if ledger.Full() {
+		n *= 4
+	}
+	return time.Duration(n) * kitchenService
+}
 
 // ramp is what came of a load.
 type ramp struct {
@@ -26,6 +42,7 @@ type ramp struct {
 	p99     time.Duration // of those
 	server  float64       // served a second, whether anybody still waited or not
 	byProto [2]int        // answered, over HTTP and gRPC
+	starved bool
 }
 
 // load offers some times the capacity, over both protocols.
@@ -35,7 +52,7 @@ func (k *kitchen) load(t *testing.T, clients []guests, n float64, d time.Duratio
 	served := k.served.Load()
 	l := ledger.Start(t.Context(), ledger.Config{
 		Call: alternate(took[0].of(clients[0].call), took[1].of(clients[1].call)),
-		Rate: int(n * capacity), For: d, Timeout: patience,
+		Rate: int(n) * capacity, For: d, Timeout: patience,
 	})
 	r := l.Wait()
 	over := time.Since(l.Begin()).Seconds() // with the time that the last calls took
@@ -43,6 +60,7 @@ func (k *kitchen) load(t *testing.T, clients []guests, n float64, d time.Duratio
 	out := ramp{
 		times: n, offered: r.Sent, goodput: float64(len(all)) / over,
 		server: float64(k.served.Load()-served) / over, byProto: [2]int{len(took[0].all), len(took[1].all)},
+		starved: starved(t, l),
 	}
 	if len(all) > 0 {
 		out.p99 = all[len(all)*99/100]
@@ -56,7 +74,7 @@ func (k *kitchen) load(t *testing.T, clients []guests, n float64, d time.Duratio
 // in time, and a limit that finds itself, each hold goodput at its best. The same server
 // without them works as hard and serves nobody.
 func TestScenarioO3_loadToTenTimes(t *testing.T) {
-	phase := ledger.Short(60*time.Second) / 20
+	phase := services(15)
 	queue, err := shed.NewQueue(shed.QueueConfig{Slots: kitchenSlots, Interval: kitchenService})
 	if err != nil {
 		t.Fatal(err)
@@ -75,21 +93,24 @@ func TestScenarioO3_loadToTenTimes(t *testing.T) {
 			clients := k.guests(t, enmesh.Critical)
 			peak, first := 0.0, ramp{}
 			for _, n := range []float64{1, 2, 4, 8, 10} {
-				r := k.load(t, clients, n, phase)
-				if n == 1 {
-					first = r
-				}
-				peak = max(peak, r.goodput)
 				want := 0.9
 				if n > 4 {
 					want = 0.8
 				}
-				if r.goodput < want*peak {
-					t.Errorf("at %.0fx goodput is %.1f/s, want %.0f%% of the peak of %.1f/s", n, r.goodput, 100*want, peak)
-				}
-				t.Logf("%4.0fx: p99 is %.2f times that at 1x", n, float64(r.p99)/float64(first.p99))
+				fair(t, func() (bool, error) {
+					r := k.load(t, clients, n, phase)
+					if n == 1 {
+						first = r
+					}
+					t.Logf("%4.0fx: p99 is %.2f times that at 1x", n, float64(r.p99)/float64(first.p99))
+					peak = max(peak, r.goodput)
+					if r.goodput < want*peak {
+						return r.starved, fmt.Errorf("at %.0fx goodput is %.1f/s, want %.0f%% of the peak of %.1f/s", n, r.goodput, 100*want, peak)
+					}
+					return false, nil
+				})
 			}
-			if peak < capacity/2 {
+			if peak < float64(capacity)/2 {
 				t.Errorf("the peak is %.1f/s, want nearly the capacity of %d/s", peak, capacity)
 			}
 			k.empties(t)
@@ -100,7 +121,7 @@ func TestScenarioO3_loadToTenTimes(t *testing.T) {
 		k := newKitchen(t)
 		clients := k.guests(t, enmesh.Critical)
 		r := k.load(t, clients, 4, 3*phase)
-		if r.goodput > 0.5*capacity {
+		if r.goodput > 0.5*float64(capacity) {
 			t.Errorf("without shedding goodput is %.1f/s at 4x, want a collapse to compare with", r.goodput)
 		}
 		k.empties(t)
@@ -114,7 +135,9 @@ func TestScenarioO23_criticalityAtThreeTimes(t *testing.T) {
 		name string
 		gate func() (enmesh.Gate, error)
 	}{
-		{"queue", func() (enmesh.Gate, error) { return shed.NewQueue(shed.QueueConfig{Slots: kitchenSlots}) }},
+		{"queue", func() (enmesh.Gate, error) {
+			return shed.NewQueue(shed.QueueConfig{Slots: kitchenSlots, Interval: 2 * kitchenService})
+		}},
 		{"calls in flight", func() (enmesh.Gate, error) { return shed.New(shed.Config{CPU: -1, InFlight: 3 * kitchenSlots / 2}) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -124,22 +147,54 @@ func TestScenarioO23_criticalityAtThreeTimes(t *testing.T) {
 				t.Fatal(err)
 			}
 			k := newKitchen(t, shed.Receive(nil), enmesh.Guard(gate))
-			d := ledger.Short(60*time.Second) / 10
-			begin := func(rate int, level enmesh.Criticality) *ledger.Ledger {
-				return ledger.Start(t.Context(), ledger.Config{Call: both(k.guests(t, level)), Rate: rate, For: d, Timeout: 4 * patience})
-			}
-			matters, rest := begin(3*capacity/4, enmesh.Critical), begin(9*capacity/4, enmesh.Sheddable)
-			m, r := matters.Wait(), rest.Wait()
-			share := float64(r.Lost) / float64(max(1, m.Lost+r.Lost))
-			t.Logf("critical: %d of %d answered; sheddable: %d of %d; %.4f of the refusals are sheddable", m.OK, m.Sent, r.OK, r.Sent, share)
-			if float64(m.OK) < 0.99*float64(m.Sent) {
-				t.Errorf("%d of %d critical calls answered, want 99%%: %v", m.OK, m.Sent, m.Errors)
-			}
-			if r.Lost == 0 || share < 0.95 {
-				t.Errorf("%.3f of %d refusals are sheddable, want 95%%", share, m.Lost+r.Lost)
-			}
+			first, last := k.guests(t, enmesh.Critical), k.guests(t, enmesh.Sheddable)
+			fair(t, func() (bool, error) { return mix(t, both(first), both(last)) })
 			k.empties(t)
 		})
+	}
+}
+
+// mix offers three times the capacity, a quarter of it critical, the rest sheddable.
+func mix(t *testing.T, critical, sheddable ledger.Call) (starve bool, err error) {
+	t.Helper()
+	begin := func(rate int, call ledger.Call) *ledger.Ledger {
+		return ledger.Start(t.Context(), ledger.Config{Call: call, Rate: rate, For: services(30), Timeout: 4 * patience})
+	}
+	matters, rest := begin(3*capacity/4, critical), begin(9*capacity/4, sheddable)
+	m, r := matters.Wait(), rest.Wait()
+	share := float64(r.Lost) / float64(max(1, m.Lost+r.Lost))
+	t.Logf("critical: %d of %d answered; sheddable: %d of %d; %.4f of the refusals are sheddable", m.OK, m.Sent, r.OK, r.Sent, share)
+	if float64(m.OK) < 0.99*float64(m.Sent) {
+		return starved(t, matters, rest), fmt.Errorf("%d of %d critical calls answered, want 99%%: %v", m.OK, m.Sent, m.Errors)
+	}
+	if r.Lost == 0 || share < 0.95 {
+		return starved(t, matters, rest), fmt.Errorf("%.3f of %d refusals are sheddable, want 95%%", share, m.Lost+r.Lost)
+	}
+	return false, nil
+}
+
+// fair tries until nothing is wrong. What is wrong fails the test the third time; what was
+// so on a machine that has others to serve, and could not make the load, does not count,
+// and the test is skipped if that goes on.
+func fair(t *testing.T, try func() (starved bool, err error)) {
+	t.Helper()
+	const tries, patient = 3, 10
+	for n, wrong := 1, 0; ; n++ {
+		starved, err := try()
+		if err == nil {
+			return
+		}
+		t.Logf("attempt %d: %v", n, err)
+		if !starved {
+			wrong++
+		}
+		if wrong == tries {
+			t.Error(err)
+			return
+		}
+		if n == patient {
+			t.Skipf("this machine is too busy: %v", err)
+		}
 	}
 }
 
@@ -226,4 +281,115 @@ func TestScenarioO5_everybodyGivesUp(t *testing.T) {
 		t.Errorf("%d of %d calls answered within 5 ms of a service that takes 50", r.OK, r.Sent)
 	}
 	k.empties(t)
+}
+
+// BenchmarkShed is what a server's CPU spends on a call that is served by a handler that
+// does nothing, and on one that is refused, from the request that is read to the answer
+// that is to be written.
+func BenchmarkShed(b *testing.B) {
+	gate, err := shed.New(shed.Config{CPU: -1, InFlight: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") })
+	serve := func(b *testing.B, want int) {
+		b.Helper()
+		h := meshhttp.NewHandler(handler, enmesh.Fixed(false, shed.Receive(nil), enmesh.Guard(gate)))
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/", http.NoBody)
+		w := &blank{}
+		b.ReportAllocs()
+		for b.Loop() {
+			clear(w.head)
+			h.ServeHTTP(w, r)
+		}
+		if w.code != want {
+			b.Fatalf("status %d, want %d", w.code, want)
+		}
+	}
+	b.Run("served", func(b *testing.B) { serve(b, http.StatusOK) })
+	b.Run("refused", func(b *testing.B) {
+		token, err := gate.Admit(b.Context(), &enmesh.Call{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer gate.Done(token, enmesh.Result{})
+		serve(b, http.StatusServiceUnavailable)
+	})
+}
+
+// blank is a ResponseWriter that keeps the status.
+type blank struct {
+	head http.Header
+	code int
+}
+
+func (w *blank) Header() http.Header {
+	if w.head == nil {
+		w.head = http.Header{}
+	}
+	return w.head
+}
+func (w *blank) Write(p []byte) (int, error) {
+	if w.code == 0 {
+		w.code = http.StatusOK
+	}
+	return len(p), nil
+}
+func (w *blank) WriteHeader(code int) { w.code = code }
+
+// TestScenarioO23_refusalsAreNotSentAgain: what was shed is not retried, by a client that
+// retries everything else.
+func TestScenarioO23_refusalsAreNotSentAgain(t *testing.T) {
+	for _, sheds := range []bool{true, false} {
+		var attempts atomic.Int64
+		k := newKitchen(t, func(enmesh.Next) enmesh.Next {
+			return func(context.Context, *enmesh.Call) error {
+				attempts.Add(1)
+				if sheds {
+					return shedAlways(t)
+				}
+				return &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Failure, Status: 503, Policy: "test", Err: errClosed}
+			}
+		})
+		on, err := retry.ParseOn("5xx,unavailable")
+		if err != nil {
+			t.Fatal(err)
+		}
+		retries, err := retry.New(retry.Config{On: on, BaseBackoff: time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := int64(3)
+		if sheds {
+			want = 1
+		}
+		for _, client := range k.guests(t, enmesh.Critical, idempotent, retries) {
+			attempts.Store(0)
+			_, err := client.call(t.Context(), "1")
+			t.Logf("shed %t, over %s: %d attempts, %v", sheds, client.name, attempts.Load(), err)
+			if err == nil || attempts.Load() != want {
+				t.Errorf("shed %t, over %s: %d attempts, %v; want %d and an error", sheds, client.name, attempts.Load(), err, want)
+			}
+		}
+	}
+}
+
+// shedAlways is the refusal of a shedder.
+func shedAlways(t *testing.T) error {
+	t.Helper()
+	gate, err := shed.New(shed.Config{CPU: -1, InFlight: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = gate.Admit(t.Context(), &enmesh.Call{})
+	_, err = gate.Admit(t.Context(), &enmesh.Call{})
+	return err
+}
+
+// idempotent says of every call that it is.
+func idempotent(next enmesh.Next) enmesh.Next {
+	return func(ctx context.Context, c *enmesh.Call) error {
+		c.Idempotent = true
+		return next(ctx, c)
+	}
 }

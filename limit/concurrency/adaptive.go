@@ -17,12 +17,13 @@ import (
 // when they begin to wait, or when the far side refuses. It is a gate, for a client's
 // route or endpoint, where the far side is the service or the endpoint, and for a server,
 // where it is the handler. Neither admitting nor refusing allocates or takes a lock; the
-// end of a call takes one at most ten times a second.
+// end of a call takes one only where a window may end with it.
 //
 // What a call's end says:
 //
 //   - An answer, be it the caller's own fault, is a measurement: the time until its head
-//     came. A stream is in flight until its end all the same.
+//     came, from the reading of the clock that the call was admitted with (the pick's below
+//     the pick, the attempt's above). A stream is in flight until its end all the same.
 //   - On a client, UNAVAILABLE, RESOURCE_EXHAUSTED and DEADLINE_EXCEEDED that count
 //     against the far side (503, 429, 504, a failed connect) are refusals. More than 5%
 //     of them cut the limit; fewer stop its growth.

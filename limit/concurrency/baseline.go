@@ -5,8 +5,8 @@ package concurrency
 
 // The numbers of a baseline: the span is Netflix's for Gradient2.
 const (
-	span   = 600 // windows that it is a mean of
-	warmUp = 10  // windows whose plain mean it begins with
+	span   = 600 // windows that it is a mean of; of all while there were fewer
+	enough = 10  // windows that a look is worth
 	forget = 0.9 // of a baseline that is twice the latency of now, per window
 )
 
@@ -23,12 +23,9 @@ func (b *baseline) learn(w window) {
 		b.latency *= forget
 	}
 	b.windows++
-	if b.windows <= warmUp {
-		b.latency += (w.latency - b.latency) / float64(b.windows)
-		return
-	}
-	next := b.latency + (w.latency-b.latency)*2/(span+1)
-	if !w.limited || next < b.latency {
+	weight := max(2.0/(span+1), 1/float64(b.windows))
+	next := b.latency + (w.latency-b.latency)*weight
+	if b.windows == 1 || !w.limited || next < b.latency {
 		b.latency = next
 	}
 }
@@ -37,6 +34,6 @@ func (b *baseline) rebases() bool { return true }
 
 func (b *baseline) rebase(latency float64, exact bool) {
 	if exact || latency < b.latency {
-		b.latency, b.windows = latency, warmUp
+		b.latency, b.windows = latency, enough
 	}
 }

@@ -47,8 +47,9 @@ const tolerated = 0.05
 // it has not, it is not our calls that queue: the far side has become slower as such, and
 // what it takes now is its latency with nothing queued.
 const (
+	lookSoon    = 3 * time.Second // after the beginning, and after a look for a fall, which comes early
 	lookEvery   = 30 * time.Second
-	lookWindows = 100  // between looks at least
+	lookWindows = 10   // between looks at least
 	lookLimit   = 0.65 // of the limit
 	lookSamples = 400  // that end the second window
 	fellTo      = 0.7  // of what it was: a fall by much
@@ -67,6 +68,7 @@ type control struct {
 
 	look     phase
 	lookAt   enmesh.Instant // the next
+	again    time.Duration  // how long after the end of this one
 	measured int            // windows since the last
 }
 
@@ -121,7 +123,7 @@ func (c *control) onLatency(w window) {
 func (c *control) considerLook(w window, now enmesh.Instant) {
 	c.measured++
 	if c.lookAt == 0 {
-		c.lookAt = now.Add(lookEvery)
+		c.lookAt = now.Add(lookSoon)
 	}
 	due := now >= c.lookAt && c.measured >= lookWindows
 	if !w.limited || !due && c.limit > fellTo*c.fallFrom {
@@ -129,7 +131,10 @@ func (c *control) considerLook(w window, now enmesh.Instant) {
 	}
 	c.fallFrom = c.limit
 	if c.law.rebases() {
-		c.look = emptying
+		c.look, c.again = emptying, lookSoon
+		if due {
+			c.again = lookEvery
+		}
 	}
 }
 
@@ -141,7 +146,7 @@ func (c *control) onLook(w window, now enmesh.Instant) {
 	if w.latency > 0 {
 		c.law.rebase(w.latency, w.latency > proportion*c.latency)
 	}
-	c.look, c.lookAt, c.measured = notLooking, now.Add(lookEvery), 0
+	c.look, c.lookAt, c.measured = notLooking, now.Add(c.again), 0
 }
 
 // samples is how many calls end a window that has had its time.

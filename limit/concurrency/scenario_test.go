@@ -109,7 +109,7 @@ func (s *station) run(rate float64, d time.Duration, side enmesh.Side) []int64 {
 }
 
 // TestScenarioO4_capacityHalvesThenDoubles: within 10 s of each change the limit is within
-// 30% of what the far side can do at once (less than 2% of the time it looks at an emptier
+// 30% of what the far side can do at once (less than 5% of the time it looks at an emptier
 // one), and from there on it does not swing by more than two times.
 func TestScenarioO4_capacityHalvesThenDoubles(t *testing.T) {
 	const service = 50 * time.Millisecond
@@ -139,9 +139,9 @@ func TestScenarioO4_capacityHalvesThenDoubles(t *testing.T) {
 				limits := s.run(6000, 20*time.Second, enmesh.Client)
 				settled := slices.Sorted(slices.Values(limits[len(limits)/2:]))
 				low, high := settled[0], settled[len(settled)-1]
-				least, most := settled[len(settled)/50], settled[len(settled)*49/50]
+				least, most := settled[len(settled)/20], settled[len(settled)*19/20]
 				used := float64(s.served) / (20 * float64(slots) / service.Seconds())
-				t.Logf("%3d at once: limit %d..%d after 10 s, %d..%d of 96%% of the time, %.3f of the capacity used, %d refused", slots, low, high, least, most, used, s.turned)
+				t.Logf("%3d at once: limit %d..%d after 10 s, %d..%d of 90%% of the time, %.3f of the capacity used, %d refused", slots, low, high, least, most, used, s.turned)
 				if float64(least) < 0.7*float64(slots) || float64(most) > 1.3*float64(slots) {
 					t.Errorf("after 10 s the limit is %d to %d, want within 30%% of %d", least, most, slots)
 				}
@@ -166,7 +166,7 @@ func TestScenarioO4_farSideBecomesSlower(t *testing.T) {
 			s.service *= 2
 			limits := s.run(6000, 20*time.Second, enmesh.Server)
 			settled := slices.Sorted(slices.Values(limits[len(limits)/2:]))
-			least, most := settled[len(settled)/50], settled[len(settled)*49/50]
+			least, most := settled[len(settled)/20], settled[len(settled)*19/20]
 			t.Logf("limit down to %d, %d..%d after 10 s", slices.Min(limits), least, most)
 			if least < 70 || most > 130 {
 				t.Errorf("after 10 s the limit is %d to %d, want within 30%% of 100", least, most)

@@ -78,7 +78,7 @@ type Queue struct {
 	running int64
 	waiting int64
 	lines   [levels]line           // by rank
-	emptied [levels]enmesh.Instant // when nobody of that rank or above waited
+	emptied [levels]enmesh.Instant // when a slot was free for which nobody of that rank or above waited
 
 	spare sync.Pool // of *waiter
 }
@@ -129,8 +129,8 @@ func (q *Queue) Admit(ctx context.Context, c *enmesh.Call) (enmesh.Token, error)
 func (q *Queue) enter(rank int, now enmesh.Instant) (w *waiter, limit time.Duration, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.note(now)
 	if q.running < q.cfg.Slots {
+		q.note(now)
 		q.running++
 		return nil, 0, true
 	}
@@ -148,7 +148,9 @@ func (q *Queue) enter(rank int, now enmesh.Instant) (w *waiter, limit time.Durat
 	return w, limit, true
 }
 
-// note is told the time before the queue changes. The lock is held.
+// note is told when a slot is free: whoever it finds waiting shows that the queue stands.
+// That the queue is empty at another time shows nothing: they may have given up. The lock
+// is held.
 func (q *Queue) note(now enmesh.Instant) {
 	for i := levels - 1; i >= 0 && q.lines[i].first == nil; i-- {
 		q.emptied[i] = max(q.emptied[i], now)
@@ -214,13 +216,13 @@ func (q *Queue) giveUp(w *waiter, why *enmesh.Error) *enmesh.Error {
 func (q *Queue) Done(_ enmesh.Token, r enmesh.Result) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.note(r.Ended)
 	w := q.next(r.Ended)
 	if w == nil {
 		q.running--
 		return
 	}
 	q.leave(w)
-	q.note(r.Ended)
 	w.tell <- nil
 }
 
