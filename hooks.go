@@ -128,15 +128,14 @@ func (h *hooks) ended() bool {
 	return h.state.Load()&(wireEnded|chainEnded) == wireEnded|chainEnded
 }
 
-// run gives every hook its Result, last first. A hook that panics does not keep
-// the rest from hearing.
+// run gives every hook its Result, last first (see [Tell]).
 func (h *hooks) run(r Result) {
 	if h.n == 0 {
 		return
 	}
 	last := h.pop()
 	defer h.run(r)
-	last.gate.Done(last.token, r)
+	Tell(last.gate, last.token, r)
 }
 
 // Defer calls g.Done(t, …) once, when the call has finished: body read to its end,
@@ -146,7 +145,7 @@ func (h *hooks) run(r Result) {
 // Call it from the chain's goroutine, before the chain returns.
 func (c *Call) Defer(g Gate, t Token) {
 	if c.hooks.ended() {
-		g.Done(t, c.endResult())
+		Tell(g, t, c.endResult())
 		return
 	}
 	c.hooks.push(g, t)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
@@ -16,8 +17,16 @@ import (
 
 var _ enmesh.Capturer = (*unaryCall)(nil)
 
-// RequestBody is the request message, encoded, if it is protobuf.
-func (x *unaryCall) RequestBody(limit int) ([]byte, bool) { return encoded(x.req, limit) }
+// RequestBody is the request message, encoded, if it is protobuf. A call with credentials
+// of its own says more than its message and its metadata, and has none.
+func (x *unaryCall) RequestBody(limit int) ([]byte, bool) {
+	for _, o := range x.opts {
+		if _, own := o.(grpc.PerRPCCredsCallOption); own {
+			return nil, false
+		}
+	}
+	return encoded(x.req, limit)
+}
 
 // Capture hands out the reply message, which is there already.
 func (x *unaryCall) Capture(limit int, then func(*enmesh.Reply)) bool {

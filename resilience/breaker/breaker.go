@@ -31,7 +31,7 @@ const never = math.MaxInt64
 // one step. What gobreaker has not is here: eras, so that what was admitted under
 // another state does not count; leases on the places of probes; slow calls; hooks
 // outside locks; states that are forced; and an eye on the process's own pauses. A call
-// costs one lock, at its end, and no allocation, a refusal neither.
+// costs at most one lock, at its end, and no allocation, a refusal neither.
 type Breaker struct {
 	cfg      Config
 	onChange func(Change)
@@ -39,6 +39,7 @@ type Breaker struct {
 
 	phase atomic.Uint64 // see phaseOf; written under mu
 	until atomic.Int64  // an Instant before which nobody is let through unless closed; written under mu
+	row   atomic.Bool   // a failure was counted and no success since; written under mu
 
 	pauses meter
 
@@ -93,6 +94,7 @@ func (b *Breaker) trips(n gobreaker.Counts) bool {
 // enter begins another era, in the state to. It runs under mu.
 func (b *Breaker) enter(to State, now enmesh.Instant) {
 	from := phase(b.phase.Load())
+	b.row.Store(false)
 	b.probes.clear()
 	b.slow.clear(now)
 	switch {
@@ -186,7 +188,7 @@ func (b *Breaker) settle(t enmesh.Token, o enmesh.Outcome, answered, ended enmes
 		return
 	}
 	id, isProbe := probeOf(t)
-	if p := phase(b.phase.Load()); !isProbe && (o == enmesh.Neutral || p.forced() || !sameEra(t, p)) {
+	if p := phase(b.phase.Load()); !isProbe && (o == enmesh.Neutral || p.forced() || !sameEra(t, p) || b.idle(o)) {
 		return
 	}
 	b.mu.Lock()
@@ -200,6 +202,12 @@ func (b *Breaker) settle(t enmesh.Token, o enmesh.Outcome, answered, ended enmes
 	if news {
 		b.tell()
 	}
+}
+
+// idle reports whether an ending changes nothing: where only failures in a row are
+// counted, a success after a success.
+func (b *Breaker) idle(o enmesh.Outcome) bool {
+	return o == enmesh.Success && b.cfg.FailureRatio == 0 && b.cfg.SlowAfter == 0 && !b.row.Load()
 }
 
 // settleProbe gives a probe's place back and counts how it went, if it still had one.
@@ -250,11 +258,15 @@ var (
 // fail tells the machine of a failure, which trips it if so is said.
 func (b *Breaker) fail(trip bool) {
 	b.tripped = trip
+	b.row.Store(true)
 	_, _ = b.machine.Execute(failing)
 	b.tripped = false
 }
 
-func (b *Breaker) succeed() { _, _ = b.machine.Execute(succeeding) }
+func (b *Breaker) succeed() {
+	b.row.Store(false)
+	_, _ = b.machine.Execute(succeeding)
+}
 
 // refuse is the refusal that says how long the breaker stays open, rounded up; a
 // half-open one may close any time.

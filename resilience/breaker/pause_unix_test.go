@@ -52,7 +52,7 @@ func TestScenarioS8_ownPauseDoesNotTrip(t *testing.T) {
 	defer srv.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestPausedChild$") //nolint:gosec // this very program
+	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestPausedChild$")
 	child.Env = append(os.Environ(), pausedURL+"="+srv.URL)
 	child.Stderr = os.Stderr
 	in, err := child.StdinPipe()
@@ -181,9 +181,9 @@ func TestPausedChild(t *testing.T) {
 		})
 	}
 	within(t, func() bool { return made.Load() > 200 })
-	fmt.Println("ready") //nolint:forbidigo // to the parent process
+	fmt.Println("ready")
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	fmt.Println(ours.State(), failures.Load(), trips.Load(), control.Load()) //nolint:forbidigo // to the parent process
+	fmt.Println(ours.State(), failures.Load(), trips.Load(), control.Load())
 	cancel()
 	wg.Wait()
 }

@@ -64,7 +64,10 @@ type Cache struct {
 	MaxBytes int64
 	// Credentials also keeps answers to requests with Authorization or Cookie headers,
 	// for requests with the very same ones. Without it such calls have nothing to do
-	// with the cache.
+	// with the cache, nor have calls of gRPC with a PerRPCCredentials option, ever.
+	// Credentials that are added further down (by a transport of the program's own, or to
+	// a whole gRPC connection) are not seen here: name no cache where they differ from call
+	// to call.
 	Credentials bool
 	// Headers are the names of further request headers that answers depend on, with commas
 	// between: what only the server knows that never says so by Vary, as no gRPC server

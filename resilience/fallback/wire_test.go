@@ -29,6 +29,7 @@ import (
 	"github.com/enmesh-go/enmesh/meshgrpc"
 	"github.com/enmesh-go/enmesh/meshhttp"
 	"github.com/enmesh-go/enmesh/resilience/fallback"
+	"github.com/enmesh-go/enmesh/resilience/timeout"
 )
 
 // site is an HTTP server that can be told to fail.
@@ -183,6 +184,38 @@ func TestFallback_boundsWhatItKeeps(t *testing.T) {
 	}
 }
 
+// What the caller did not read to its end was perhaps not all there.
+func TestFallback_keepsNoPartOfAnAnswer(t *testing.T) {
+	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 10_000))
+		if r.URL.Path == "/broken" {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	c := s.client(t, mustNew(t, fallback.Config{Cache: fallback.Cache{On: true}}))
+	for _, path := range []string{"/left", "/broken"} {
+		s.down.Store(false)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := int64(100)
+		if path == "/broken" {
+			n = 1 << 20
+		}
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, n))
+		_ = resp.Body.Close()
+		s.down.Store(true)
+		if got := fetch(t, c, "GET", s.URL+path); got != "500 down" {
+			t.Errorf("%s: %.40q is handed out, want nothing kept", path, got)
+		}
+	}
+}
+
 func TestFallback_forgetsOldAnswers(t *testing.T) {
 	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x") })
 	c := s.client(t, mustNew(t, fallback.Config{Cache: fallback.Cache{On: true, MaxAge: 20 * time.Millisecond}}))
@@ -206,6 +239,25 @@ func TestFallback_ofHTTP(t *testing.T) {
 		if got := fetch(t, c, method, s.URL); got != `200 {"a":[]} static` {
 			t.Errorf("%s: got %q, want the static answer", method, got)
 		}
+	}
+}
+
+// A far side that hangs is made up for when the route's own time is over.
+func TestFallback_afterTheRoutesTimeout(t *testing.T) {
+	stop := make(chan struct{})
+	s := newSite(t, func(http.ResponseWriter, *http.Request) { <-stop })
+	defer close(stop)
+	m := mustNew(t, fallback.Config{Static: hello})
+	c := s.client(t, timeout.Overall(50*time.Millisecond), m)
+	if got := fetch(t, c, "GET", s.URL); got != "200 hello static" {
+		t.Errorf("got %q, want the static answer", got)
+	}
+	rpcs := newRPC(t, "hangs")
+	rpcs.hang = stop
+	message := fallback.Static{HasMessage: true}
+	g := dial(t, source(map[string]string{"first": rpcs.addr}), enmesh.Chain(timeout.Overall(50*time.Millisecond), mustNew(t, fallback.Config{Static: message})))
+	if _, err := g.UnaryCall(t.Context(), &testpb.SimpleRequest{}); err != nil {
+		t.Errorf("gRPC: %v, want the static message", err)
 	}
 }
 
@@ -272,9 +324,13 @@ type rpc struct {
 	name string
 	addr string
 	down atomic.Bool
+	hang chan struct{} // nil: it does not
 }
 
 func (s *rpc) UnaryCall(_ context.Context, r *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+	if s.hang != nil {
+		<-s.hang
+	}
 	if s.down.Load() {
 		return nil, status.Error(codes.Unavailable, "down")
 	}
@@ -311,6 +367,15 @@ func dial(t *testing.T, src balance.Source, m enmesh.Middleware) testpb.TestServ
 	return testpb.NewTestServiceClient(cc)
 }
 
+// own are credentials of one call.
+type own struct{}
+
+func (own) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "me"}, nil
+}
+
+func (own) RequireTransportSecurity() bool { return false }
+
 func TestFallback_ofGRPC(t *testing.T) {
 	first, spare := newRPC(t, "first"), newRPC(t, "spare")
 	src := source(map[string]string{"first": first.addr, "spare": spare.addr})
@@ -319,10 +384,10 @@ func TestFallback_ofGRPC(t *testing.T) {
 		t.Fatal(err)
 	}
 	static := fallback.Static{HasMessage: true, Message: string(message)}
-	ask := func(c testpb.TestServiceClient, payload string) string {
+	ask := func(ctx context.Context, c testpb.TestServiceClient, payload string) string {
 		var head metadata.MD
 		req := &testpb.SimpleRequest{Payload: &testpb.Payload{Body: []byte(payload)}}
-		resp, err := c.UnaryCall(t.Context(), req, grpc.Header(&head))
+		resp, err := c.UnaryCall(ctx, req, grpc.Header(&head))
 		if err != nil {
 			return status.Code(err).String()
 		}
@@ -331,11 +396,11 @@ func TestFallback_ofGRPC(t *testing.T) {
 	t.Run("static", func(t *testing.T) {
 		c := dial(t, src, mustNew(t, fallback.Config{Static: static}))
 		first.down.Store(false)
-		if got := ask(c, "a"); got != "first a" {
+		if got := ask(t.Context(), c, "a"); got != "first a" {
 			t.Errorf("while all is well: %q", got)
 		}
 		first.down.Store(true)
-		if got := ask(c, "a"); got != "made up  static" {
+		if got := ask(t.Context(), c, "a"); got != "made up  static" {
 			t.Errorf("while it is down: %q, want the static message", got)
 		}
 		if _, err := c.EmptyCall(t.Context(), &testpb.Empty{}); status.Code(err) != codes.NotFound {
@@ -345,26 +410,33 @@ func TestFallback_ofGRPC(t *testing.T) {
 	t.Run("garbage", func(t *testing.T) {
 		first.down.Store(true)
 		c := dial(t, src, mustNew(t, fallback.Config{Static: fallback.Static{HasMessage: true, Message: "\xff\xff"}}))
-		if got := ask(c, "a"); got != "Internal" {
+		if got := ask(t.Context(), c, "a"); got != "Internal" {
 			t.Errorf("a message that does not fit: %q, want INTERNAL", got)
 		}
 	})
 	t.Run("cache", func(t *testing.T) {
 		c := dial(t, src, mustNew(t, fallback.Config{Cache: fallback.Cache{On: true}}))
 		first.down.Store(false)
-		ask(c, "a")
+		ask(t.Context(), c, "a")
 		first.down.Store(true)
-		if got := ask(c, "a"); got != "first a cache" {
+		if got := ask(t.Context(), c, "a"); got != "first a cache" {
 			t.Errorf("the same request: %q, want the last good answer", got)
 		}
-		if got := ask(c, "b"); got != "Unavailable" {
+		req := &testpb.SimpleRequest{Payload: &testpb.Payload{Body: []byte("a")}}
+		if _, err := c.UnaryCall(t.Context(), req, grpc.PerRPCCredentials(own{})); status.Code(err) != codes.Unavailable {
+			t.Errorf("with credentials of its own: %v, want UNAVAILABLE", err)
+		}
+		if got := ask(metadata.AppendToOutgoingContext(t.Context(), "authorization", "me"), c, "a"); got != "Unavailable" {
+			t.Errorf("with an authorization: %q, want UNAVAILABLE", got)
+		}
+		if got := ask(t.Context(), c, "b"); got != "Unavailable" {
 			t.Errorf("another request: %q, want UNAVAILABLE", got)
 		}
 	})
 	t.Run("destination", func(t *testing.T) {
 		first.down.Store(true)
 		c := dial(t, src, mustNew(t, fallback.Config{Destination: enmesh.Destination{Service: "spare"}}))
-		if got := ask(c, "a"); got != "spare a destination" {
+		if got := ask(t.Context(), c, "a"); got != "spare a destination" {
 			t.Errorf("got %q, want the spare's", got)
 		}
 	})
@@ -373,7 +445,7 @@ func TestFallback_ofGRPC(t *testing.T) {
 		c := dial(t, src, mustNew(t, fallback.Config{}, fallback.Function(func(context.Context, *enmesh.Call, error) *enmesh.Reply {
 			return &enmesh.Reply{Status: 200, Header: map[string][]string{"Content-Type": {enmesh.MessageType}}, Body: message}
 		})))
-		if got := ask(c, "a"); got != "made up  function" {
+		if got := ask(t.Context(), c, "a"); got != "made up  function" {
 			t.Errorf("got %q, want the function's", got)
 		}
 	})

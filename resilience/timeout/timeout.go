@@ -48,7 +48,7 @@ func (t *term) run(next enmesh.Next, limit time.Duration) error {
 	if t.visible {
 		c.Expiry = before
 	}
-	if late && err == nil && c.Side == enmesh.Client && c.Streams() {
+	if late && err == nil && c.Side == enmesh.Client && c.Streams() && c.ReplyFor(nil) == nil {
 		err = t.expiry // the head came, but what follows is cut already
 	}
 	t.leave(err)
