@@ -47,15 +47,15 @@ type hooks struct {
 // telemetry cost no allocation.
 type Spare struct {
 	first   [spareHooks]hook
-	more    *[]hook                 // nil until first is full
-	watcher atomic.Pointer[Watcher] // see [Call.Watch]
+	more    *[]hook // nil until first is full
+	watcher Watcher // see [Call.Watch]
 }
 
 // Reset empties the room and keeps its size, for the record's next call. An adapter
 // calls it when the call before has ended.
 func (s *Spare) Reset() {
 	clear(s.first[:])
-	s.watcher.Store(nil)
+	s.watcher = nil
 	if s.more != nil {
 		clear(*s.more)
 		*s.more = (*s.more)[:0]

@@ -117,7 +117,7 @@ func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
 		x.resp, err = x.unary(ctx, x.req)
 	} else {
 		x.headStart()
-		err = x.streaming.handler(x.req, &serverStream{ServerStream: x.streaming.stream, ctx: ctx, carrier: &x.Carrier})
+		err = x.streaming.handler(x.req, &serverStream{ServerStream: x.streaming.stream, ctx: ctx, carrier: &x.Carrier, watcher: x.Watcher()})
 	}
 	at := enmesh.Now()
 	x.Answered(at)

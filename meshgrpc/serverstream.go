@@ -19,6 +19,7 @@ type serverStream struct {
 	grpc.ServerStream
 	ctx     context.Context //nolint:containedctx // grpc.ServerStream has one
 	carrier *enmesh.Carrier
+	watcher enmesh.Watcher // nil: nobody
 	headed  atomic.Bool
 }
 
@@ -34,7 +35,9 @@ func (s *serverStream) SendHeader(md metadata.MD) error {
 // SendMsg sends a message; the first one sends the header as well.
 func (s *serverStream) SendMsg(m any) error {
 	s.head()
-	s.carrier.Moved()
+	if s.watcher != nil {
+		s.watcher.Moved()
+	}
 	return s.ServerStream.SendMsg(m)
 }
 
@@ -42,7 +45,7 @@ func (s *serverStream) SendMsg(m any) error {
 // the chain's context, which a policy may end while nothing comes; m is not to be used
 // after that.
 func (s *serverStream) RecvMsg(m any) error {
-	if !s.carrier.Watched() {
+	if s.watcher == nil {
 		return s.ServerStream.RecvMsg(m)
 	}
 	came := make(chan error, 1)
@@ -50,7 +53,7 @@ func (s *serverStream) RecvMsg(m any) error {
 	select {
 	case err := <-came:
 		if err == nil {
-			s.carrier.Moved()
+			s.watcher.Moved()
 		}
 		return err
 	case <-s.ctx.Done():

@@ -51,27 +51,21 @@ func drain(resp *http.Response) {
 // answerBody is an answer's body whose end is the end of the call.
 type answerBody struct {
 	io.ReadCloser
-	x    atomic.Pointer[exchange] // nil once the call has ended
-	stop func() bool              // with EndOnCancel
+	x       atomic.Pointer[exchange] // nil once the call has ended
+	stop    func() bool              // with EndOnCancel
+	watcher enmesh.Watcher           // nil: nobody
 }
 
 // Read ends the call at the end of the body, or where it breaks.
 func (b *answerBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if n > 0 {
-		b.moved()
+	if n > 0 && b.watcher != nil {
+		b.watcher.Moved()
 	}
 	if err != nil {
 		b.end(err)
 	}
 	return n, err
-}
-
-// moved tells who watches the call that something has crossed the wire.
-func (b *answerBody) moved() {
-	if x := b.x.Load(); x != nil {
-		x.k.Moved()
-	}
 }
 
 // Close ends the call as a success: the caller has what it wanted.
@@ -113,8 +107,8 @@ type upgradedBody struct {
 // Write writes to the connection.
 func (b upgradedBody) Write(p []byte) (int, error) {
 	n, err := b.w.Write(p)
-	if n > 0 {
-		b.moved()
+	if n > 0 && b.watcher != nil {
+		b.watcher.Moved()
 	}
 	return n, err
 }

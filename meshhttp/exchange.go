@@ -201,8 +201,8 @@ func (x *exchange) admit(ctx context.Context, c *enmesh.Call) error {
 		return x.unpicked(enmesh.ErrorOf(err), err)
 	}
 	x.k.Picked(e, now)
-	if deadline, ok := ctx.Deadline(); ok && !now.Time().Before(deadline) {
-		return spent(c, deadline, now) // its timer is late
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now.Time()) < x.t.cfg.deadlineSlack+leastTime {
+		return spent(c, deadline, now)
 	}
 	if err := e.Admit(ctx, c, now, &x.admission); err != nil {
 		return err
@@ -236,7 +236,10 @@ func (x *exchange) pick(cluster *balance.Cluster, c *enmesh.Call) (*balance.Endp
 	return nil, 0, refusalFor(soonest)
 }
 
-// spent is whose the deadline is that has passed before the attempt was sent.
+// leastTime is the least that a server can be told: with less left, nothing is sent.
+const leastTime = time.Millisecond
+
+// spent is whose the deadline is that left the attempt no time.
 func spent(c *enmesh.Call, deadline time.Time, now enmesh.Instant) *enmesh.Error {
 	switch {
 	case enmesh.Standstill(deadline, now.Time()):

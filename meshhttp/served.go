@@ -99,6 +99,7 @@ func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
 
 // prepare makes the handler's request, with what policies changed.
 func (x *served) prepare(ctx context.Context, c *enmesh.Call) {
+	x.to.w.watcher = x.k.Watcher()
 	out := &x.to.out
 	*out = *x.in.WithContext(ctx)
 	out.Header = x.header.freeze()

@@ -18,6 +18,7 @@ import (
 type writer struct {
 	http.ResponseWriter
 	x        atomic.Pointer[served] // nil when the request is over
+	watcher  enmesh.Watcher         // nil: nobody
 	status   int                    // 0: none yet
 	hijacked bool
 }
@@ -51,8 +52,8 @@ func (w *writer) sent(status int) {
 // moved is sent, for a piece of the body: who watches the call is told.
 func (w *writer) moved() {
 	w.sent(http.StatusOK)
-	if x := w.x.Load(); x != nil {
-		x.k.Moved()
+	if w.watcher != nil {
+		w.watcher.Moved()
 	}
 }
 

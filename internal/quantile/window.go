@@ -123,7 +123,7 @@ func (w *Window) walk(at int64, q float64) *estimate {
 		}
 	}
 	rank := max(int(math.Ceil(q*float64(e.samples))), 1)
-	for b, n := range counts {
+	for b, n := range &counts {
 		if rank -= n; rank <= 0 {
 			e.value = edgeOf(b)
 			break

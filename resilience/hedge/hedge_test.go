@@ -115,7 +115,7 @@ func TestHedge_whoWins(t *testing.T) {
 		}, after(100*ms, nil)}, sent: 2, took: 200 * ms},
 		{name: "it panics alone", steps: []enmeshtest.Step{panics}, sent: 1, want: errPanics},
 		{name: "both fail: the first's error", steps: []enmeshtest.Step{after(200*ms, errFar), after(50*ms, errOther)}, sent: 2, want: errFar, took: 200 * ms},
-		{name: "both fail, the first first", steps: []enmeshtest.Step{after(110*ms, errFar), after(50*ms, errOther)}, sent: 2, want: errFar, took: 150 * ms},
+		{name: "both fail, the first before the hedge", steps: []enmeshtest.Step{after(110*ms, errFar), after(50*ms, errOther)}, sent: 2, want: errFar, took: 150 * ms},
 		{name: "the caller's own fault is final", steps: []enmeshtest.Step{after(150*ms, errMine), after(time.Hour, nil)}, sent: 2, want: errMine, took: 150 * ms},
 		{name: "three at once", cfg: hedge.Config{MaxHedges: 2}, steps: []enmeshtest.Step{after(time.Hour, nil), after(time.Hour, nil), after(50*ms, nil)}, sent: 3, took: 250 * ms},
 		{name: "no more is wanted", cfg: hedge.Config{MaxHedges: 5}, steps: []enmeshtest.Step{after(time.Second, nil), after(0, errNever)}, sent: 2, took: time.Second},

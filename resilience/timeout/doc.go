@@ -37,8 +37,8 @@
 //
 // When a process is stopped for a while, or its machine is, all its limits pass at once, and the answers
 // may lie unread. A limit whose timer is more than a second late therefore ends the
-// attempt with enmesh.ErrStandstill, which is Neutral: it trips no breaker, ejects
-// nobody, and starts no burst of retries.
+// attempt with enmesh.ErrStandstill, which is Neutral: it trips no breaker and ejects
+// nobody. An attempt whose own call has time left may be made again, within the budget.
 //
 // # Cost
 //

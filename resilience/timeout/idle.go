@@ -22,7 +22,8 @@ type IdleConfig struct {
 	Limit time.Duration
 	// Shadow ends nothing: it tells the Recorder, once for each stream that falls silent.
 	Shadow bool
-	// Recorder is told of streams that fell silent, shadow or not. nil is nobody.
+	// Recorder is told of streams that fell silent, shadow or not, on a goroutine of its
+	// own. nil is nobody.
 	Recorder enmesh.Recorder
 }
 

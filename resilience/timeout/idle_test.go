@@ -6,6 +6,7 @@ package timeout_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,9 +26,22 @@ func mustIdle(tb testing.TB, cfg timeout.IdleConfig) enmesh.Middleware {
 }
 
 // told counts decisions.
-type told struct{ n map[enmesh.Decision]int }
+type told struct {
+	mu sync.Mutex // guards n
+	n  map[enmesh.Decision]int
+}
 
-func (r *told) Record(_ *enmesh.Call, d enmesh.Decision) { r.n[d]++ }
+func (r *told) Record(_ *enmesh.Call, d enmesh.Decision) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.n[d]++
+}
+
+func (r *told) times(d enmesh.Decision) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n[d]
+}
 
 // A stream lives as long as something crosses it, and ends with the policy's error when
 // nothing does.
@@ -50,14 +64,16 @@ func TestIdle_endsWhatIsSilent(t *testing.T) {
 					return after(time.Minute)(ctx, c) // before the head, nothing is silent
 				})
 				tt.setup(w.Call())
-				record := &told{map[enmesh.Decision]int{}}
+				record := &told{n: map[enmesh.Decision]int{}}
 				idle := mustIdle(t, timeout.IdleConfig{Limit: time.Second, Shadow: tt.shadow, Recorder: record})
 				if err := w.Do(t.Context(), enmesh.Fixed(false, idle)); err != nil {
 					t.Fatal(err)
 				}
 				for range 20 {
 					time.Sleep(900 * time.Millisecond)
-					enmesh.CarrierOf(stream).Moved()
+					if watcher := enmesh.CarrierOf(stream).Watcher(); watcher != nil {
+						watcher.Moved()
+					}
 				}
 				if w.Call().Streams() && stream.Err() != nil {
 					t.Fatalf("a stream that moves has ended: %v", context.Cause(stream))
@@ -71,8 +87,8 @@ func TestIdle_endsWhatIsSilent(t *testing.T) {
 					t.Errorf("got %#v", e)
 				}
 				want := enmesh.Decision{Policy: "timeout", Action: enmesh.ActionTimeout, Shadow: tt.shadow}
-				if n := record.n[want]; (n == 1) != (tt.ends || tt.shadow) {
-					t.Errorf("recorded %v", record.n)
+				if n := record.times(want); (n == 1) != (tt.ends || tt.shadow) {
+					t.Errorf("recorded %d times", n)
 				}
 				w.Finish(nil)
 				if w.Call().Streams() && stream.Err() == nil {
@@ -122,7 +138,7 @@ func TestIdle_tellsWhoWatchedBefore(t *testing.T) {
 		}
 		for range 5 {
 			time.Sleep(1500 * time.Millisecond)
-			enmesh.CarrierOf(stream).Moved()
+			enmesh.CarrierOf(stream).Watcher().Moved()
 		}
 		if stream.Err() != nil {
 			t.Error("the outer limit has not heard of what moved")

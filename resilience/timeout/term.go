@@ -70,8 +70,8 @@ func (t *term) Err() error {
 	if err == nil {
 		return nil
 	}
-	switch context.Cause(t.Context) { //nolint:errorlint // these very errors
-	case error(t.expiry), error(enmesh.ErrStandstill):
+	cause := context.Cause(t.Context)
+	if cause == error(t.expiry) || cause == error(enmesh.ErrStandstill) { //nolint:errorlint // these very errors
 		return context.DeadlineExceeded
 	}
 	return err
