@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/mesh"
 )
 
 const reviewsOnly = "selector: {matchLabels: {app: reviews}}, "
@@ -219,4 +220,17 @@ func TestCriticality_goesFromHopToHop(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The program may say whom it believes.
+func TestWithTrust(t *testing.T) {
+	y := newYard(t, "http", noRetries)
+	var got enmesh.Criticality
+	server := y.open("reviews", "v2", mesh.WithTrust(func(p *enmesh.Peer) bool { return p.Identity == "spiffe://cluster.local/ns/default/sa/ratings" }))
+	y.registry.Set("basic", y.serve(server, func(ctx context.Context) int { got = enmesh.CriticalityOf(ctx); return 200 }))
+	for caller, want := range map[string]enmesh.Criticality{"ratings": enmesh.CriticalPlus, "productpage": enmesh.Critical} {
+		if _, err := get(enmesh.WithCriticality(t.Context(), enmesh.CriticalPlus), y.town.client(y.open(caller, "v1")), "http://basic/"); err != nil || got != want {
+			t.Errorf("from %s: got %v, %v; want %v", caller, got, err, want)
+		}
+	}
 }
