@@ -16,7 +16,11 @@ import (
 // where nothing in the tier is connected yet. To all other pickers it is one that is not
 // ready, and so to a second attempt, which goes to another. SetReady ends it, true or
 // false; a new picker must be built then, since calls wait for that.
-func (e *Endpoint) Await() { e.ready.word.CompareAndSwap(away, awaited) }
+func (e *Endpoint) Await() {
+	if e.ready.word.Swap(awaited) == there {
+		e.viewed(-1)
+	}
+}
 
 // worthWaiting reports whether e, which is not usable, would be if it were connected.
 func (e *Endpoint) worthWaiting() bool { return e.ready.isAwaited() && e.Healthy(enmesh.Now()) }

@@ -173,14 +173,21 @@ func (e *Endpoint) readyAt(clock *reading) bool {
 // endpoints of a Cluster start ready, their views do not.
 func (e *Endpoint) SetReady(ready bool) {
 	switch was := e.ready.Swap(ready); {
-	case e == &e.host.self || was == ready:
+	case was == ready:
 	case ready:
-		e.host.views.Add(1)
+		e.viewed(1)
 	default:
-		e.host.views.Add(-1)
+		e.viewed(-1)
 	}
 	if ready && !e.host.met.Load() {
 		e.host.met.Store(true)
+	}
+}
+
+// viewed counts the views that are ready.
+func (e *Endpoint) viewed(n int32) {
+	if e != &e.host.self {
+		e.host.views.Add(n)
 	}
 }
 

@@ -6,6 +6,7 @@ package balance_test
 import (
 	"math"
 	"testing"
+	"time"
 
 	"github.com/enmesh-go/enmesh/balance"
 )
@@ -78,5 +79,10 @@ func TestLocality_zoneAware(t *testing.T) {
 		leaving[i].Draining = leaving[i].Locality.Zone != "z1"
 	}
 	cfg.ZoneAware.Peers.Apply(leaving)
+	for end := time.Now().Add(10 * time.Second); split(t, c.Picker(), 100)[z2] == 0; { // the sum before was not long ago
+		if time.Now().After(end) {
+			t.Fatal("when others drain: no call goes to the other zones in 10 s")
+		}
+	}
 	wantSplit(t, "when others drain", split(t, c.Picker(), 100_000), map[string]float64{z1: 33.3, z2: 33.3, z3: 33.3}, 0.7)
 }

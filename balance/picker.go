@@ -18,7 +18,8 @@ type Picker interface {
 }
 
 // An Algorithm builds the Picker of a list of endpoints, which it keeps and does
-// not write. Decorators take and return an Algorithm.
+// not write. Not all of them are connected, nor well: the Picker asks [Endpoint.Ready].
+// Decorators take and return an Algorithm.
 type Algorithm func(eps []*Endpoint) Picker
 
 // ByName is the algorithm under Istio's name for it, and whether there is one:

@@ -6,6 +6,7 @@ package balance
 import (
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -63,6 +64,10 @@ func (l *levels) current(c *enmesh.Call) *shares {
 	return l.renew(s)
 }
 
+// maxRest bounds for how long shares may be older than the health they are of: the time
+// that a sum takes is not its own when the machine is busy.
+const maxRest = 100 * time.Millisecond
+
 // renew sums up again, unless another pick is at it, or has just been: at most a
 // twentieth of the time goes into this.
 func (l *levels) renew(s *shares) *shares {
@@ -73,7 +78,7 @@ func (l *levels) renew(s *shares) *shares {
 	defer l.busy.Store(false)
 	s = l.sum(now)
 	end := enmesh.Now()
-	s.rest = end.Add(19 * end.Sub(now))
+	s.rest = end.Add(min(19*end.Sub(now), maxRest))
 	l.shares.Store(s)
 	return s
 }

@@ -55,6 +55,8 @@ var pickerRows = []pickerRow{
 	{Name: "random", Title: "Random, weights", Flat: true, Make: pickAndDone(balance.Random(), uneven)},
 
 	{Name: "grpc-ring", Title: "grpc-go ring_hash", Most: grpcMost, Make: grpcPicker(ringhash.Name, `{"requestHashHeader": "user"}`)},
+	{Name: "ring", Title: "RingHash", Versus: "grpc-ring", Limit: 1, Make: pickAndDone(balance.RingHash(balance.RingHashConfig{}), even)},
+	{Name: "maglev", Title: "Maglev, beside ring_hash", Versus: "grpc-ring", Limit: 1, Make: pickAndDone(balance.Maglev(balance.MaglevConfig{}), even)},
 }
 
 // uneven are weights 1 to 5 in turn.

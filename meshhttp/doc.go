@@ -89,7 +89,7 @@
 //
 // # Endpoints that are down
 //
-// An endpoint that could not be connected to rests: 1 s at first, growing by 1.6 to 30 s
+// An endpoint that could not be connected to rests: 1 s at first, growing by 1.6 to 10 s
 // while another endpoint of the destination answers, and to 3 s while none does, or up to
 // a fifth more. When that has happened twice, with neither a connection nor an answer
 // between, it is down: after its rest one call tries it, and no other goes there until that

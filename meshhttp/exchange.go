@@ -29,12 +29,19 @@ type outgoing struct {
 	body *requestBody // nil when the request has no body, or net/http has it as it is
 }
 
-// lasting is what net/http and the caller may look at when the call is over: its
-// context, the first attempt's request and the answer's body.
+// lasting is what others may look at when the call is over: its contexts and the
+// answer's body.
 type lasting struct {
-	link   enmesh.Link
-	first  outgoing
-	answer answerBody
+	link    enmesh.Link
+	watched watchedContext
+	answer  answerBody
+}
+
+// kept is lasting with the first attempt's request, which a base other than net/http's
+// may keep for as long as it likes.
+type kept struct {
+	lasting
+	first outgoing
 }
 
 // exchange is the record of one call on the client, used again when the call is over
@@ -46,6 +53,8 @@ type exchange struct {
 
 	header headerView
 	out    *lasting
+	first  *reused   // for the first attempt; nil: the record has none yet
+	plain  *outgoing // for the first attempt, where it is not reused; nil: none yet
 	last   *outgoing // the latest attempt; nil before the first
 	kept   *[]byte   // a copy of the body
 
@@ -74,7 +83,16 @@ func newExchange(t *Transport, req *http.Request) *exchange {
 	if !ok {
 		x = new(exchange)
 	}
-	x.t, x.in, x.out = t, req, new(lasting)
+	x.t, x.in = t, req
+	if t.base != nil {
+		k := new(kept)
+		x.out, x.plain = &k.lasting, &k.first
+	} else {
+		x.out = new(lasting)
+	}
+	if x.first != nil {
+		x.header.room = &x.first.room
+	}
 	x.k.Begin(req.Context(), x)
 	x.k.Lend(&x.hooks)
 	x.out.link.Tie(&x.k)
@@ -88,8 +106,19 @@ func (x *exchange) recycle() {
 		return
 	}
 	x.out.link.Cut()
-	*x = exchange{hooks: x.hooks.Emptied()}
+	*x = exchange{hooks: x.hooks.Emptied(), first: x.forgotten()}
 	exchanges.Put(x)
+}
+
+// forgotten is the first attempt's request for another call; nil when net/http may yet
+// look at this one's.
+func (x *exchange) forgotten() *reused {
+	r := x.first
+	if r == nil || x.last != nil && (x.last != &r.outgoing || !r.written()) {
+		return nil
+	}
+	r.reset()
+	return r
 }
 
 // describe fills in the Call from the request.
@@ -159,6 +188,10 @@ func (x *exchange) send(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 	}
 	if x.pool != nil {
 		x.pool.reach.answered()
+		x.pool.spoke(resp.ProtoMajor)
+	}
+	if x.first != nil {
+		x.first.answered = true
 	}
 	x.k.Answered(now)
 	x.heed(resp, now)

@@ -64,6 +64,7 @@ func (x *exchange) handOut() *http.Response {
 	if endOnCancel {
 		answer.stop = context.AfterFunc(ctx, func() {
 			if x := answer.x.Swap(nil); x != nil {
+				x.first = nil // the body is not closed
 				x.finished(enmesh.EndOf(ctx))
 			}
 		})

@@ -17,8 +17,10 @@ import (
 // since net/http may read it after RoundTrip has returned; the next write copies it
 // anew.
 type headerView struct {
-	m     http.Header
-	owned bool // m is a copy that nobody else has
+	m      http.Header
+	owned  bool        // m is a copy that nobody else has
+	room   *headerRoom // for the first copy; nil: there is none
+	copied bool        // and the first copy was made
 }
 
 var _ enmesh.Header = (*headerView)(nil)
@@ -28,9 +30,12 @@ func (h *headerView) own() {
 	if h.owned {
 		return
 	}
-	if h.m == nil {
+	switch {
+	case h.room != nil && !h.copied:
+		h.m, h.copied = h.room.copied(h.m), true
+	case h.m == nil:
 		h.m = http.Header{}
-	} else {
+	default:
 		h.m = maps.Clone(h.m)
 	}
 	h.owned = true
@@ -50,7 +55,7 @@ func (h *headerView) Values(key string) []string { return h.m[canonical(key)] }
 
 func (h *headerView) Set(key, value string) {
 	h.own()
-	h.m[canonical(key)] = []string{value}
+	h.m[canonical(key)] = h.room.values(value)
 }
 
 func (h *headerView) Add(key, value string) {

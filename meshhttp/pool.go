@@ -38,6 +38,7 @@ type pool struct {
 	http2    bool     // rt may speak HTTP/2
 	clear    bool     // in plaintext, too
 	cfg      balance.ConnectionConfig
+	one      atomic.Bool // its latest answer came over HTTP/1
 	retired  atomic.Bool
 	wire     atomic.Uint64 // how the endpoint is dialled: see pools.secured
 	reach    reach
@@ -152,6 +153,13 @@ func (p *pools) build(e *balance.Endpoint) *pool {
 		made.rt = made.own
 	}
 	return made
+}
+
+// spoke notes the major version of HTTP that an answer came over.
+func (p *pool) spoke(major int) {
+	if one := major == 1; p.one.Load() != one {
+		p.one.Store(one)
+	}
 }
 
 // mayMultiplex reports whether a request of a scheme may be sent over HTTP/2.

@@ -21,7 +21,7 @@ import (
 const (
 	firstRest  = time.Second
 	restFactor = 1.6
-	longRest   = 30 * time.Second // while another endpoint answers
+	longRest   = 10 * time.Second // while another endpoint answers
 	shortRest  = 3 * time.Second  // while none does
 	restJitter = 0.2
 )
@@ -92,7 +92,7 @@ func (r *reach) answered() {
 }
 
 // failed says that the endpoint could not be connected to by who began then. It rests for
-// 1 s, growing by 1.6 up to 30 s while others answer and to 3 s while none does, or up to a
+// 1 s, growing by 1.6 up to 10 s while others answer and to 3 s while none does, or up to a
 // fifth more. Calls that fail together count once.
 func (r *reach) failed(began, now enmesh.Instant) {
 	last := r.last.Load()

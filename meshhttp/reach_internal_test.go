@@ -90,7 +90,7 @@ func TestReach_isLeftAloneForLongerWhileOthersAnswer(t *testing.T) {
 		down.failed(enmesh.Now(), enmesh.Now())
 		rest := down.end.EjectedUntil().Sub(enmesh.Now())
 		if rest < longRest || rest > longRest*6/5 {
-			t.Errorf("it rests for %v, want 30 s to 36 s", rest)
+			t.Errorf("it rests for %v, want 10 s to 12 s", rest)
 		}
 		if _, left := down.try(enmesh.Now()); left < shortRest || left > shortRest*6/5 {
 			t.Errorf("a call that has nowhere else to go may try it in %v, want 3 s to 3.6 s", left)

@@ -14,10 +14,7 @@ import (
 
 // request makes the attempt's request and says what sends it.
 func (x *exchange) request(ctx context.Context, c *enmesh.Call) (*http.Request, http.RoundTripper, *enmesh.Error) {
-	out := &x.out.first
-	if x.last != nil {
-		out = new(outgoing)
-	}
+	out, ctx := x.outgoing(ctx)
 	out.req = *x.in.WithContext(ctx)
 	out.url = *x.in.URL
 	rewrite(&out.url, c)
@@ -36,6 +33,24 @@ func (x *exchange) request(ctx context.Context, c *enmesh.Call) (*http.Request, 
 	}
 	x.last = out
 	return &out.req, rt, nil
+}
+
+// outgoing is room for the attempt's request, and its context. A request is used again
+// where the endpoint has last answered over HTTP/1.
+func (x *exchange) outgoing(ctx context.Context) (*outgoing, context.Context) {
+	switch {
+	case x.last != nil:
+		return new(outgoing), ctx
+	case x.plain != nil:
+		return x.plain, ctx
+	case x.copied, x.pool == nil, !x.pool.one.Load(), x.k.Call.HasTried(), x.in.Cancel != nil: //nolint:staticcheck // callers may still set it
+		return new(outgoing), ctx
+	case x.first == nil:
+		x.first = newReused()
+	}
+	w := &x.out.watched
+	w.Context, w.trace = ctx, x.first.watched
+	return &x.first.outgoing, w
 }
 
 // aim points the attempt's URL at the endpoint. Over TLS that the mesh decides, and

@@ -68,8 +68,10 @@ func (t Table) Len() int { return len(t.cells) }
 // At is the index that a uniform random word draws. The table is not empty.
 func (t Table) At(random uint64) int {
 	i := uint32(random >> 32 * uint64(len(t.cells)) >> 32)
-	if c := &t.cells[i]; random&(1<<32-1) >= c.keep {
-		return int(c.other)
+	c := t.cells[i]
+	drawn := c.other
+	if random&(1<<32-1) < c.keep { // a conditional move: no predictor guesses a draw
+		drawn = i
 	}
-	return int(i)
+	return int(drawn)
 }
