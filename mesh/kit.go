@@ -124,15 +124,22 @@ func (k kit) concurrency(owner string, c *policy.ConcurrencyLimit) (enmesh.Middl
 }
 
 // shed is a Shed, which may be nil, for owner.
-func (k kit) shed(owner string, s *policy.Shed) (enmesh.Middleware, error) {
-	if s == nil {
-		return nil, nil
+func (k kit) shed(owner string, s *policy.Shed) (out []enmesh.Middleware, err error) {
+	if s != nil && s.Sheds {
+		gate, err := Keep(k.store, owner+"/shed", s.Config, shed.New)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", &s.Own, err)
+		}
+		out = append(out, k.guard(gate, "shed", s.Shadow))
 	}
-	gate, err := Keep(k.store, owner+"/shed", s.Config, shed.New)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", &s.Own, err)
+	if s != nil && s.Queues {
+		gate, err := Keep(k.store, owner+"/queue", s.Queue, shed.NewQueue)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", &s.Own, err)
+		}
+		out = append(out, enmesh.Guard(gate))
 	}
-	return k.guard(gate, "shed", s.Shadow), nil
+	return out, nil
 }
 
 // inbound is what policy does to the calls that this process serves, outermost first.
@@ -146,5 +153,5 @@ func (k kit) inbound(in policy.Inbound) ([]enmesh.Middleware, error) {
 		return nil, err
 	}
 	most, err := k.concurrency("inbound", in.Concurrency)
-	return append(slices.Clip(out), load, most), err
+	return append(slices.Concat(out, load), most), err
 }

@@ -111,7 +111,7 @@ func compose(cfg config) (*Mesh, error) {
 	m.table = NewTable(m.naming, m.policies.unknown(), out.outer(m.decisions.recorder("", "", nil))...)
 	m.served = newInbound(in.recorder)
 	m.inbound = enmesh.Fixed(false, slices.Concat(
-		[]enmesh.Middleware{m.serving.middleware}, in.outer(nil), []enmesh.Middleware{shed.Receive(nil)},
+		[]enmesh.Middleware{m.serving.middleware}, in.outer(nil), []enmesh.Middleware{shed.Receive(cfg.trust)},
 		cfg.inbound, []enmesh.Middleware{m.served.middleware},
 	)...)
 	m.source = newSource(m.naming, m.cache)

@@ -23,7 +23,7 @@ func FuzzOwn(f *testing.F) {
 		{"host: a, max: 3, shares: {sheddable: 0.5}", "adaptive: {algorithm: VEGAS, min: 2, max: 4, initial: 3}"},
 		{"host: a, ratio: 0, minPerSecond: 0, window: 1s"},
 		{"host: '*.a.b', match: [{method: {exact: GET}}], delay: 1ms, percentile: 99"},
-		{"cpu: 0, delay: 1ms, inFlight: 3", "{}"},
+		{"cpu: 0, delay: 1ms, inFlight: 3", "cpu: 0, queue: {slots: 2, target: 1ms}"},
 		{"host: a, on: '5xx,no-answer', destination: {host: b, subset: v1}, cache: {}, static: {status: 503, grpcMessage: aGk=}"},
 		{"host: a, per: ROUTE, slowAfter: 1s, slowRatio: 0.1, shadow: yes"},
 		{"host: a, multiplier: 1.1, overloaded: '429'"},

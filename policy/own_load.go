@@ -88,10 +88,13 @@ func (s *concurrencyLimitSpec) compile(_ *builder, c cursor, own Own) any {
 	return out
 }
 
-// Shed is at which load a server sheds.
+// Shed is at which load a server sheds, and how its calls wait for their turn.
 type Shed struct {
 	Own
+	Sheds  bool // by load
 	Config shed.Config
+	Queues bool // calls wait
+	Queue  shed.QueueConfig
 }
 
 type shedSpec struct {
@@ -99,21 +102,45 @@ type shedSpec struct {
 	CPU      float64 `key:"cpu"`
 	Delay    time.Duration
 	InFlight int64
+	Queue    *queueSpec
+}
+
+type queueSpec struct {
+	Slots    int64
+	Waiting  int64
+	Interval time.Duration
+	Target   time.Duration
 }
 
 func (s *shedSpec) check(c cursor) {
 	checkRange(c.field("cpu"), s.CPU, 0, 1)
 	checkRange(c.field("delay"), s.Delay, 10*time.Microsecond, time.Minute)
 	checkRange(c.field("inFlight"), s.InFlight, 1, maxConcurrency)
-	if c.field("cpu").isSet() && s.CPU == 0 && s.Delay == 0 && s.InFlight == 0 {
-		c.field("cpu").refuse("0 turns it off, and nothing else is set: add delay or inFlight")
+	if c.field("cpu").isSet() && s.CPU == 0 && s.Delay == 0 && s.InFlight == 0 && s.Queue == nil {
+		c.field("cpu").refuse("0 turns it off, and nothing else is set: add delay, inFlight or queue")
+	}
+	if q, at := s.Queue, c.field("queue"); q != nil {
+		needed(at.field("slots"), "the number of calls that run at once")
+		checkRange(at.field("slots"), q.Slots, 1, maxConcurrency)
+		checkRange(at.field("waiting"), q.Waiting, 1, maxConcurrency)
+		checkRange(at.field("interval"), q.Interval, time.Millisecond, time.Minute)
+		checkRange(at.field("target"), q.Target, time.Millisecond, time.Minute)
+		if s.Shadow {
+			at.refuse("calls wait in a queue, and so it has no shadow: remove queue or shadow")
+		}
 	}
 }
 
 func (s *shedSpec) compile(_ *builder, c cursor, own Own) any {
-	out := &Shed{own, shed.Config{CPU: s.CPU, Delay: s.Delay, InFlight: s.InFlight}}
+	out := &Shed{Own: own, Sheds: true, Config: shed.Config{CPU: s.CPU, Delay: s.Delay, InFlight: s.InFlight}}
 	if c.field("cpu").isSet() && s.CPU == 0 {
 		out.Config.CPU = -1
+		out.Sheds = s.Delay > 0 || s.InFlight > 0
+	}
+	if q := s.Queue; q != nil {
+		out.Queues, out.Queue = true, shed.QueueConfig{Slots: q.Slots, Waiting: q.Waiting, Interval: q.Interval, Target: q.Target}
+		_, err := shed.NewQueue(out.Queue)
+		built(c.field("queue"), err)
 	}
 	tried := out.Config
 	tried.Source = noLoad{} // its own would begin to measure

@@ -65,6 +65,7 @@ func TestOwn_examples(t *testing.T) {
 		{reviews.Budget.Config, resilience.BudgetConfig{Ratio: 0.1, MinPerSecond: 3, Window: 10 * time.Second}},
 		{reviews.Hedge.Config, hedge.Config{Delay: 50 * time.Millisecond, Percentile: 0.95, MinSamples: 100, Window: 30 * time.Second, MaxHedges: 1}},
 		{s.Inbound.Shed.Config, shed.Config{CPU: 0.8, Delay: 5 * time.Millisecond, InFlight: 400}},
+		{s.Inbound.Shed.Queue, shed.QueueConfig{Slots: 100, Waiting: 1000, Interval: 100 * time.Millisecond, Target: 5 * time.Millisecond}},
 		{recommendations.Fallback.Config, fallback.Config{
 			On: resilience.MustOn("failure,refused"), Destination: enmesh.Destination{Service: key("recommendations-basic")},
 			Cache:  fallback.Cache{On: true, MaxAge: 10 * time.Minute, MaxEntries: 5000, MaxBytes: 4 << 20, Headers: "X-Tenant"},
