@@ -72,7 +72,7 @@ func (w *own) again(r *policy.Rule) ([]enmesh.Middleware, error) {
 	out = append(out, hedged)
 	if r.Retry.MaxAttempts != 1 {
 		cfg := r.Retry
-		cfg.Budget = budget
+		cfg.Budget, cfg.Recorder = budget, w.recorder
 		again, err := retry.New(cfg)
 		if err != nil {
 			return nil, fmt.Errorf("retries of %s: %w", r.Origin, err)
@@ -197,20 +197,7 @@ func (w *own) fallback() ([]enmesh.Middleware, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", &f.Own, err)
 	}
-	return append(out, sameDestination, there), nil
-}
-
-// sameDestination gives a call that failed its destination back, which a fallback may have
-// changed.
-func sameDestination(next enmesh.Next) enmesh.Next {
-	return func(ctx context.Context, c *enmesh.Call) error {
-		to := c.Destination
-		err := next(ctx, c)
-		if err != nil {
-			c.Destination = to
-		}
-		return err
-	}
+	return append(out, there), nil
 }
 
 // wayTo is what stands before another destination: its own breaker and bounds.

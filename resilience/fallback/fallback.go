@@ -111,12 +111,17 @@ func (b *fallback) replace(ctx context.Context, c *enmesh.Call, err error) error
 	return err
 }
 
-// elsewhere sends the call to the other destination.
+// elsewhere sends the call to the other destination. One that fails there as well is for
+// its own destination again: the cache goes by that, and telemetry.
 func (b *fallback) elsewhere(ctx context.Context, c *enmesh.Call) error {
+	own := c.Destination
 	c.Destination = b.Destination
 	c.Tick()
 	b.record(c, false)
 	err := b.send(ctx, c)
+	if err != nil {
+		c.Destination = own
+	}
 	if err == nil && c.Answer.Header != nil {
 		c.Answer.Header.Set(Header, "destination")
 	}
