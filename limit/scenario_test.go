@@ -98,8 +98,12 @@ func TestScenarioO13_limitsAreExact(t *testing.T) {
 				}
 				continue
 			}
-			if share < 0.94 || share > 1.05 {
-				t.Errorf("%s: %.4f of the rate, want about all of it", name, share)
+			most := 1.05
+			if name == "fixed window" || name == "two windows" { // the flood touches one window more than it lasts
+				most = 1.01 + 1/o13Last.Seconds()
+			}
+			if share < 0.94 || share > most {
+				t.Errorf("%s: %.4f of the rate, want 0.94 to %.2f", name, share, most)
 			}
 		}
 	}
