@@ -232,7 +232,7 @@ func TestLimiter_whenTheServiceFails(t *testing.T) {
 	conn, _ := serve(t, hang)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := mustNew(t, conn, rls.Config{}).Admit(ctx, &enmesh.Call{}); enmesh.ErrorOf(err) != enmesh.ErrDeadline {
+	if _, err := mustNew(t, conn, rls.Config{Timeout: 10 * time.Second}).Admit(ctx, &enmesh.Call{}); enmesh.ErrorOf(err) != enmesh.ErrDeadline {
 		t.Errorf("the caller's deadline passes: got %v, want ErrDeadline", err)
 	}
 }
