@@ -8,11 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	common "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	service "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -98,12 +101,16 @@ func (l *Limiter) decide(ctx context.Context, c *enmesh.Call) (*service.RateLimi
 		l.skipped.Add(1)
 		return nil, nil
 	}
+	began := time.Now()
 	answer, err := l.ask(ctx, &service.RateLimitRequest{
 		Domain: l.cfg.Domain, Descriptors: all, HitsAddend: l.cfg.Hits,
 	})
 	c.Tick()
 	switch {
 	case err != nil:
+		if deadline, ok := ctx.Deadline(); ok && deadline.Sub(began) < l.cfg.Timeout && status.Code(err) == codes.DeadlineExceeded {
+			return nil, enmesh.ErrDeadline // the service was told it, and its timer may have been first
+		}
 		return nil, l.unknown(ctx, c)
 	case answer.GetOverallCode() == service.RateLimitResponse_OVER_LIMIT:
 		l.limited.Add(1)
