@@ -31,14 +31,22 @@ help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
 
 # A test that needs a server of the real kind names its program as a prerequisite
-# here, and finds it through a variable: the rule at the end builds it from its tools/.
-# The first build of Consul takes some minutes, and later ones nothing. The scenarios make
-# so many calls a second, and have the machine to themselves for that.
+# here, and finds it through a variable: the rules at the end build it from its tools/.
+# The first build of Consul takes some minutes, and later ones nothing. PACED are the
+# packages that make so many calls a second: they have the machine to themselves for that.
+SERVERS := bin/consul bin/redis-server bin/ratelimit
+PACED := ./internal/scenario ./limit/redislimit
+
+.PHONY: servers
+servers: $(SERVERS) ## the servers that tests run against
+
 .PHONY: test
 test scenarios: export ENMESH_CONSUL := $(CURDIR)/bin/consul
-test: bin/consul ## all tests, race detector on, order shuffled
-	$(call each,go test -race -shuffle=on -p $(PARALLEL) -timeout 20m $$(go list ./... | grep -v /internal/scenario$$),$(CODE))
-	go test -race -shuffle=on -timeout 20m ./internal/scenario
+test scenarios: export ENMESH_REDIS := $(CURDIR)/bin/redis-server
+test scenarios: export ENMESH_RATELIMIT := $(CURDIR)/bin/ratelimit
+test: $(SERVERS) ## all tests, race detector on, order shuffled
+	$(call each,go test -race -shuffle=on -p $(PARALLEL) -timeout 20m $$(go list ./... | grep -v $(PACED:.%=-e %$$)),$(CODE))
+	go test -race -shuffle=on -p 1 -timeout 20m $(PACED)
 	@$(MAKE) --no-print-directory allocs full-size
 
 .PHONY: full-size
@@ -107,12 +115,17 @@ fuzz: ## run every fuzz target for FUZZTIME (60s), one after the other
 	@.ci/fuzz $(FUZZTIME) $(CODE)
 
 .PHONY: scenarios
-scenarios: bin/consul ## the fault scenarios in full length, three times
+scenarios: $(SERVERS) ## the fault scenarios in full length, three times
 	$(call each,ENMESH_SCENARIOS=full go test -race -run '^TestScenario' -count=3 -p 1 -timeout 60m ./...,$(CODE))
 
 .PHONY: bench
 bench: ## overhead against bare net/http and grpc-go (BENCH: its flags)
 	cd bench && go run . $(BENCH)
+
+# Redis is no Go program: it comes from Debian, or is the machine's own.
+bin/redis-server: tools/redis/install
+	tools/redis/install bin
+	@touch -h "$@"
 
 # A program of somebody else, built at the version pinned by the module tools/<name>.
 bin/%: tools/%/go.mod tools/%/go.sum

@@ -9,13 +9,14 @@ import "errors"
 // it is the present attempt's.
 type Answer struct {
 	Status  int    // HTTP status; gRPC: 200 once an answer came; 0: none came
-	Header  Header // nil: none came
+	Header  Header // nil: none came; on a server it is there from the start, and what is added before the answer goes out with it
 	Trailer Header // gRPC: after a unary answer, or in a hook; else nil
 }
 
 // Reply is an answer that a policy makes up: a redirect, a direct response, a
 // fallback, an injected fault. An adapter hands it out as if the far side had sent
-// it; in gRPC, which has no place for it, the status alone counts.
+// it. In gRPC, which has no place for it, the status alone counts, but for a message
+// to the caller of a unary call (see [MessageType]).
 type Reply struct {
 	Status int                 // HTTP status, 200 to 599
 	Header map[string][]string // canonical keys; may be nil

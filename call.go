@@ -110,6 +110,29 @@ func (c *Call) Result(err error) Result {
 // the chain's goroutine.
 func (c *Call) Keep() { c.kept = true }
 
+// DiscourageRetry says that the call is not worth sending again should it fail: what is
+// below has been tried often enough, or is overloaded. On a client's call it is said of
+// the call that this process serves and that this one is made for, if any; the server's
+// adapter then marks a failure that it answers with, and retries at every hop above heed
+// the mark. A far side's own "do not retry", and retries that are used up, are passed on
+// without anybody calling this. Any goroutine may call it until the call has ended.
+func (c *Call) DiscourageRetry() {
+	if c.Side == Server {
+		c.hooks.mark(discouraged)
+		return
+	}
+	if c.carrier == nil {
+		return
+	}
+	if above := CarrierOf(c.carrier.Context); above != nil && above != c.carrier {
+		above.Call.DiscourageRetry()
+	}
+}
+
+// RetryDiscouraged reports whether the answer of a server's call, if it is a failure, is
+// to be marked (see [Call.DiscourageRetry]).
+func (c *Call) RetryDiscouraged() bool { return c.hooks.state.Load()&discouraged != 0 }
+
 // Streams reports whether the answer may run on after Next has returned: HTTP and
 // every streaming kind. A policy asks this, never the protocol.
 func (c *Call) Streams() bool { return c.Protocol == HTTP || c.Kind != Unary }

@@ -135,6 +135,7 @@ func (k *Carrier) onPanic(returned *bool) {
 // leave notes that the chain has returned err.
 func (k *Carrier) leave(err error) {
 	k.Call.hooks.chainErr = err
+	k.passOn(err)
 	k.half(chainEnded)
 }
 
@@ -177,7 +178,19 @@ func (k *Carrier) End(err error, at Instant) {
 		return
 	}
 	h.err, h.at = err, at
+	k.passOn(err)
 	k.half(wireEnded)
+}
+
+// passOn discourages whoever this process makes the call for from sending theirs again,
+// when this one must not be sent again or was in vain often enough.
+func (k *Carrier) passOn(err error) {
+	if err == nil || k.Call.Side != Client {
+		return
+	}
+	if e := ErrorOf(err); e != nil && (e.RetryAfter < 0 || e.Flag.Has(FlagRetriesExhausted)) {
+		k.Call.DiscourageRetry()
+	}
 }
 
 // half marks one half of the end; whoever brings the second runs the hooks.

@@ -6,6 +6,7 @@ package enmesh
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -17,6 +18,22 @@ const defaultPatience = time.Second
 // far side still is that deadline's own: the far side enforces the deadline it was
 // told, and its timer may fire first.
 const deadlineSlack = 50 * time.Millisecond
+
+// standstill is how late a timer may fire before it is the process that stood still (it was
+// stopped, or its machine was) and not the far side. What came meanwhile is not yet read.
+const standstill = time.Second
+
+// ErrStandstill is the end of an attempt whose time passed while this very process stood
+// still: it says nothing about the far side, so it is Neutral. It is context.DeadlineExceeded.
+var ErrStandstill = &Error{
+	Code: DeadlineExceeded, Outcome: Neutral, Status: 504, Flag: FlagTimeout,
+	Err: fmt.Errorf("enmesh: the process stood still: %w", context.DeadlineExceeded),
+}
+
+// Standstill reports whether now is so late for a timer that was due at deadline, more than
+// a second, that the process stood still. A policy whose own deadline has passed so
+// ends the attempt with [ErrStandstill] as the cause in place of its own error.
+func Standstill(deadline, now time.Time) bool { return now.Sub(deadline) > standstill }
 
 // EndOf explains why ctx ended, or returns nil while it has not. A policy that
 // sets a deadline or cancels an attempt gives its *Error as the context's cause,
@@ -41,10 +58,14 @@ func EndOf(ctx context.Context) *Error {
 // got no answer.
 func (c *Call) EndOf(ctx context.Context) *Error {
 	e := EndOf(ctx)
-	if e == ErrDeadline {
-		return c.ownDeadline(Now())
+	if e != ErrDeadline {
+		return e
 	}
-	return e
+	now := Now()
+	if deadline, ok := ctx.Deadline(); ok && Standstill(deadline, now.Time()) {
+		return ErrDeadline
+	}
+	return c.ownDeadline(now)
 }
 
 // ownDeadline tells a caller that gave too little time from an endpoint that had
@@ -69,8 +90,12 @@ func (c *Call) DeadlineOwner(ctx context.Context) *Error {
 		return e
 	}
 	deadline, ok := ctx.Deadline()
-	if !ok || time.Until(deadline) > deadlineSlack {
+	left := time.Until(deadline)
+	switch {
+	case !ok || left > deadlineSlack:
 		return nil
+	case left < -standstill:
+		return ErrStandstill
 	}
 	if c.Expiry != nil {
 		return c.Expiry

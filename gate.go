@@ -3,7 +3,12 @@
 
 package enmesh
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+)
 
 // A Gate admits a call and later hears how it ended. Every Token that Admit
 // returned without error is given to Done exactly once: after panic, cancel, body
@@ -21,6 +26,18 @@ type Gate interface {
 type Token struct {
 	N uint64
 	F func(error)
+}
+
+// Tell calls g.Done where nothing stands above that could bear its panic, as at the end of
+// an answer: gRPC tells of that on goroutines of its own, and the process would be over.
+// A panic is logged by slog and goes no further.
+func Tell(g Gate, t Token, r Result) {
+	defer func() {
+		if v := recover(); v != nil {
+			slog.Error("enmesh: a gate's Done panicked", "gate", fmt.Sprintf("%T", g), "value", v, "stack", string(debug.Stack()))
+		}
+	}()
+	g.Done(t, r)
 }
 
 // Guard makes a Middleware of a Gate. When next fails, or panics, Done is called at

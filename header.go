@@ -3,6 +3,10 @@
 
 package enmesh
 
+// AttemptHeader tells the far side which attempt of a call it sees, from the second on:
+// "2" is the first retry or hedge. The name is Envoy's. Adapters write it.
+const AttemptHeader = "X-Envoy-Attempt-Count"
+
 // Header is request or answer metadata. Keys are case-insensitive. A write never
 // reaches the caller's own map, nor an attempt already sent.
 type Header interface {

@@ -25,9 +25,10 @@ type hook struct {
 // The two halves of an end. Hooks run when both are there, whichever is later: a
 // stream may end while its chain still runs.
 const (
-	endClaimed uint32 = 1 << iota // somebody says how the wire ended
-	wireEnded                     // and has written it down
-	chainEnded                    // the chain has returned
+	endClaimed  uint32 = 1 << iota // somebody says how the wire ended
+	wireEnded                      // and has written it down
+	chainEnded                     // the chain has returned
+	discouraged                    // see DiscourageRetry
 )
 
 // hooks are the gates of a call that wait for its end, and how far that end is.
@@ -45,18 +46,26 @@ type hooks struct {
 // its record and lends it to the call ([Carrier.Lend]), so that two guards beside the
 // telemetry cost no allocation.
 type Spare struct {
-	first [spareHooks]hook
-	more  *[]hook // nil until first is full
+	first   [spareHooks]hook
+	more    *[]hook // nil until first is full
+	watcher Watcher // see [Call.Watch]
 }
 
 // Reset empties the room and keeps its size, for the record's next call. An adapter
 // calls it when the call before has ended.
 func (s *Spare) Reset() {
 	clear(s.first[:])
+	s.watcher = nil
 	if s.more != nil {
 		clear(*s.more)
 		*s.more = (*s.more)[:0]
 	}
+}
+
+// Emptied is the room, emptied, in a Spare of its own: for a record that is written anew.
+func (s *Spare) Emptied() Spare {
+	s.Reset()
+	return Spare{more: s.more}
 }
 
 func (s *Spare) put(i int32, k hook) {
@@ -112,19 +121,21 @@ func (h *hooks) move(to *hooks) {
 	h.n = 0
 }
 
+// mark sets bits of the state.
+func (h *hooks) mark(bits uint32) { h.state.Or(bits) }
+
 func (h *hooks) ended() bool {
 	return h.state.Load()&(wireEnded|chainEnded) == wireEnded|chainEnded
 }
 
-// run gives every hook its Result, last first. A hook that panics does not keep
-// the rest from hearing.
+// run gives every hook its Result, last first (see [Tell]).
 func (h *hooks) run(r Result) {
 	if h.n == 0 {
 		return
 	}
 	last := h.pop()
 	defer h.run(r)
-	last.gate.Done(last.token, r)
+	Tell(last.gate, last.token, r)
 }
 
 // Defer calls g.Done(t, …) once, when the call has finished: body read to its end,
@@ -134,7 +145,7 @@ func (h *hooks) run(r Result) {
 // Call it from the chain's goroutine, before the chain returns.
 func (c *Call) Defer(g Gate, t Token) {
 	if c.hooks.ended() {
-		g.Done(t, c.endResult())
+		Tell(g, t, c.endResult())
 		return
 	}
 	c.hooks.push(g, t)

@@ -81,8 +81,7 @@ func (a *Admission) token(i int) *enmesh.Token {
 	return &(*a.more)[i-inlineTokens]
 }
 
-// giveBack settles gates, the last first. One that panics does not keep the rest
-// from hearing.
+// giveBack settles gates, the last first (see enmesh.Tell).
 func (a *Admission) giveBack(gates []enmesh.Gate, r enmesh.Result) {
 	last := len(gates) - 1
 	if last < 0 {
@@ -91,7 +90,7 @@ func (a *Admission) giveBack(gates []enmesh.Gate, r enmesh.Result) {
 	if last > 0 {
 		defer a.giveBack(gates[:last], r)
 	}
-	gates[last].Done(*a.token(last), r)
+	enmesh.Tell(gates[last], *a.token(last), r)
 }
 
 // Release gives the admission back and learns from how the call ended: success

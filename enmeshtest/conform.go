@@ -104,14 +104,26 @@ func TestMiddleware(t *testing.T, build func() enmesh.Middleware) {
 // TestGate puts a gate through the same scenarios as [TestMiddleware], lifted by
 // enmesh.Guard, and checks what a gate owes besides: Done returns at once, a refusal
 // is a Neutral *enmesh.Error that names its policy, and a gate that admitted as many
-// calls as ended admits again as it did at first.
+// calls as ended admits again as it did at first. It does all that once more in shadow
+// (enmesh.Shadow), where every call has to go through.
 func TestGate(t *testing.T, build func() enmesh.Gate) {
 	t.Helper()
 	TestMiddleware(t, func() enmesh.Middleware { return enmesh.Guard(&judge{t: t, gate: build()}) })
 	t.Run("many at once", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { crowd(t, &judge{t: t, gate: build()}) })
 	})
+	t.Run("in shadow", func(t *testing.T) {
+		TestMiddleware(t, func() enmesh.Middleware { return enmesh.Guard(enmesh.Shadow(build(), "enmeshtest", nil)) })
+		synctest.Test(t, func(t *testing.T) {
+			if got := crowd(t, enmesh.Shadow(build(), "enmeshtest", nil)); got != crowdSize {
+				t.Errorf("%d of %d calls went through in shadow, want all", got, crowdSize)
+			}
+		})
+	})
 }
+
+// crowdSize is how many calls are made at once.
+const crowdSize = 100
 
 func conform(t *testing.T, s scenario, m enmesh.Middleware) {
 	t.Helper()
@@ -185,13 +197,13 @@ func (j *judge) Done(token enmesh.Token, r enmesh.Result) {
 }
 
 // crowd has many callers use one gate at once, with every outcome.
-func crowd(t *testing.T, gate enmesh.Gate) {
+func crowd(t *testing.T, gate enmesh.Gate) (through int) {
 	t.Helper()
 	below := &Gate{}
 	r := enmesh.Fixed(false, enmesh.Guard(gate), enmesh.Guard(below))
 	errs := []error{nil, errFar, errMine, errRefused}
 	var wg sync.WaitGroup
-	for i := range 100 {
+	for i := range crowdSize {
 		wg.Go(func() {
 			w := NewWire(Answer(errs[i%len(errs)]))
 			if w.Do(context.Background(), r) == nil {
@@ -203,4 +215,5 @@ func crowd(t *testing.T, gate enmesh.Gate) {
 	if err := below.Settled(); err != nil {
 		t.Error(err)
 	}
+	return below.Admits()
 }

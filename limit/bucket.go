@@ -5,9 +5,6 @@ package limit
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math"
 	"sync"
 	"time"
 
@@ -16,45 +13,22 @@ import (
 	"github.com/enmesh-go/enmesh"
 )
 
-// ErrLimited is found in every refusal of a rate limit. The refusal is an
-// *enmesh.Error: ResourceExhausted, 429, RL, Neutral, with RetryAfter.
-var ErrLimited = errors.New("rate limit reached")
-
-// Config is the size of a token bucket. It is comparable.
-type Config struct {
-	// Rate is how many calls a second may go in the long run. It is refused unless
-	// above 0 and at most a billion.
-	Rate float64
-	// Burst is how many may go at once after a pause. 0 is a second's worth, at least
-	// 1; negative is refused.
-	Burst int
-}
-
-// maxRate bounds Config.Rate: beyond it a bucket limits nothing.
-const maxRate = 1e9
-
-func (cfg Config) withDefaults() (Config, error) {
-	if !(cfg.Rate > 0 && cfg.Rate <= maxRate) { // also what is not a number
-		return cfg, fmt.Errorf("limit: Rate %v is not above 0 and at most 1e9", cfg.Rate)
-	}
-	if cfg.Burst < 0 {
-		return cfg, fmt.Errorf("limit: Burst %d is negative", cfg.Burst)
-	}
-	if cfg.Burst == 0 {
-		cfg.Burst = max(1, int(math.Ceil(cfg.Rate)))
-	}
-	return cfg, nil
-}
-
 // TokenBucket admits calls at a rate, with bursts: a bucket holds up to Burst
-// tokens, fills at Rate, and every call takes one. It is a gate, over
+// tokens, fills at Rate, and every call takes as many as it costs. It is a gate, over
 // golang.org/x/time/rate. Neither admitting nor refusing allocates.
 type TokenBucket struct {
-	refusal *enmesh.Error
+	gate
+	bucket
+}
 
-	mu      sync.Mutex     // guards latest, and that limiter is asked in its order
-	latest  enmesh.Instant // that was asked for
-	limiter *rate.Limiter
+// bucket is the algorithm.
+type bucket struct {
+	rate  float64
+	burst int
+
+	mu     sync.Mutex     // guards latest, and that source is asked in its order
+	latest enmesh.Instant // that was asked for
+	source *rate.Limiter
 }
 
 // NewTokenBucket makes a bucket that is full, or refuses a Config that makes no
@@ -64,60 +38,95 @@ func NewTokenBucket(cfg Config) (*TokenBucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	refill := time.Duration(math.Ceil(float64(time.Second) / cfg.Rate))
-	if cfg.Rate < 1e-9 {
-		refill = math.MaxInt64
-	}
-	return &TokenBucket{
-		limiter: rate.NewLimiter(rate.Limit(cfg.Rate), cfg.Burst),
-		refusal: &enmesh.Error{
-			Code:       enmesh.ResourceExhausted,
-			Outcome:    enmesh.Neutral,
-			Unsent:     true,
-			Status:     429,
-			Flag:       enmesh.FlagRateLimited,
-			Policy:     "limit",
-			RetryAfter: refill,
-			Err:        ErrLimited,
-		},
-	}, nil
+	b := &TokenBucket{bucket: bucket{
+		rate:   cfg.Rate,
+		burst:  cfg.Burst,
+		source: rate.NewLimiter(rate.Limit(cfg.Rate), cfg.Burst),
+	}}
+	b.gate = newGate(&b.bucket, cfg.Terms, cfg.quota())
+	return b, nil
 }
 
-// Allow is AllowAt now.
-func (b *TokenBucket) Allow() bool { return b.AllowAt(enmesh.Now()) }
-
-// AllowAt takes a token at t, or reports false when there is none. Calls share
-// readings of the clock, so that t may lie before one that was asked for already;
-// then it counts as that one. The limiter by itself would go back in time, and
-// credit what lies between once more.
-func (b *TokenBucket) AllowAt(t enmesh.Instant) bool {
+// take takes n tokens. The limiter by itself would go back in time with a t before the
+// latest, and credit what lies between once more.
+func (b *bucket) take(t enmesh.Instant, n int, look bool) verdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.latest = max(b.latest, t)
-	return b.limiter.AllowN(b.latest.Time(), 1)
-}
-
-// Admit takes a token for the call, by the reading of the clock that it carries, or
-// refuses. A refusal says after which time one token more will be there.
-func (b *TokenBucket) Admit(_ context.Context, c *enmesh.Call) (enmesh.Token, error) {
-	if b.AllowAt(c.Clock) {
-		return enmesh.Token{}, nil
-	}
-	return enmesh.Token{}, b.refusal
-}
-
-// Done does nothing: a token that was taken stays taken.
-func (b *TokenBucket) Done(enmesh.Token, enmesh.Result) {}
-
-// Middleware is the bucket for a route's chain. Other than enmesh.Guard(b) it waits
-// for no end, of which the bucket would make nothing.
-func (b *TokenBucket) Middleware() enmesh.Middleware {
-	return func(next enmesh.Next) enmesh.Next {
-		return func(ctx context.Context, c *enmesh.Call) error {
-			if !b.AllowAt(c.Clock) {
-				return b.refusal
-			}
-			return next(ctx, c)
+	at := b.at(t)
+	if b.source.AllowN(at, n) {
+		if !look {
+			return verdict{ok: true}
 		}
+		tokens := b.source.TokensAt(at)
+		return verdict{ok: true, left: int(tokens), reset: span(float64(b.burst)-tokens, b.rate)}
+	}
+	tokens := b.source.TokensAt(at)
+	if n > b.burst {
+		return verdict{wait: never, left: int(tokens)}
+	}
+	return verdict{wait: span(float64(n)-tokens, b.rate), left: int(tokens)}
+}
+
+// at is t, or the latest that was asked for. The caller holds mu.
+func (b *bucket) at(t enmesh.Instant) time.Time {
+	b.latest = max(b.latest, t)
+	return b.latest.Time()
+}
+
+// ReserveAt takes n tokens at t, also those that are not there yet, and says how long
+// the caller has to wait for them: 0 when they are there. Where he would wait longer than
+// patience, or n is more than Burst, it takes none and reports false; wait is then how
+// long he would have, negative for ever.
+func (b *TokenBucket) ReserveAt(t enmesh.Instant, n int, patience time.Duration) (wait time.Duration, ok bool) {
+	if n <= 0 {
+		return 0, true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n > b.burst {
+		return never, false
+	}
+	at := b.at(t)
+	wait = max(0, span(float64(n)-b.source.TokensAt(at), b.rate))
+	if wait > patience {
+		return wait, false
+	}
+	b.source.ReserveN(at, n)
+	return wait, true
+}
+
+// Wait takes n tokens, and waits until they are there. It fails at once, taking none,
+// when that would be after the deadline of ctx, with a refusal as Admit's; and with the
+// cause when ctx ends before: what was taken is lost then.
+func (b *TokenBucket) Wait(ctx context.Context, n int) error {
+	wait, ok := b.ReserveAt(enmesh.Now(), n, patienceOf(ctx))
+	if !ok {
+		return b.refusals.after(wait)
+	}
+	return sleep(ctx, wait)
+}
+
+// patienceOf is how long a call under ctx can wait at most: a turn that comes as the
+// deadline passes comes too late.
+func patienceOf(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return longest
+	}
+	return time.Until(deadline) - 1
+}
+
+// sleep waits for d, unless ctx ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return enmesh.EndOf(ctx)
 	}
 }

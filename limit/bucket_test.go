@@ -33,7 +33,7 @@ const start = enmesh.Instant(1000 * time.Second)
 // takeAll counts the tokens that are there at t.
 func takeAll(b *limit.TokenBucket, t enmesh.Instant) int {
 	n := 0
-	for b.AllowAt(t) {
+	for b.AllowAt(t, 1) {
 		n++
 	}
 	return n
@@ -80,7 +80,7 @@ func TestTokenBucket_isExactWithReadingsOutOfOrder(t *testing.T) {
 					return
 				}
 				late := time.Duration(random.Int64N(int64(20 * time.Millisecond)))
-				if b.AllowAt(start.Add(time.Duration(n)*time.Second/offered - late)) {
+				if b.AllowAt(start.Add(time.Duration(n)*time.Second/offered-late), 1) {
 					admitted.Add(1)
 				}
 			}
@@ -120,16 +120,6 @@ func TestTokenBucket_refusal(t *testing.T) {
 	})
 }
 
-func TestTokenBucket_refusesBadConfigs(t *testing.T) {
-	for _, cfg := range []limit.Config{
-		{}, {Rate: -1}, {Rate: math.NaN()}, {Rate: math.Inf(1)}, {Rate: 2e9}, {Rate: 1, Burst: -1},
-	} {
-		if _, err := limit.NewTokenBucket(cfg); err == nil {
-			t.Errorf("NewTokenBucket(%+v) is accepted, want an error", cfg)
-		}
-	}
-}
-
 func TestTokenBucket_aTinyRateComesBackLate(t *testing.T) {
 	b := mustBucket(t, limit.Config{Rate: 1e-12})
 	c := &enmesh.Call{Clock: start}
@@ -140,49 +130,54 @@ func TestTokenBucket_aTinyRateComesBackLate(t *testing.T) {
 	}
 }
 
-func TestTokenBucket_conforms(t *testing.T) {
-	for name, cfg := range map[string]limit.Config{
-		"wide":  {Rate: 1000},
-		"tight": {Rate: 0.001, Burst: 1},
+func TestTokenBucket_reserves(t *testing.T) {
+	b := mustBucket(t, limit.Config{Rate: 10, Burst: 2})
+	for _, tt := range []struct {
+		after    time.Duration
+		n        int
+		patience time.Duration
+		wait     time.Duration
+		ok       bool
+	}{
+		{0, 2, 0, 0, true},
+		{0, 1, 99 * time.Millisecond, 100 * time.Millisecond, false},
+		{0, 1, 100 * time.Millisecond, 100 * time.Millisecond, true},
+		{0, 2, time.Second, 300 * time.Millisecond, true},
+		{0, 3, time.Hour, -1, false},
+		{0, 0, 0, 0, true},
+		{300 * time.Millisecond, 1, 0, 100 * time.Millisecond, false},
+		{400 * time.Millisecond, 1, 0, 0, true},
 	} {
-		t.Run(name+" gate", func(t *testing.T) {
-			enmeshtest.TestGate(t, func() enmesh.Gate { return mustBucket(t, cfg) })
-		})
-		t.Run(name+" middleware", func(t *testing.T) {
-			enmeshtest.TestMiddleware(t, func() enmesh.Middleware { return mustBucket(t, cfg).Middleware() })
-		})
-	}
-}
-
-func TestTokenBucket_allocatesNothing(t *testing.T) {
-	for name, rate := range map[string]float64{"admitting": 1e9, "refusing": 1e-6} {
-		b := mustBucket(t, limit.Config{Rate: rate})
-		next := b.Middleware()(func(context.Context, *enmesh.Call) error { return nil })
-		c := &enmesh.Call{}
-		n := testing.AllocsPerRun(1000, func() {
-			c.Tick()
-			_ = next(context.Background(), c)
-		})
-		if n != 0 {
-			t.Errorf("%s costs %v allocations, want 0", name, n)
+		if wait, ok := b.ReserveAt(start.Add(tt.after), tt.n, tt.patience); wait != tt.wait || ok != tt.ok {
+			t.Errorf("%d tokens at %v: %v, %v; want %v, %v", tt.n, tt.after, wait, ok, tt.wait, tt.ok)
 		}
 	}
 }
 
-func BenchmarkTokenBucket(b *testing.B) {
-	for _, m := range []struct {
-		name string
-		rate float64
-	}{{"admit", 1e9}, {"refuse", 1e-6}} {
-		b.Run(m.name, func(b *testing.B) {
-			bucket := mustBucket(b, limit.Config{Rate: m.rate})
-			next := bucket.Middleware()(func(context.Context, *enmesh.Call) error { return nil })
-			c, ctx := &enmesh.Call{Clock: enmesh.Now()}, context.Background()
-			b.ReportAllocs()
-			for b.Loop() {
-				c.Clock++
-				_ = next(ctx, c)
+func TestTokenBucket_waits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mustBucket(t, limit.Config{Rate: 10, Burst: 1})
+		began := time.Now()
+		for range 3 {
+			if err := b.Wait(t.Context(), 1); err != nil {
+				t.Fatal(err)
 			}
-		})
-	}
+		}
+		if d := time.Since(began); d != 200*time.Millisecond {
+			t.Errorf("three tokens took %v, want 200ms", d)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if err := b.Wait(ctx, 1); !errors.Is(err, limit.ErrLimited) || time.Since(began) != 200*time.Millisecond {
+			t.Errorf("a token after the deadline: %v after %v, want ErrLimited at once", err, time.Since(began))
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(10*time.Millisecond, stop)
+		if err := b.Wait(ctx, 1); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled while waiting: %v, want context.Canceled", err)
+		}
+		if err := b.Wait(t.Context(), 2); enmesh.ErrorOf(err).RetryAfter >= 0 {
+			t.Errorf("more than the burst: %v, want a refusal for ever", err)
+		}
+	})
 }

@@ -29,13 +29,14 @@
 // # The order of things
 //
 // Outbound, outermost first: recover, tracing, telemetry of the call, the program's
-// own middleware, fault, header edits, rewrite, mirror, the key of a consistent hash,
-// timeout, retry with its budget, the limit of requests to the destination, attempt
+// own middleware, the criticality header, fault, header edits, rewrite, mirror, the key of
+// a consistent hash, timeout, Fallback, RateLimit, Throttle, the retry budget, Hedge, retry,
+// CircuitBreaker, ConcurrencyLimit, the limit of requests to the destination, attempt
 // timeout, telemetry of the attempt; then the pick and the endpoint's gates (outlier
 // detection). A redirect or a direct response stands in the place of all from fault on. A mirrored call has a chain of its
 // own: recover, telemetry of the call, the limit of its destination, telemetry of the
-// attempt. Inbound: recover, tracing, telemetry, the program's own middleware, the
-// handler.
+// attempt. Inbound: recover, tracing, telemetry, the criticality header, the program's own
+// middleware, RateLimit, Shed, ConcurrencyLimit, the handler.
 //
 // # From the first listener to the last call
 //

@@ -56,6 +56,10 @@ func (x *inquiry) destination(ctx context.Context, r *enmesh.Route, to Target) E
 			out.Sources = append(out.Sources, s.What+" "+s.Origin)
 		}
 	}
+	said := x.snapshot.Outbound(c.Service)
+	for _, o := range said.Own() {
+		out.Policies = append(out.Policies, o.String())
+	}
 	if refusal := refusalOf(x.snapshot, rule, to.Destination); refusal != nil {
 		out.Result = refusedBy(refusal)
 		return out

@@ -101,6 +101,9 @@ func (p *printer) destination(d *ExplainedDestination, split bool) {
 	for _, s := range d.Sources {
 		p.line("  DestinationRule: %s", s)
 	}
+	for _, s := range d.Policies {
+		p.line("  policy: %s", s)
+	}
 	if d.Algorithm != "" {
 		p.line("  algorithm: %s", d.Algorithm)
 	}

@@ -80,7 +80,10 @@ type ExplainedDestination struct {
 	Share       float64 `json:"share"` // of the rule's calls, 0 to 1
 	Result      Result  `json:"result"`
 
-	Sources   []string `json:"sources,omitempty"`   // DestinationRules that hold: "trafficPolicy file:line"
+	Sources []string `json:"sources,omitempty"` // DestinationRules that hold: "trafficPolicy file:line"
+	// Policies are the documents of enmesh's own kinds that hold, outermost first: "Hedge
+	// default/reviews file:line", then " (shadow)" for those that only count.
+	Policies  []string `json:"policies,omitempty"`
 	Algorithm string   `json:"algorithm,omitempty"` // as the pickers name it; "" while no endpoint is known
 	Key       string   `json:"key,omitempty"`       // what the consistent hash goes by
 

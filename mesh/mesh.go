@@ -18,6 +18,7 @@ import (
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/balance/route"
+	"github.com/enmesh-go/enmesh/limit/shed"
 	"github.com/enmesh-go/enmesh/security/mtls"
 	"github.com/enmesh-go/enmesh/telemetry/prom"
 	"github.com/enmesh-go/enmesh/telemetry/tracing"
@@ -31,6 +32,7 @@ type Mesh struct {
 	naming    enmesh.Naming
 	table     *Table
 	inbound   enmesh.Router
+	served    *inbound // what policy does to the calls of inbound
 	source    *source
 	cache     *registry
 	dialer    *dialer
@@ -103,11 +105,15 @@ func compose(cfg config) (*Mesh, error) {
 	}
 	collector := prom.New(prom.Config{})
 	observers := append([]Observers{collector}, cfg.observers...)
-	out := m.newSide(enmesh.Client, principal, observers)
-	in := m.newSide(enmesh.Server, principal, observers)
+	out := m.newSide(enmesh.Client, principal, collector, observers)
+	in := m.newSide(enmesh.Server, principal, collector, observers)
 	m.policies = newPolicies(m, out)
 	m.table = NewTable(m.naming, m.policies.unknown(), out.outer(m.decisions.recorder("", "", nil))...)
-	m.inbound = enmesh.Fixed(false, slices.Concat([]enmesh.Middleware{m.serving.middleware}, in.outer(nil), cfg.inbound)...)
+	m.served = newInbound(in.recorder)
+	m.inbound = enmesh.Fixed(false, slices.Concat(
+		[]enmesh.Middleware{m.serving.middleware}, in.outer(nil), []enmesh.Middleware{shed.Receive(cfg.trust)},
+		cfg.inbound, []enmesh.Middleware{m.served.middleware},
+	)...)
 	m.source = newSource(m.naming, m.cache)
 	m.source.configure = m.policies.cluster
 	m.source.report, m.source.opened = m.cache.failed, m.check
@@ -194,5 +200,5 @@ func (m *Mesh) Close() error {
 	mirrored := m.mirror.Close()
 	m.source.close()
 	m.cfg.registry.Unregister((*selfMetrics)(m))
-	return errors.Join(mirrored, m.cache.close())
+	return errors.Join(mirrored, m.served.close(), m.cache.close())
 }

@@ -36,6 +36,7 @@ type config struct {
 	log          *slog.Logger
 	observers    []Observers
 	tracing      *tracing.Tracer
+	trust        func(*enmesh.Peer) bool // nil: shed.Verified
 	outbound     []enmesh.Middleware
 	inbound      []enmesh.Middleware
 	mirror       route.MirrorConfig
@@ -143,9 +144,15 @@ func WithOutbound(ms ...enmesh.Middleware) Option {
 }
 
 // WithInbound adds middleware of the program's own to the inbound chain, inside
-// telemetry: limiters, shedding.
+// telemetry and outside what policy says: authorization, for instance.
 func WithInbound(ms ...enmesh.Middleware) Option {
 	return optionFunc(func(cfg *config) { cfg.inbound = append(cfg.inbound, ms...) })
+}
+
+// WithTrust says of whom the mesh believes that a call matters more than CRITICAL. Without
+// it: of callers with a verified identity. p is nil where the caller is not known.
+func WithTrust(trust func(p *enmesh.Peer) bool) Option {
+	return optionFunc(func(cfg *config) { cfg.trust = trust })
 }
 
 // WithMirror bounds the calls that a VirtualService's mirrors send beside others.

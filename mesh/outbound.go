@@ -12,10 +12,9 @@ import (
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/balance/route"
 	"github.com/enmesh-go/enmesh/limit/concurrency"
+	"github.com/enmesh-go/enmesh/limit/shed"
 	"github.com/enmesh-go/enmesh/policy"
-	"github.com/enmesh-go/enmesh/resilience"
 	"github.com/enmesh-go/enmesh/resilience/fault"
-	"github.com/enmesh-go/enmesh/resilience/retry"
 	"github.com/enmesh-go/enmesh/resilience/timeout"
 )
 
@@ -99,7 +98,7 @@ func editsPath(r *policy.Rule) bool {
 func (p *policies) rule(o origin, matches func(*enmesh.Call) bool) Rule {
 	r, m := o.rule(), o.match()
 	made := Rule{
-		Name: r.RouteName(m), Match: matches, Resends: sends(r) && (r.Retry.MaxAttempts != 1 || len(r.Mirrors) > 0), AttemptTimeout: r.PerTry, RemoteAfter: r.RemoteAfter,
+		Name: r.RouteName(m), Match: matches, Resends: sends(r) && (r.Retry.MaxAttempts != 1 || len(r.Mirrors) > 0 || resends(o.snapshot, r)), AttemptTimeout: r.PerTry, RemoteAfter: r.RemoteAfter,
 		Build: func(st *Store, to Target) ([]enmesh.Middleware, error) { return p.chain(st, &o, to) },
 		from:  &o,
 	}
@@ -113,7 +112,7 @@ func (p *policies) rule(o origin, matches func(*enmesh.Call) bool) Rule {
 func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, error) {
 	s, r, m, d := o.snapshot, o.rule(), o.match(), to.Destination
 	log := p.recorder(o, d)
-	outer := slices.Concat(p.side.outer(log), p.mesh.cfg.outbound)
+	outer := append(slices.Concat(p.side.outer(log), p.mesh.cfg.outbound), shed.Send())
 	if answer, err := answerOf(r, m); answer != nil || err != nil {
 		return append(outer, answer), err
 	}
@@ -132,7 +131,16 @@ func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, 
 	if err != nil {
 		return nil, err
 	}
-	again, err := p.retry(st, s, r, d)
+	own := p.own(st, o, d)
+	whole, err := own.whole()
+	if err != nil {
+		return nil, err
+	}
+	again, err := own.again(r)
+	if err != nil {
+		return nil, err
+	}
+	each, err := own.each()
 	if err != nil {
 		return nil, err
 	}
@@ -144,8 +152,7 @@ func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, 
 	if r.Fault != (fault.Config{}) {
 		inner = append([]enmesh.Middleware{faults}, inner...)
 	}
-	inner = append(inner, again...)
-	return append(slices.Concat(outer, inner), limit, timeout.Attempt(r.PerTry), p.side.attempts(log)), nil
+	return append(slices.Concat(outer, inner, whole, again, each), limit, timeout.Attempt(r.PerTry), p.side.attempts(log)), nil
 }
 
 // recorder records a rule's calls to a destination.
@@ -217,30 +224,6 @@ func refuseWith(e *enmesh.Error) enmesh.Middleware {
 	return func(enmesh.Next) enmesh.Next {
 		return func(context.Context, *enmesh.Call) error { return e }
 	}
-}
-
-// retry is a rule's retry and the budget of its destination, which all rules that
-// lead there share: the DestinationRule's, else a fifth of the calls and ten a second
-// for the whole service.
-func (p *policies) retry(st *Store, s *policy.Snapshot, r *policy.Rule, d enmesh.Destination) ([]enmesh.Middleware, error) {
-	if r.Retry.MaxAttempts == 1 {
-		return nil, nil
-	}
-	owner, bounds := d.Service+"/budget", resilience.BudgetConfig{}
-	if t := s.Destination(d.Service).Traffic(d.Subset, d.Port); t.BoundRetries {
-		owner, bounds = d.String()+"/budget", t.Budget
-	}
-	budget, err := Keep(st, owner, bounds, resilience.NewBudget)
-	if err != nil {
-		return nil, err
-	}
-	cfg := r.Retry
-	cfg.Budget = budget
-	again, err := retry.New(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("retries of %s: %w", r.Origin, err)
-	}
-	return []enmesh.Middleware{budget.Middleware(), again}, nil
 }
 
 // limit is the bound of requests to a destination: nil for none.

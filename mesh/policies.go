@@ -5,6 +5,7 @@ package mesh
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,15 +87,19 @@ func (p *policies) note(s *policy.Snapshot, err error) {
 // it before routes lead to them, and those that no route leads to any more are left
 // as they are, so that a call that is between the two meets a cluster that serves.
 func (p *policies) apply(s *policy.Snapshot) error {
+	serving, err := p.mesh.served.prepare(s.Inbound)
+	if err != nil {
+		return err
+	}
 	before := p.current.Swap(s)
 	p.mesh.source.reconfigure()
 	if err := p.mesh.table.Swap(p.hosts(s)); err != nil {
 		p.current.Store(before)
 		p.mesh.source.reconfigure()
-		return err
+		return errors.Join(err, serving.store.abandon())
 	}
 	p.inForce.Store(s)
-	return nil
+	return p.mesh.served.swap(serving)
 }
 
 // traffic is the policy in force for a destination.

@@ -9,18 +9,20 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/telemetry"
+	"github.com/enmesh-go/enmesh/telemetry/prom"
 )
 
 // side is what every chain of one side has in common: made once, shared by all.
 type side struct {
-	tracing enmesh.Middleware
-	heard   []telemetry.Observer // of calls
-	tried   []telemetry.Observer // of attempts
+	tracing  enmesh.Middleware
+	heard    []telemetry.Observer // of calls
+	tried    []telemetry.Observer // of attempts
+	recorder enmesh.Recorder      // counts what the policies decide
 }
 
-func (m *Mesh) newSide(s enmesh.Side, principal string, observers []Observers) *side {
+func (m *Mesh) newSide(s enmesh.Side, principal string, c *prom.Collector, observers []Observers) *side {
 	scope := m.cfg.workload.scope(s, m.naming, principal)
-	out := &side{tracing: m.cfg.tracing.Calls(s)}
+	out := &side{tracing: m.cfg.tracing.Calls(s), recorder: c.Decisions(scope)}
 	for _, o := range observers {
 		out.heard = append(out.heard, o.Calls(scope))
 		if a, ok := o.(attempts); ok {

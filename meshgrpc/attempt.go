@@ -22,13 +22,14 @@ import (
 // its end on any goroutine, perhaps before it has been handed out.
 type attempt struct {
 	grpc.ClientStream
-	made   *streamCall     // whose attempt it was
-	owner  *streamCall     // whose it is: made, or the call that adopted it; set by commit
-	ctx    context.Context //nolint:containedctx // of the stream
-	cancel context.CancelFunc
-	empty  bool          // the answer is over, without a message
-	header metadata.MD   // beside mode: the answer's, as policies left it; nil: none came
-	expiry *enmesh.Error // Call.Expiry when the attempt began
+	made    *streamCall     // whose attempt it was
+	owner   *streamCall     // whose it is: made, or the call that adopted it; set by commit
+	ctx     context.Context //nolint:containedctx // of the stream
+	cancel  context.CancelFunc
+	watcher enmesh.Watcher // of owner; set by commit; nil: nobody
+	empty   bool           // the answer is over, without a message
+	header  metadata.MD    // beside mode: the answer's, as policies left it; nil: none came
+	expiry  *enmesh.Error  // Call.Expiry when the attempt began
 
 	pending  *pick                        // ended without an error, as grpc told the balancer
 	reported error                        // what grpc reported to the balancer
@@ -135,7 +136,7 @@ func (a *attempt) head() {
 
 // commit hands the stream out as x's. From now on its end is the end of x.
 func (a *attempt) commit(x *streamCall) grpc.ClientStream {
-	a.owner = x
+	a.owner, a.watcher = x, x.Watcher()
 	if a.state.Or(attemptCommitted)&attemptOver != 0 {
 		a.end()
 	}
@@ -218,7 +219,24 @@ func (a *attempt) RecvMsg(m any) error {
 		return a.outside(err)
 	}
 	a.head()
+	a.moved()
 	return nil
+}
+
+// SendMsg sends the next message.
+func (a *attempt) SendMsg(m any) error {
+	err := a.ClientStream.SendMsg(m)
+	if err == nil {
+		a.moved()
+	}
+	return err
+}
+
+// moved tells who watches the call that a message has crossed the wire.
+func (a *attempt) moved() {
+	if a.watcher != nil {
+		a.watcher.Moved()
+	}
 }
 
 // Header waits for the answer's header.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -94,6 +95,19 @@ func (x *exchange) addOptions(opts ...grpc.CallOption) {
 
 // headers is the metadata that policies edit.
 func (x *exchange) headers() *outgoing { return (*outgoing)(x) }
+
+// previousKey is how gRPC counts the attempts before this one (gRFC A6).
+const previousKey = "grpc-previous-rpc-attempts"
+
+// sent is ctx with the metadata of an attempt, which says which one it is.
+func (x *exchange) sent(ctx context.Context) context.Context {
+	h := x.headers()
+	if n := x.Call.Attempt; n > 1 {
+		h.Set(enmesh.AttemptHeader, strconv.Itoa(n))
+		h.Set(previousKey, strconv.Itoa(n-1))
+	}
+	return h.send(ctx)
+}
 
 // options are the CallOptions of an attempt; a policy may have rewritten the
 // authority.

@@ -105,15 +105,19 @@ func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) {
 	}
 }
 
-// Send runs the handler.
+// Send runs the handler, unless the caller's time is over already.
 func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
+	if e := c.EndOf(ctx); e != nil {
+		return e
+	}
 	ctx = (*incoming)(x).handed(ctx)
 	x.handled = true
 	var err error
 	if x.unary != nil {
 		x.resp, err = x.unary(ctx, x.req)
 	} else {
-		err = x.streaming.handler(x.req, &serverStream{ServerStream: x.streaming.stream, ctx: ctx, carrier: &x.Carrier})
+		x.headStart()
+		err = x.streaming.handler(x.req, &serverStream{ServerStream: x.streaming.stream, ctx: ctx, carrier: &x.Carrier, watcher: x.Watcher()})
 	}
 	at := enmesh.Now()
 	x.Answered(at)
@@ -155,6 +159,9 @@ func (x *served) finish(err error) error {
 		}
 		return x.flush(nil)
 	case x.failed != nil && errors.Is(err, x.failed.inside):
+		if x.Call.RetryDiscouraged() {
+			x.adds().trailer.Set(pushbackKey, pushbackText(-1))
+		}
 		return x.flush(x.failed.outside)
 	}
 	return x.refuse(err)
@@ -194,6 +201,15 @@ func (x *served) flush(err error) error {
 		_ = grpc.SetTrailer(ctx, metadata.MD(x.added.trailer))
 	}
 	return err
+}
+
+// headStart hands gRPC the header that policies have added so far: a stream's goes out
+// with its first message, while the handler still runs.
+func (x *served) headStart() {
+	if x.added != nil && len(x.added.header) > 0 {
+		_ = grpc.SetHeader(x.Carrier.Context, metadata.MD(x.added.header))
+		x.added.header = received{}
+	}
 }
 
 // adds is what policies add to the answer, for one to be added.

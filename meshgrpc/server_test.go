@@ -310,3 +310,39 @@ func TestServer_aRecordIsUsedAgain(t *testing.T) {
 		t.Errorf("%d times a goroutine of an older call found a later one; %d kept their own", n, kept.Load())
 	}
 }
+
+// What a policy adds to the answer's header before the handler runs goes out with it,
+// though a stream's leaves while the handler still runs, and with a refusal.
+func TestServer_policiesAddToEveryAnswer(t *testing.T) {
+	no := &enmesh.Error{Code: enmesh.ResourceExhausted, Outcome: enmesh.Neutral, Policy: "test", Err: errors.New("no")}
+	look := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			c.Answer.Header.Add("x-policy", "one")
+			c.Answer.Header.Add("x-policy", "two")
+			if c.Header.Get("x-refuse") != "" {
+				return no
+			}
+			return next(ctx, c)
+		}
+	}
+	client := bare(t, serve(t, &service{}, meshgrpc.NewServer(enmesh.Fixed(false, look)).Options()...))
+	for _, refuse := range []string{"", "yes"} {
+		ctx := testContext(t)
+		if refuse != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, "x-refuse", refuse)
+		}
+		var unary metadata.MD
+		_, _ = client.UnaryCall(ctx, &testpb.SimpleRequest{}, grpc.Header(&unary))
+		stream, err := client.StreamingOutputCall(ctx, &testpb.StreamingOutputCallRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = stream.Recv()
+		streaming, _ := stream.Header()
+		for kind, md := range map[string]metadata.MD{"unary": unary, "streaming": streaming} {
+			if got := md.Get("x-policy"); len(got) != 2 || got[0] != "one" || got[1] != "two" {
+				t.Errorf("%s, refuse %q: x-policy is %q, want one and two", kind, refuse, got)
+			}
+		}
+	}
+}

@@ -19,6 +19,7 @@ type serverStream struct {
 	grpc.ServerStream
 	ctx     context.Context //nolint:containedctx // grpc.ServerStream has one
 	carrier *enmesh.Carrier
+	watcher enmesh.Watcher // nil: nobody
 	headed  atomic.Bool
 }
 
@@ -34,7 +35,30 @@ func (s *serverStream) SendHeader(md metadata.MD) error {
 // SendMsg sends a message; the first one sends the header as well.
 func (s *serverStream) SendMsg(m any) error {
 	s.head()
+	if s.watcher != nil {
+		s.watcher.Moved()
+	}
 	return s.ServerStream.SendMsg(m)
+}
+
+// RecvMsg receives the caller's next message. On a call that is watched it gives up with
+// the chain's context, which a policy may end while nothing comes; m is not to be used
+// after that.
+func (s *serverStream) RecvMsg(m any) error {
+	if s.watcher == nil {
+		return s.ServerStream.RecvMsg(m)
+	}
+	came := make(chan error, 1)
+	go func() { came <- s.ServerStream.RecvMsg(m) }() // ends with the stream, when the handler returns
+	select {
+	case err := <-came:
+		if err == nil {
+			s.watcher.Moved()
+		}
+		return err
+	case <-s.ctx.Done():
+		return asStatus(enmesh.EndOf(s.ctx))
+	}
 }
 
 func (s *serverStream) head() {

@@ -81,7 +81,7 @@ func (x *streamCall) Send(ctx context.Context, c *enmesh.Call) error {
 	a := newAttempt(ctx, x)
 	x.attempt = a // the balancer looks for it there
 	opts := slices.Concat(x.options(), []grpc.CallOption{grpc.OnFinish(a.finish)})
-	cs, err := x.streamer(x.headers().send(a.ctx), x.desc, x.cc, c.Path, opts...)
+	cs, err := x.streamer(x.sent(a.ctx), x.desc, x.cc, c.Path, opts...)
 	if err == nil && x.beside {
 		err = x.pump(a, cs)
 	}

@@ -29,7 +29,7 @@ func (c *Client) Unary() grpc.UnaryClientInterceptor {
 		x.Enter(c.router)
 		err := x.RunIn(link)
 		x.End(err, x.Call.Clock)
-		err = x.result(err)
+		err = x.answer(err)
 		x.finished(err)
 		x.recycle(link)
 		return err
@@ -71,7 +71,7 @@ func (x *unaryCall) recycle(link *enmesh.Link) {
 func (x *unaryCall) Send(ctx context.Context, c *enmesh.Call) error {
 	x.inside, x.outside = nil, nil
 	defer x.abandon()
-	err := x.invoker(x.headers().send(ctx), c.Path, x.req, x.reply, x.cc, x.options()...)
+	err := x.invoker(x.sent(ctx), c.Path, x.req, x.reply, x.cc, x.options()...)
 	if x.pending != nil {
 		x.conclude(ctx, err)
 	} else if err == nil { // a foreign balancer

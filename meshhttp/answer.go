@@ -51,13 +51,17 @@ func drain(resp *http.Response) {
 // answerBody is an answer's body whose end is the end of the call.
 type answerBody struct {
 	io.ReadCloser
-	x    atomic.Pointer[exchange] // nil once the call has ended
-	stop func() bool              // with EndOnCancel
+	x       atomic.Pointer[exchange] // nil once the call has ended
+	stop    func() bool              // with EndOnCancel
+	watcher enmesh.Watcher           // nil: nobody
 }
 
 // Read ends the call at the end of the body, or where it breaks.
 func (b *answerBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if n > 0 && b.watcher != nil {
+		b.watcher.Moved()
+	}
 	if err != nil {
 		b.end(err)
 	}
@@ -101,7 +105,13 @@ type upgradedBody struct {
 }
 
 // Write writes to the connection.
-func (b upgradedBody) Write(p []byte) (int, error) { return b.w.Write(p) }
+func (b upgradedBody) Write(p []byte) (int, error) {
+	n, err := b.w.Write(p)
+	if n > 0 && b.watcher != nil {
+		b.watcher.Moved()
+	}
+	return n, err
+}
 
 // CloseWrite ends the sending direction, if the connection can do that.
 func (b upgradedBody) CloseWrite() error {

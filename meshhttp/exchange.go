@@ -106,8 +106,7 @@ func (x *exchange) recycle() {
 		return
 	}
 	x.out.link.Cut()
-	x.hooks.Reset()
-	*x = exchange{hooks: x.hooks, first: x.forgotten()}
+	*x = exchange{hooks: x.hooks.Emptied(), first: x.forgotten()}
 	exchanges.Put(x)
 }
 
@@ -235,6 +234,9 @@ func (x *exchange) admit(ctx context.Context, c *enmesh.Call) error {
 		return x.unpicked(enmesh.ErrorOf(err), err)
 	}
 	x.k.Picked(e, now)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now.Time()) < x.t.cfg.deadlineSlack+leastTime {
+		return spent(c, deadline, now)
+	}
 	if err := e.Admit(ctx, c, now, &x.admission); err != nil {
 		return err
 	}
@@ -265,6 +267,20 @@ func (x *exchange) pick(cluster *balance.Cluster, c *enmesh.Call) (*balance.Endp
 		soonest = min(soonest, left)
 	}
 	return nil, 0, refusalFor(soonest)
+}
+
+// leastTime is the least that a server can be told: with less left, nothing is sent.
+const leastTime = time.Millisecond
+
+// spent is whose the deadline is that left the attempt no time.
+func spent(c *enmesh.Call, deadline time.Time, now enmesh.Instant) *enmesh.Error {
+	switch {
+	case enmesh.Standstill(deadline, now.Time()):
+		return enmesh.ErrStandstill
+	case c.Expiry != nil:
+		return c.Expiry
+	}
+	return enmesh.ErrDeadline
 }
 
 func (x *exchange) unpicked(e *enmesh.Error, err error) error {

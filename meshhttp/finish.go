@@ -54,7 +54,7 @@ func (x *exchange) handOut() *http.Response {
 		return resp
 	}
 	answer := &x.out.answer
-	answer.ReadCloser = resp.Body
+	answer.ReadCloser, answer.watcher = resp.Body, x.k.Watcher()
 	resp.Body = answer
 	if rw, ok := answer.ReadCloser.(io.ReadWriteCloser); ok && resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body = upgradedBody{answer, rw}

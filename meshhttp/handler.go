@@ -81,6 +81,7 @@ func (x *served) describe() {
 	c.Idempotent = idempotent(r.Method, r.Header)
 	x.header.m = r.Header
 	c.Header = &x.header
+	c.Answer.Header = (*writtenHeader)(&x.to.w)
 	c.Source = x.h.sources.of(r, x.h.cfg.identity)
 }
 

@@ -384,3 +384,27 @@ func TestUpgrade_throughAProxyOnBothSides(t *testing.T) {
 		}
 	}
 }
+
+// What a policy adds to the answer's header before there is an answer goes out with it:
+// with the handler's, and with a refusal.
+func TestHandler_policiesAddToEveryAnswer(t *testing.T) {
+	no := &enmesh.Error{Code: enmesh.ResourceExhausted, Outcome: enmesh.Neutral, Status: 429, Policy: "test", Err: errors.New("no")}
+	srv := serve(t, &recorder{}, status(200, ""), before(func(_ context.Context, c *enmesh.Call) error {
+		c.Answer.Header.Add("X-Policy", "one")
+		c.Answer.Header.Add("X-Policy", "two")
+		if c.Path == "/refused" {
+			return no
+		}
+		return nil
+	}))
+	for path, want := range map[string]int{"/": 200, "/refused": 429} {
+		resp, err := http.Get(srv.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = body(t, resp)
+		if got := resp.Header["X-Policy"]; resp.StatusCode != want || len(got) != 2 || got[0] != "one" || got[1] != "two" {
+			t.Errorf("%s: %d with X-Policy %q, want %d with one and two", path, resp.StatusCode, got, want)
+		}
+	}
+}

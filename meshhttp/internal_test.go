@@ -37,7 +37,8 @@ func TestParseRetryAfter(t *testing.T) {
 		{"Fri Jan  2 03:05:05 2026", time.Minute, true},
 		{"Thu, 01 Jan 2026 03:05:05 GMT", 0, true},
 		{"Fri, 02 Jan 2099 03:05:05 GMT", maxRetryAfter, true},
-		{"", 0, false}, {"-1", 0, false}, {"1.5", 0, false}, {"soon", 0, false}, {"+3", 0, false},
+		{"-1", -1, true}, {"-99999999999999999999", -1, true}, {"-0", 0, true}, {"-", 0, false}, {"--1", 0, false}, {"-1.5", 0, false},
+		{"", 0, false}, {"1.5", 0, false}, {"soon", 0, false}, {"+3", 0, false},
 	} {
 		if got, ok := parseRetryAfter(tt.v, now); got != tt.want || ok != tt.ok {
 			t.Errorf("%q: got %v, %v; want %v, %v", tt.v, got, ok, tt.want, tt.ok)
@@ -76,7 +77,7 @@ func FuzzParseRetryAfter(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, v string) {
 		d, ok := parseRetryAfter(v, time.Now)
-		if d < 0 || d > maxRetryAfter || !ok && d != 0 {
+		if d < -1 || d > maxRetryAfter || !ok && d != 0 {
 			t.Errorf("%q: got %v, %v", v, d, ok)
 		}
 	})

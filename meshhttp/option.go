@@ -83,7 +83,8 @@ func ReplayLimit(n int64) ClientOption {
 
 // DeadlineSlack is kept back from the time that is announced to the server, so that
 // its answer to an exhausted deadline still arrives. The default is zero: the server
-// is told all the time that is left, as gRPC does.
+// is told all the time that is left, as gRPC does. What has less than a millisecond
+// left beyond the slack is not sent at all. timeout.Margin does the same for both protocols.
 func DeadlineSlack(d time.Duration) ClientOption {
 	return clientOption(func(cfg *clientConfig) { cfg.deadlineSlack = max(d, 0) })
 }

@@ -35,8 +35,12 @@ func writeRefusal(w http.ResponseWriter, err error) int {
 	status := statusOf(err)
 	h := w.Header()
 	e := enmesh.ErrorOf(err)
-	if e != nil && e.RetryAfter > 0 {
+	switch {
+	case e == nil:
+	case e.RetryAfter > 0:
 		h.Set("Retry-After", formatRetryAfter(e.RetryAfter))
+	case e.RetryAfter < 0:
+		h.Set(RetryHeader, retryNever)
 	}
 	text := refusalText(e, status)
 	h.Set("Content-Type", "text/plain; charset=utf-8")

@@ -6,6 +6,7 @@ package meshhttp
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
@@ -23,6 +24,9 @@ func (x *exchange) request(ctx context.Context, c *enmesh.Call) (*http.Request, 
 		return nil, nil, e
 	}
 	writeDeadline(ctx, &x.header, x.t.cfg.deadlineHeader, x.t.cfg.deadlineSlack)
+	if c.Attempt > 1 {
+		x.header.Set(enmesh.AttemptHeader, strconv.Itoa(c.Attempt))
+	}
 	out.req.Header = x.header.freeze()
 	if e := x.body(out); e != nil {
 		return nil, nil, e

@@ -74,8 +74,7 @@ func (x *served) recycle() {
 	if !to.link.Cut() {
 		return
 	}
-	x.hooks.Reset()
-	*x = served{hooks: x.hooks}
+	*x = served{hooks: x.hooks.Emptied()}
 	requests.Put(x)
 }
 
@@ -100,6 +99,7 @@ func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
 
 // prepare makes the handler's request, with what policies changed.
 func (x *served) prepare(ctx context.Context, c *enmesh.Call) {
+	x.to.w.watcher = x.k.Watcher()
 	out := &x.to.out
 	*out = *x.in.WithContext(ctx)
 	out.Header = x.header.freeze()

@@ -43,8 +43,21 @@ func newStatusError(status int) *enmesh.Error {
 	}
 }
 
+// RetryHeader is on an answer whose call must not be sent again, with the value "never":
+// it was tried often enough further on, or refused by a policy that says so (a negative
+// enmesh.Error.RetryAfter). A Handler writes it, and retries at every hop heed it. It is
+// what a trailer grpc-retry-pushback-ms of -1 is in gRPC.
+const (
+	RetryHeader = "Enmesh-Retry"
+	retryNever  = "never"
+)
+
+// discourages reports whether a failure with that status is one that a caller might want
+// to send again.
+func discourages(status int) bool { return status >= 500 || status == http.StatusTooManyRequests }
+
 // statusError is the error of an answer with that status and header, or nil below
-// 400. It is shared unless the header has a Retry-After that can be read.
+// 400. It is shared unless the header speaks of retries.
 func statusError(status int, h http.Header) *enmesh.Error {
 	if status < 400 {
 		return nil
@@ -55,8 +68,13 @@ func statusError(status int, h http.Header) *enmesh.Error {
 	} else {
 		e = newStatusError(status)
 	}
+	if v := h[RetryHeader]; len(v) > 0 && v[0] == retryNever {
+		own := *e
+		own.RetryAfter = -1
+		return &own
+	}
 	if v := h["Retry-After"]; len(v) > 0 {
-		if d, ok := parseRetryAfter(v[0], time.Now); ok && d > 0 {
+		if d, ok := parseRetryAfter(v[0], time.Now); ok && d != 0 {
 			own := *e
 			own.RetryAfter = d
 			return &own
@@ -67,9 +85,16 @@ func statusError(status int, h http.Header) *enmesh.Error {
 
 // parseRetryAfter reads a Retry-After value: whole seconds or an HTTP date
 // (RFC 9110, section 10.2.3). A date that has passed is zero. It reports false for
-// anything else.
+// anything else. Negative seconds, which no standard has, are as in gRPC's pushback: -1.
 func parseRetryAfter(v string, now func() time.Time) (time.Duration, bool) {
 	v = strings.TrimSpace(v)
+	if digits, negative := strings.CutPrefix(v, "-"); negative {
+		n, ok := parseDigits(digits)
+		if n == 0 {
+			return 0, ok
+		}
+		return -1, ok
+	}
 	if n, ok := parseDigits(v); ok {
 		if n > uint64(maxRetryAfter/time.Second) {
 			return maxRetryAfter, true

@@ -18,6 +18,7 @@ import (
 type writer struct {
 	http.ResponseWriter
 	x        atomic.Pointer[served] // nil when the request is over
+	watcher  enmesh.Watcher         // nil: nobody
 	status   int                    // 0: none yet
 	hijacked bool
 }
@@ -48,6 +49,14 @@ func (w *writer) sent(status int) {
 	}
 }
 
+// moved is sent, for a piece of the body: who watches the call is told.
+func (w *writer) moved() {
+	w.sent(http.StatusOK)
+	if w.watcher != nil {
+		w.watcher.Moved()
+	}
+}
+
 // Unwrap is for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
@@ -55,19 +64,29 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *writer) WriteHeader(status int) {
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		w.sent(status)
+		if discourages(status) {
+			w.discourage()
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// discourage marks a failure that is not worth sending again.
+func (w *writer) discourage() {
+	if x := w.x.Load(); x != nil && x.k.Call.RetryDiscouraged() {
+		w.Header().Set(RetryHeader, retryNever)
+	}
+}
+
 // Write writes the status 200 first if none was written.
 func (w *writer) Write(p []byte) (int, error) {
-	w.sent(http.StatusOK)
+	w.moved()
 	return w.ResponseWriter.Write(p)
 }
 
 // WriteString is Write without a copy where the server can do that.
 func (w *writer) WriteString(s string) (int, error) {
-	w.sent(http.StatusOK)
+	w.moved()
 	return io.WriteString(w.ResponseWriter, s)
 }
 

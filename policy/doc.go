@@ -23,6 +23,18 @@
 //		…
 //	}
 //
+// # Kinds of our own
+//
+// What Istio's API has no field for is said in kinds of the group enmesh.dev/v1: RateLimit,
+// ConcurrencyLimit and Shed for servers; RateLimit, ConcurrencyLimit, RetryBudget, Hedge,
+// Fallback, CircuitBreaker and Throttle for clients. A host, which is read and searched for
+// as a DestinationRule's, makes a document one for calls to it ([Snapshot.Outbound]). Without
+// a host it is for the servers of its namespace, all or those that a selector selects, and
+// in the root namespace for those of the mesh ([Snapshot.Inbound]). Of several for
+// one host the earlier file has it; of several for one server the one that is for fewer,
+// then the earlier file. The others have findings. With shadow: true it is counted what a document would do,
+// and not done.
+//
 // # Strictness
 //
 // A load is refused as a whole when any document has a mistake: an unknown field, a

@@ -27,7 +27,8 @@ type document struct {
 	name      string
 	namespace string
 	start     position
-	spec      proto.Message     // of the kinds that are enforced; else nil
+	spec      proto.Message     // of Istio's kinds that are enforced; else nil
+	ownSpec   ownSpec           // of enmesh's own kinds; else nil
 	own       map[string]string // annotations that are ours
 	places    map[string]position
 	findings  []Finding

@@ -4,6 +4,7 @@
 package policy
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 
@@ -148,11 +149,13 @@ func (d *document) metadata(w *walker, n *yaml.Node) bool {
 
 // body reads the spec of a kind that is enforced, and says so of every other.
 func (d *document) body(w *walker, top []pair, spec *yaml.Node) {
-	if d.group != networkingGroup || (d.kind != virtualService && d.kind != destinationRule) {
+	if !d.enforced() {
 		d.otherKind()
 		return
 	}
-	if !slices.Contains(networkingVersions, d.version) {
+	if d.group == ownGroup && d.version != ownVersion {
+		d.refuse("apiVersion", "version %q is unknown: write enmesh.dev/v1", d.version)
+	} else if d.group == networkingGroup && !slices.Contains(networkingVersions, d.version) {
 		d.refuse("apiVersion", "version %q is unknown: write networking.istio.io/v1", d.version)
 	}
 	if d.name == "" {
@@ -168,9 +171,22 @@ func (d *document) body(w *walker, top []pair, spec *yaml.Node) {
 		d.refuse("spec", "the spec is missing")
 		return
 	}
-	d.spec = newSpec(d.kind)
 	dec := decoder{walker: *w}
+	if d.group == ownGroup {
+		d.ownSpec = ownKinds[d.kind]()
+		dec.record(spec, reflect.ValueOf(d.ownSpec).Elem(), "spec", 1)
+		return
+	}
+	d.spec = newSpec(d.kind)
 	dec.message(spec, d.spec.ProtoReflect(), "spec", 1)
+}
+
+// enforced reports whether the document's kind is.
+func (d *document) enforced() bool {
+	if d.group == ownGroup {
+		return ownKinds[d.kind] != nil
+	}
+	return d.group == networkingGroup && (d.kind == virtualService || d.kind == destinationRule)
 }
 
 func newSpec(kind string) proto.Message {
@@ -184,6 +200,9 @@ func newSpec(kind string) proto.Message {
 // kind is a mistake.
 func (d *document) otherKind() {
 	kinds, istio := otherKinds[d.group]
+	if d.group == ownGroup {
+		kinds, istio = ownKindNames(), true
+	}
 	if istio && !slices.Contains(kinds, d.kind) {
 		if d.group == networkingGroup {
 			kinds = append([]string{virtualService, destinationRule}, kinds...)

@@ -83,6 +83,9 @@ func (l Loader) read(files []File, found *problems) []*document {
 
 // check holds Istio's rules for a document.
 func check(d *document) {
+	if d.ownSpec != nil {
+		checkOwn(cursor{d, "spec"}, d.ownSpec)
+	}
 	switch spec := d.spec.(type) {
 	case *networking.VirtualService:
 		checkVirtualService(cursor{d, "spec"}, spec)
@@ -97,6 +100,7 @@ type builder struct {
 	snapshot *Snapshot
 	known    []string // the namespaces that documents are in
 	parts    map[delegateName]*delegate
+	inbound  map[string]held // this process's servers' policies, by kind
 }
 
 // namespaces notes where documents are, so that "reviews.shop" can be read as a
@@ -129,6 +133,13 @@ func (b *builder) build(docs []*document) {
 			b.addService(d, spec)
 		}
 	}
+	for _, d := range ordered {
+		if d.ownSpec != nil {
+			b.addOwn(d)
+		}
+	}
+	b.enterInbound()
+	b.replaces()
 	b.unused()
 	b.snapshot.sortWildcards()
 }

@@ -20,12 +20,16 @@ type Snapshot struct {
 	// Destinations is the merged DestinationRules in force, by host and namespace.
 	Destinations []*Destination
 
+	// Inbound is what holds for the calls that this process serves.
+	Inbound Inbound
+
 	services     map[string]*Service
 	wildServices []wildcard[*Service]
 	tables       map[string]*table // of destinations, by namespace
-	search       []string          // namespaces to search first
-	last         []string          // namespaces to search last
-	foreign      []string          // namespaces to search for names outside the mesh
+	outbound     map[scopeOfKind]*ownTable
+	search       []string // namespaces to search first
+	last         []string // namespaces to search last
+	foreign      []string // namespaces to search for names outside the mesh
 	domain       string
 }
 

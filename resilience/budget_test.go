@@ -201,11 +201,31 @@ func BenchmarkBudget_deposit(b *testing.B) {
 	})
 }
 
+// What there is to take is gone after the first hundred: this is the refused path.
 func BenchmarkBudget_take(b *testing.B) {
-	budget := mustBudget(b, resilience.BudgetConfig{})
 	now := enmesh.Now()
-	b.ReportAllocs()
-	for b.Loop() {
-		budget.TakeAt(now)
-	}
+	b.Run("refused", func(b *testing.B) {
+		budget := mustBudget(b, resilience.BudgetConfig{})
+		b.ReportAllocs()
+		for b.Loop() {
+			budget.TakeAt(now)
+		}
+	})
+	b.Run("refused, parallel", func(b *testing.B) {
+		budget := mustBudget(b, resilience.BudgetConfig{})
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				budget.TakeAt(now)
+			}
+		})
+	})
+	b.Run("granted and refunded", func(b *testing.B) {
+		budget := mustBudget(b, resilience.BudgetConfig{})
+		b.ReportAllocs()
+		for b.Loop() {
+			budget.TakeAt(now)
+			budget.RefundAt(now)
+		}
+	})
 }

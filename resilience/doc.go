@@ -10,20 +10,25 @@
 // HTTP nor gRPC:
 //
 //   - fault delays and aborts a share of the calls, to see what happens then.
-//   - timeout bounds the whole call (Overall) or one attempt (Attempt).
+//   - timeout bounds the whole call (Overall), one attempt (Attempt) or the silence of a
+//     stream (Idle), and keeps a margin of the caller's own time back (Margin).
+//   - hedge sends a call that is late a second time beside the first, where that is safe.
 //   - retry makes an attempt again when that is safe and promises something.
 //   - breaker refuses calls to a service, or an endpoint, that only fails.
+//   - throttle refuses a share of the calls to a service that is overloaded.
+//   - fallback answers in place of a service that fails.
 //
 // Limits that refuse by rate or by number stand beside them, in package limit.
 //
 // # The order, outermost first
 //
-//	fault → timeout.Overall → Budget → retry → timeout.Attempt → breaker → pick
+//	fault → timeout.Margin, Overall, Idle → fallback → throttle → Budget → hedge → retry → timeout.Attempt → breaker → pick
 //
 // Fault stands outside, so that an injected delay does not eat the timeout and an
 // injected abort is not retried, as in Istio. The overall timeout holds the retries
-// and the waits between them. The budget is paid into once per call, outside the
-// retry that spends from it. The breaker hears every attempt, since it stands inside
+// and the waits between them. The fallback makes up for whatever fails or refuses
+// further in. The throttle counts calls, not attempts. The budget is paid into once per
+// call, outside the hedge and the retry that spend from it. The breaker hears every attempt, since it stands inside
 // the retry.
 //
 //	budget, _ := resilience.NewBudget(resilience.BudgetConfig{})

@@ -56,3 +56,15 @@ func ExampleNewBudget() {
 	// Output:
 	// true true false
 }
+
+func ExampleParseOn() {
+	on, err := resilience.ParseOn("failure, 429, unavailable")
+	fmt.Println(on, err)
+	fmt.Println(on.Has(&enmesh.Error{Code: enmesh.ResourceExhausted, Outcome: enmesh.Failure, Status: 429}))
+	_, err = resilience.ParseOn("sometimes")
+	fmt.Println(err)
+	// Output:
+	// failure,unavailable,429 <nil>
+	// true
+	// resilience: "sometimes" is no ending of a call: a word, a code or an HTTP status
+}

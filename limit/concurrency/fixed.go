@@ -35,6 +35,16 @@ type Config struct {
 	// Refusal is the error of a call that is one too many. nil is ErrOverflow on a
 	// client and ErrExhausted on a server. It should be Neutral and Unsent.
 	Refusal *enmesh.Error
+	// Shares leaves room for what matters more. The zero Shares treats all alike.
+	Shares Shares
+}
+
+// refusals is the refusal of each side.
+func refusals(own *enmesh.Error) [2]*enmesh.Error {
+	if own != nil {
+		return [2]*enmesh.Error{own, own}
+	}
+	return [2]*enmesh.Error{ErrOverflow, ErrExhausted}
 }
 
 // Fixed admits up to a fixed number of calls at once. A call is in flight until it
@@ -43,6 +53,7 @@ type Config struct {
 type Fixed struct {
 	inFlight atomic.Int64
 	max      int64
+	shares   byRank
 	refusal  [2]*enmesh.Error // by enmesh.Side
 }
 
@@ -51,21 +62,22 @@ func NewFixed(cfg Config) (*Fixed, error) {
 	if cfg.Max < 1 {
 		return nil, fmt.Errorf("concurrency: Max %d is less than 1", cfg.Max)
 	}
-	f := &Fixed{max: cfg.Max, refusal: [2]*enmesh.Error{ErrOverflow, ErrExhausted}}
-	if cfg.Refusal != nil {
-		f.refusal = [2]*enmesh.Error{cfg.Refusal, cfg.Refusal}
+	shares, err := cfg.Shares.byRank()
+	if err != nil {
+		return nil, err
 	}
-	return f, nil
+	return &Fixed{max: cfg.Max, shares: shares, refusal: refusals(cfg.Refusal)}, nil
 }
 
 // InFlight is how many calls run now.
 func (f *Fixed) InFlight() int64 { return f.inFlight.Load() }
 
 // Admit counts the call in flight, or refuses.
-func (f *Fixed) Admit(_ context.Context, c *enmesh.Call) (enmesh.Token, error) {
+func (f *Fixed) Admit(ctx context.Context, c *enmesh.Call) (enmesh.Token, error) {
+	limit := f.shares.share(ctx, f.max)
 	for {
 		n := f.inFlight.Load()
-		if n >= f.max {
+		if n >= limit {
 			return enmesh.Token{}, f.refusal[c.Side]
 		}
 		if f.inFlight.CompareAndSwap(n, n+1) {

@@ -6,10 +6,12 @@ package breaker_test
 import (
 	"context"
 	"errors"
-	"sync"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sony/gobreaker/v2"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/enmeshtest"
@@ -131,76 +133,6 @@ func TestBreaker_probesAfterCooldown(t *testing.T) {
 	}
 }
 
-func TestBreaker_letsOneOfAThousandThroughHalfOpen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mustNew(t, breaker.Config{})
-		end(b, 5, failed)
-		time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
-		slow := func(context.Context, *enmesh.Call) error { time.Sleep(time.Second); return nil }
-		var mu sync.Mutex
-		sent := 0
-		var wg sync.WaitGroup
-		for range 1000 {
-			wg.Go(func() {
-				w := enmeshtest.NewWire(slow)
-				_ = w.Do(context.Background(), enmesh.Fixed(false, b.Middleware()))
-				mu.Lock()
-				defer mu.Unlock()
-				sent += w.Sent()
-			})
-		}
-		wg.Wait()
-		if sent != 1 || b.State() != breaker.Closed {
-			t.Errorf("%d calls went through, breaker %v; want 1 and closed", sent, b.State())
-		}
-	})
-}
-
-// A probe that hangs does not keep the breaker half-open for ever, and what it says
-// in the end no longer counts.
-func TestBreaker_givesUpOnAProbeThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mustNew(t, breaker.Config{})
-		end(b, 5, failed)
-		time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
-		done := make(chan struct{})
-		w := enmeshtest.NewWire(func(context.Context, *enmesh.Call) error { <-done; return failed })
-		go func() { _ = w.Do(context.Background(), enmesh.Fixed(false, b.Middleware())) }()
-		synctest.Wait()
-		if err := end(b, 1, nil); !errors.Is(err, breaker.ErrOpen) {
-			t.Fatalf("beside the probe: %v, want ErrOpen", err)
-		}
-		time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
-		if err := end(b, 1, nil); err != nil || b.State() != breaker.Closed {
-			t.Errorf("after the probe's time: %v, breaker %v; want a new probe that closes", err, b.State())
-		}
-		close(done)
-		synctest.Wait()
-		if b.State() != breaker.Closed {
-			t.Errorf("the late probe made the breaker %v", b.State())
-		}
-	})
-}
-
-func TestBreaker_forgetsLateResults(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := mustNew(t, breaker.Config{})
-		late, err := b.Admit(t.Context(), &enmesh.Call{Clock: enmesh.Now()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		end(b, 5, failed)
-		time.Sleep(breaker.DefaultOpenFor + time.Millisecond)
-		if b.State() != breaker.HalfOpen {
-			t.Fatalf("breaker is %v, want half-open", b.State())
-		}
-		b.Done(late, enmesh.Result{Outcome: enmesh.Success})
-		if b.State() != breaker.HalfOpen {
-			t.Errorf("a success from before made the breaker %v", b.State())
-		}
-	})
-}
-
 func TestBreaker_countsStreamsAtTheirHead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mustNew(t, breaker.Config{})
@@ -217,7 +149,8 @@ func TestBreaker_countsStreamsAtTheirHead(t *testing.T) {
 
 func TestBreaker_refusesBadConfigs(t *testing.T) {
 	for _, cfg := range []breaker.Config{
-		{FailureRatio: -0.1}, {FailureRatio: 1.1}, {Interval: -1}, {Interval: 2 * time.Hour}, {OpenFor: -1}, {OpenFor: 2 * time.Hour},
+		{FailureRatio: -0.1}, {FailureRatio: 1.1}, {FailureRatio: math.NaN()}, {SlowRatio: 0.5}, {SlowAfter: time.Second, SlowRatio: 2},
+		{SlowAfter: -1}, {SlowAfter: 2 * time.Hour}, {ProbeTimeout: -1}, {ProbeTimeout: 2 * time.Hour}, {Probes: 1001}, {Interval: -1}, {Interval: 2 * time.Hour}, {OpenFor: -1}, {OpenFor: 2 * time.Hour},
 	} {
 		if _, err := breaker.New(cfg); err == nil {
 			t.Errorf("New(%+v) is accepted, want an error", cfg)
@@ -242,30 +175,68 @@ func TestBreaker_conforms(t *testing.T) {
 	})
 }
 
-func TestBreaker_refusalsAreFree(t *testing.T) {
-	b := mustNew(t, breaker.Config{OpenFor: time.Hour})
-	end(b, 5, failed)
-	next := b.Middleware()(func(context.Context, *enmesh.Call) error { return nil })
-	c := &enmesh.Call{Clock: enmesh.Now()}
-	if n := testing.AllocsPerRun(1000, func() { _ = next(context.Background(), c) }); n != 0 {
-		t.Errorf("a refusal costs %v allocations, want 0", n)
+func TestBreaker_allocatesNothing(t *testing.T) {
+	for name, fails := range map[string]int{"allowed": 0, "refused": 5} {
+		b := mustNew(t, breaker.Config{OpenFor: time.Hour, SlowAfter: time.Second, ConsecutiveFailures: 5})
+		end(b, fails, failed)
+		for form, m := range map[string]enmesh.Middleware{"middleware": b.Middleware(), "gate": enmesh.Guard(b)} {
+			next := m(func(context.Context, *enmesh.Call) error { return nil })
+			c := &enmesh.Call{Clock: enmesh.Now(), Protocol: enmesh.GRPC}
+			if n := testing.AllocsPerRun(1000, func() { _ = next(context.Background(), c) }); n != 0 {
+				t.Errorf("a call that is %s costs %v allocations as %s, want 0", name, n, form)
+			}
+		}
 	}
 }
 
+// The benchmark beside gobreaker's own two steps, which is what a Breaker is compared with.
 func BenchmarkBreaker(b *testing.B) {
+	plain := func(open bool) func(context.Context, *enmesh.Call) error {
+		two := gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+			Interval: breaker.DefaultInterval, BucketPeriod: breaker.DefaultInterval / 10, Timeout: time.Hour,
+			ReadyToTrip: func(gobreaker.Counts) bool { return open },
+		})
+		if done, err := two.Allow(); err == nil {
+			done(failed)
+		}
+		return func(context.Context, *enmesh.Call) error {
+			done, err := two.Allow()
+			if err == nil {
+				done(nil)
+			}
+			return err
+		}
+	}
+	ours := func(cfg breaker.Config, open bool) func(context.Context, *enmesh.Call) error {
+		cfg.OpenFor = time.Hour
+		trip := mustNew(b, cfg)
+		if open {
+			end(trip, 5, failed)
+		}
+		return trip.Middleware()(func(context.Context, *enmesh.Call) error { return nil })
+	}
+	ctx := context.Background()
 	for _, m := range []struct {
-		name  string
-		fails int
-	}{{"closed", 0}, {"open", 5}} {
-		b.Run(m.name, func(b *testing.B) {
-			trip := mustNew(b, breaker.Config{OpenFor: time.Hour})
-			end(trip, m.fails, failed)
-			next := trip.Middleware()(func(context.Context, *enmesh.Call) error { return nil })
-			c, ctx := &enmesh.Call{Clock: enmesh.Now()}, context.Background()
+		name string
+		next func(context.Context, *enmesh.Call) error
+	}{
+		{"closed", ours(breaker.Config{FailureRatio: 0.5}, false)}, {"closed in a row", ours(breaker.Config{}, false)}, {"closed gobreaker", plain(false)}, {"open", ours(breaker.Config{}, true)}, {"open gobreaker", plain(true)},
+	} {
+		b.Run(m.name+"/serial", func(b *testing.B) {
+			c := &enmesh.Call{Clock: enmesh.Now()}
 			b.ReportAllocs()
 			for b.Loop() {
-				_ = next(ctx, c)
+				_ = m.next(ctx, c)
 			}
+		})
+		b.Run(m.name+"/parallel", func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				c := &enmesh.Call{Clock: enmesh.Now()}
+				for pb.Next() {
+					_ = m.next(ctx, c)
+				}
+			})
 		})
 	}
 }

@@ -32,3 +32,14 @@ func ExampleNew() {
 	// open false 1 UNAVAILABLE
 	// open true 0 breaker: the circuit is open [UO]
 }
+
+func ExampleOnChange() {
+	trip, _ := breaker.New(breaker.Config{}, breaker.OnChange(func(c breaker.Change) {
+		fmt.Println(c.From, "to", c.To, "forced:", c.Forced)
+	}))
+	trip.ForceOpen() // an operator takes a service out
+	trip.Reset()     // and lets it in again
+	// Output:
+	// closed to open forced: true
+	// open to closed forced: false
+}

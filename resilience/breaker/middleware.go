@@ -20,7 +20,7 @@ func (b *Breaker) Middleware() enmesh.Middleware {
 			if err != nil {
 				return err
 			}
-			s := settlement{t, enmesh.Failure} // what stays when next panics
+			s := settlement{b, c, t, enmesh.Failure} // what stays when next panics
 			defer s.settle()
 			err = next(ctx, c)
 			s.outcome = enmesh.OutcomeOf(err)
@@ -31,8 +31,10 @@ func (b *Breaker) Middleware() enmesh.Middleware {
 
 // settlement tells the breaker how next went.
 type settlement struct {
+	breaker *Breaker
+	call    *enmesh.Call
 	token   enmesh.Token
 	outcome enmesh.Outcome
 }
 
-func (s *settlement) settle() { s.token.F(verdict(s.outcome)) }
+func (s *settlement) settle() { s.breaker.settle(s.token, s.outcome, s.call.Clock, s.call.Clock) }

@@ -4,65 +4,59 @@
 package breaker
 
 import (
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/enmesh-go/enmesh"
 )
 
-// probes are the calls that a half-open breaker has let through. The state machine
-// by itself would stay half-open, and refuse, until they end; a probe that hangs, or
-// is a stream that runs for hours, gives its place up here.
+// probes are the calls that a half-open breaker has let through, each with a lease on
+// its place: a probe that hangs, or is a stream that runs for hours, loses it.
 type probes struct {
-	mu   sync.Mutex // guards open; never held while the machine is called
-	open map[*probe]struct{}
+	last   uint64 // number given
+	won    uint32 // successes of this era
+	leased []lease
 }
 
-// probe is one of them.
-type probe struct {
-	done  func(error)
+type lease struct {
+	id    uint64
 	since enmesh.Instant
 }
 
-// add notes a probe and returns what ends it.
-func (s *probes) add(done func(error), now enmesh.Instant) func(error) {
-	p := &probe{done, now}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open == nil {
-		s.open = map[*probe]struct{}{}
+// clear forgets all probes: what they say later is of another era.
+func (p *probes) clear() { p.won, p.leased = 0, p.leased[:0] }
+
+// add leases a place, if fewer than limit are taken or won: so there are never more
+// probes than it takes to close.
+func (p *probes) add(now enmesh.Instant, limit uint32, term time.Duration) (id uint64, ok bool) {
+	p.leased = slices.DeleteFunc(p.leased, func(l lease) bool { return now.Sub(l.since) >= term })
+	if uint32(len(p.leased))+p.won >= limit {
+		return 0, false
 	}
-	s.open[p] = struct{}{}
-	return func(err error) {
-		if s.remove(p) {
-			p.done(err)
-		}
-	}
+	p.last++
+	p.leased = append(p.leased, lease{p.last, now})
+	return p.last, true
 }
 
-// remove reports whether p was still open: its machine is told once.
-func (s *probes) remove(p *probe) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, was := s.open[p]
-	delete(s.open, p)
-	return was
+// remove gives a place back; it reports false when the lease is over.
+func (p *probes) remove(id uint64) (since enmesh.Instant, ok bool) {
+	i := slices.IndexFunc(p.leased, func(l lease) bool { return l.id == id })
+	if i < 0 {
+		return 0, false
+	}
+	since = p.leased[i].since
+	p.leased = slices.Delete(p.leased, i, i+1)
+	return since, true
 }
 
-// expire gives up the places of probes that have taken longer than limit, and
-// reports whether there were any.
-func (s *probes) expire(now enmesh.Instant, limit time.Duration) bool {
-	var old []*probe
-	s.mu.Lock()
-	for p := range s.open {
-		if now.Sub(p.since) > limit {
-			old = append(old, p)
-			delete(s.open, p)
-		}
+// fullUntil is when the first lease is over, if no place is free; else 0.
+func (p *probes) fullUntil(limit uint32, term time.Duration) enmesh.Instant {
+	if uint32(len(p.leased))+p.won < limit || len(p.leased) == 0 {
+		return 0
 	}
-	s.mu.Unlock()
-	for _, p := range old {
-		p.done(errNeutral)
+	first := p.leased[0].since // clocks of calls need not be in order
+	for _, l := range p.leased[1:] {
+		first = min(first, l.since)
 	}
-	return len(old) > 0
+	return first.Add(term)
 }

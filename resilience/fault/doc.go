@@ -16,6 +16,9 @@
 //	}
 //	router := enmesh.Fixed(false, slow, timeout.Overall(3*time.Second))
 //
+// Faults can be kept to calls with a header ([Config.Header]), left to the calls to ask for
+// ([Config.FromHeaders], off by default), and bounded in number ([Config.MaxActive]).
+//
 // It stands outermost of the policies, as in Istio: the delay does not count against
 // the route's timeout, though the caller's own deadline ends it, and an abort is not
 // retried. An abort is Neutral and trips nothing.

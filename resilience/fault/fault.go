@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/enmesh-go/enmesh"
@@ -39,23 +41,16 @@ func New(cfg Config, opts ...Option) (enmesh.Middleware, error) {
 	for _, o := range opts {
 		o(i)
 	}
-	i.reply, i.abort = i.answer()
+	i.fixed = cfg.abort()
 	return func(next enmesh.Next) enmesh.Next {
 		if cfg.idle() {
 			return next
 		}
 		return func(ctx context.Context, c *enmesh.Call) error {
-			if i.hits(i.DelayPPM) {
-				slept := sleep(ctx, i.Delay)
-				c.Tick()
-				if !slept {
-					return c.EndOf(ctx)
-				}
+			if i.Header != "" && !i.concerns(c) {
+				return next(ctx, c)
 			}
-			if i.hits(i.AbortPPM) {
-				return c.SetReply(i.reply, i.abort)
-			}
-			return next(ctx, c)
+			return i.run(ctx, c, next)
 		}
 	}, nil
 }
@@ -63,9 +58,57 @@ func New(cfg Config, opts ...Option) (enmesh.Middleware, error) {
 // injector is what all calls of one middleware share.
 type injector struct {
 	Config
-	draw  func(n uint32) uint32
-	reply *enmesh.Reply
-	abort *enmesh.Error // nil: the abort is a success
+	draw   func(n uint32) uint32
+	fixed  abort
+	active atomic.Int64
+}
+
+// run draws the faults of a call and makes it suffer them.
+func (i *injector) run(ctx context.Context, c *enmesh.Call, next enmesh.Next) error {
+	delay, abort := i.plan(c)
+	if delay > 0 && i.begin(c, enmesh.ActionDelay) {
+		slept := i.sleep(ctx, delay)
+		c.Tick()
+		if !slept {
+			return c.EndOf(ctx)
+		}
+	}
+	if abort.reply != nil && i.begin(c, enmesh.ActionReplace) {
+		i.active.Add(-1)
+		return c.SetReply(abort.reply, abort.err)
+	}
+	return next(ctx, c)
+}
+
+// plan is what a call has to suffer; the delay is drawn first.
+func (i *injector) plan(c *enmesh.Call) (delay time.Duration, a abort) {
+	asked := wish{delay: i.Delay, delayPPM: i.DelayPPM, abort: i.fixed, abortPPM: i.AbortPPM}
+	if i.FromHeaders && c.Header != nil {
+		asked.read(c.Header, i.longest())
+	}
+	if asked.delay > 0 && i.hits(asked.delayPPM) {
+		delay = asked.delay
+	}
+	if asked.abort.reply != nil && i.hits(asked.abortPPM) {
+		a = asked.abort
+	}
+	return delay, a
+}
+
+// begin takes a place among the faults that are active, unless there is none, or nothing
+// is to be done.
+func (i *injector) begin(c *enmesh.Call, what enmesh.Action) bool {
+	if i.Shadow {
+		if i.Recorder != nil {
+			i.Recorder.Record(c, enmesh.Decision{Policy: "fault", Action: what, Shadow: true})
+		}
+		return false
+	}
+	if n := i.active.Add(1); i.MaxActive > 0 && n > int64(i.MaxActive) {
+		i.active.Add(-1)
+		return false
+	}
+	return true
 }
 
 // hits draws, unless the share is nothing or all.
@@ -73,27 +116,20 @@ func (i *injector) hits(ppm uint32) bool {
 	return ppm >= Million || ppm > 0 && i.draw(Million) < ppm
 }
 
-// answer builds what every aborted call is answered with.
-func (i *injector) answer() (*enmesh.Reply, *enmesh.Error) {
-	status, code := i.AbortStatus, enmesh.GRPCCodeOfStatus(i.AbortStatus)
-	if i.HasAbortCode {
-		status, code = enmesh.StatusOfCode(i.AbortCode), i.AbortCode
+// sleep waits, and reports false if ctx ended first. The fault is no longer active then,
+// panic or not.
+func (i *injector) sleep(ctx context.Context, wait time.Duration) bool {
+	defer i.active.Add(-1)
+	return sleep(ctx, wait)
+}
+
+// concerns reports whether the call has the header that faults are for.
+func (i *injector) concerns(c *enmesh.Call) bool {
+	if c.Header == nil {
+		return false
 	}
-	reply := &enmesh.Reply{Status: status}
-	if !i.HasAbortCode && status < 400 {
-		return reply, nil
-	}
-	reply.Header = map[string][]string{"Content-Type": {"text/plain; charset=utf-8"}}
-	reply.Body = []byte(abortBody)
-	return reply, &enmesh.Error{
-		Code:    code,
-		Outcome: enmesh.Neutral,
-		Unsent:  true,
-		Status:  status,
-		Flag:    enmesh.FlagFaultInjected,
-		Policy:  "fault",
-		Err:     ErrAborted,
-	}
+	values := c.Header.Values(i.Header)
+	return len(values) > 0 && (i.HeaderValue == "" || slices.Contains(values, i.HeaderValue))
 }
 
 // sleep waits, and reports false if ctx ended first.

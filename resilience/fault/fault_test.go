@@ -139,6 +139,9 @@ func TestFault_refusesBadConfigs(t *testing.T) {
 		{AbortStatus: 503, HasAbortCode: true, AbortCode: enmesh.Unavailable},
 		{HasAbortCode: true, AbortCode: enmesh.OK},
 		{HasAbortCode: true, AbortCode: 17},
+		{HeaderValue: "yes"},
+		{MaxDelay: -1},
+		{MaxActive: -1},
 	} {
 		if _, err := fault.New(cfg); err == nil {
 			t.Errorf("New(%+v) is accepted, want an error", cfg)

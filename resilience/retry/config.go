@@ -6,6 +6,8 @@ package retry
 import (
 	"fmt"
 	"time"
+
+	"github.com/enmesh-go/enmesh"
 )
 
 // The defaults of [Config], which are Istio's and Envoy's.
@@ -29,7 +31,7 @@ type Budget interface {
 }
 
 // Config says what is tried again, how often and when. It is comparable if its
-// Budget is.
+// Budget and its Recorder are.
 type Config struct {
 	// MaxAttempts counts the first one too: Istio's attempts plus one. 0 is 3, 1 never
 	// retries; negative and above 100 are refused.
@@ -51,6 +53,11 @@ type Config struct {
 	Strict bool
 	// Budget bounds the retries of all calls together. nil does not.
 	Budget Budget
+	// Shadow makes no retries: it tells the Recorder of each call that would have been
+	// sent a second time.
+	Shadow bool
+	// Recorder is told of retries, and of those that the Budget refuses. nil is nobody.
+	Recorder enmesh.Recorder
 }
 
 // withDefaults fills in what is zero and refuses what makes no sense.

@@ -15,7 +15,8 @@
 //   - Is it safe? The call is idempotent, or it provably never reached the
 //     application, or its gRPC code was listed by the operator (unless Strict).
 //   - Are attempts left?
-//   - Does the backoff end before the deadline?
+//   - Does the backoff leave, before the deadline, at least the time that half of the
+//     attempts need that succeed (the median of the last 30 s)?
 //   - Does the [Budget] allow it?
 //
 // Only then is the answer of the failed attempt dropped, which frees its connection,
@@ -45,6 +46,13 @@
 // last attempt when there is one ("UT,URX", "UF,URX"); the last attempt's own error is
 // found in it. When the context ends during a backoff, the
 // error is what ended it.
+//
+// The far side sees which attempt it is in the header X-Envoy-Attempt-Count, from the
+// second on, and over gRPC in grpc-previous-rpc-attempts as well. A retry that the budget
+// refuses, and retries that are used up, mark the failure that this process answers with
+// in turn, so that nobody above sends the call again either (enmesh.Call.DiscourageRetry).
+//
+// With [Config.Shadow] nothing is sent again; the Recorder hears of what would have been.
 //
 // # Where it stands
 //

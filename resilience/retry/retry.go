@@ -19,12 +19,18 @@ func New(cfg Config) (enmesh.Middleware, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &retrier{cfg}
+	r := &retrier{Config: cfg, pace: newPace()}
 	return func(next enmesh.Next) enmesh.Next {
 		return func(ctx context.Context, c *enmesh.Call) error {
+			begun := c.Clock
 			err := next(ctx, c)
-			if err == nil {
+			switch {
+			case err == nil:
+				r.pace.learn(c, begun)
 				return nil
+			case r.Shadow:
+				r.pretend(ctx, c, err)
+				return err
 			}
 			return r.again(ctx, c, next, err)
 		}
@@ -32,7 +38,10 @@ func New(cfg Config) (enmesh.Middleware, error) {
 }
 
 // retrier is what all calls of one middleware share.
-type retrier struct{ Config }
+type retrier struct {
+	Config
+	pace pace
+}
 
 // again makes further attempts until one succeeds or nothing speaks for another.
 func (r *retrier) again(ctx context.Context, c *enmesh.Call, next enmesh.Next, err error) error {
@@ -44,7 +53,12 @@ func (r *retrier) again(ctx context.Context, c *enmesh.Call, next enmesh.Next, e
 			return exhausted(made, err)
 		}
 		wait := r.wait(made, enmesh.ErrorOf(err))
-		if !fits(ctx, wait) || !r.take() {
+		if !r.pace.fits(ctx, wait) {
+			return err
+		}
+		if !r.take() {
+			r.record(c, enmesh.ActionRefuse)
+			c.DiscourageRetry() // so many are tried again already
 			return err
 		}
 		if !c.Again() { // drops the answer: nothing may stop the attempt after this but ctx
@@ -57,9 +71,32 @@ func (r *retrier) again(ctx context.Context, c *enmesh.Call, next enmesh.Next, e
 			r.refund()
 			return c.EndOf(ctx)
 		}
+		r.record(c, enmesh.ActionRetry)
+		begun := c.Clock
 		if err = next(ctx, c); err == nil {
+			r.pace.learn(c, begun)
 			return nil
 		}
+	}
+}
+
+// pretend tells of the first retry that would have been made after err. The budget is
+// asked and gets back what it gave.
+func (r *retrier) pretend(ctx context.Context, c *enmesh.Call, err error) {
+	if r.MaxAttempts == 1 || !r.may(ctx, c, err) || !r.pace.fits(ctx, r.wait(1, enmesh.ErrorOf(err))) {
+		return
+	}
+	if !r.take() {
+		r.record(c, enmesh.ActionRefuse)
+		return
+	}
+	r.refund()
+	r.record(c, enmesh.ActionRetry)
+}
+
+func (r *retrier) record(c *enmesh.Call, a enmesh.Action) {
+	if r.Recorder != nil {
+		r.Recorder.Record(c, enmesh.Decision{Policy: "retry", Action: a, Shadow: r.Shadow})
 	}
 }
 
@@ -96,12 +133,6 @@ func exhausted(made int, err error) error {
 	}
 	last.Flag, last.Err = withExhausted(last.Flag), err
 	return &last
-}
-
-// fits reports whether ctx leaves time for more than the wait.
-func fits(ctx context.Context, wait time.Duration) bool {
-	deadline, ok := ctx.Deadline()
-	return !ok || time.Until(deadline) > wait
 }
 
 // sleep waits, and reports false if ctx ended first.

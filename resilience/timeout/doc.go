@@ -31,6 +31,15 @@
 // told to the far side either, which would bound the whole stream. On a server it
 // bounds the handler until the answer has begun.
 //
+// [Idle] is for those: it ends a stream on which nothing was sent or received for so long.
+//
+// # A process that stood still
+//
+// When a process is stopped for a while, or its machine is, all its limits pass at once, and the answers
+// may lie unread. A limit whose timer is more than a second late therefore ends the
+// attempt with enmesh.ErrStandstill, which is Neutral: it trips no breaker and ejects
+// nobody. An attempt whose own call has time left may be made again, within the budget.
+//
 // # Cost
 //
 // The deadline is the dearest thing a policy can ask for. A limit in force costs six

@@ -27,7 +27,7 @@ const (
 // cheaper than context.WithTimeoutCause.
 //
 // When the limit has passed, Err is context.DeadlineExceeded and context.Cause the
-// policy's *enmesh.Error. A context derived by the standard library has that cause
+// policy's *enmesh.Error, or enmesh.ErrStandstill where the process stood still meanwhile. A context derived by the standard library has that cause
 // too, but its Err is context.Canceled.
 type term struct {
 	context.Context //nolint:containedctx // the term is a context
@@ -67,7 +67,11 @@ func (t *term) Deadline() (time.Time, bool) {
 // Err is context.DeadlineExceeded once the limit has passed.
 func (t *term) Err() error {
 	err := t.Context.Err()
-	if err != nil && context.Cause(t.Context) == error(t.expiry) { //nolint:errorlint // this very error
+	if err == nil {
+		return nil
+	}
+	cause := context.Cause(t.Context)
+	if cause == error(t.expiry) || cause == error(enmesh.ErrStandstill) { //nolint:errorlint // these very errors
 		return context.DeadlineExceeded
 	}
 	return err
@@ -92,7 +96,12 @@ func (t *term) expire() {
 	if t.spares && t.call.AnsweredAt() != 0 {
 		return
 	}
-	if t.state.CompareAndSwap(running, expired) {
-		t.cancel(t.expiry)
+	if !t.state.CompareAndSwap(running, expired) {
+		return
 	}
+	if enmesh.Standstill(t.deadline, time.Now()) {
+		t.cancel(enmesh.ErrStandstill) // nobody's fault but this process's
+		return
+	}
+	t.cancel(t.expiry)
 }

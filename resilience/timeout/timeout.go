@@ -34,11 +34,38 @@ func bound(limit time.Duration, what string) enmesh.Middleware {
 	}
 }
 
+// Margin keeps back a little of the time that the caller gave: the context further in ends
+// so much earlier than the caller's deadline, so that the answer of a far side that was just in time,
+// or its refusal, still arrives, and so that what a hop takes on the way is not work for nobody. A call
+// with less left than that is refused unsent. Whose time runs out so is told that the deadline was its own: enmesh.ErrDeadline.
+//
+// It stands outermost of the timeouts, on a client, and bounds unary calls and HTTP
+// requests that have a deadline. A margin of zero or less is none.
+func Margin(margin time.Duration) enmesh.Middleware {
+	return func(next enmesh.Next) enmesh.Next {
+		if margin <= 0 {
+			return next
+		}
+		return func(ctx context.Context, c *enmesh.Call) error {
+			deadline, ok := ctx.Deadline()
+			if !ok || c.Kind != enmesh.Unary {
+				return next(ctx, c)
+			}
+			deadline = deadline.Add(-margin)
+			left := deadline.Sub(c.Clock.Time())
+			if left <= 0 {
+				return enmesh.ErrDeadline
+			}
+			return newTerm(ctx, c, deadline, enmesh.ErrDeadline).run(next, left)
+		}
+	}
+}
+
 // run makes the call within the term.
 func (t *term) run(next enmesh.Next, limit time.Duration) error {
 	c := t.call
 	before := c.Expiry
-	if t.visible {
+	if t.visible && t.expiry != enmesh.ErrDeadline { // the caller's own has no owner
 		c.Expiry = t.expiry
 	}
 	t.arm(limit)
@@ -48,7 +75,7 @@ func (t *term) run(next enmesh.Next, limit time.Duration) error {
 	if t.visible {
 		c.Expiry = before
 	}
-	if late && err == nil && c.Side == enmesh.Client && c.Streams() {
+	if late && err == nil && c.Side == enmesh.Client && c.Streams() && c.ReplyFor(nil) == nil {
 		err = t.expiry // the head came, but what follows is cut already
 	}
 	t.leave(err)

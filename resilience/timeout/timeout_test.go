@@ -306,3 +306,41 @@ func TestTimeout_answerRacesTheLimit(t *testing.T) {
 	wg.Wait()
 	t.Log(ends)
 }
+
+// A margin is kept back from the caller's deadline, which stays the caller's.
+func TestMargin_keepsBackOfTheCallersTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		margin := timeout.Margin(100 * time.Millisecond)
+		for _, tt := range []struct {
+			limit, took time.Duration
+			sent        int
+		}{{time.Second, 900 * time.Millisecond, 1}, {100 * time.Millisecond, 0, 0}, {50 * time.Millisecond, 0, 0}} {
+			ctx, cancel := context.WithTimeout(t.Context(), tt.limit)
+			w := unary(enmeshtest.NewWire(enmeshtest.Hang()))
+			begun := time.Now()
+			err := w.Do(ctx, enmesh.Fixed(false, margin))
+			if !errors.Is(err, enmesh.ErrDeadline) || time.Since(begun) != tt.took || w.Sent() != tt.sent {
+				t.Errorf("of %v: %v after %v, sent %d; want the caller's deadline after %v, sent %d", tt.limit, err, time.Since(begun), w.Sent(), tt.took, tt.sent)
+			}
+			cancel()
+		}
+		look(t, unary(enmeshtest.NewWire()), []enmesh.Middleware{margin}, func(ctx context.Context, c *enmesh.Call) {
+			if _, ok := ctx.Deadline(); ok || c.Expiry != nil {
+				t.Error("a call without a deadline got one")
+			}
+		})
+	})
+}
+
+// A timer that is seconds late says that this process stood still, not that the far side was slow.
+func TestTimeout_aStandstillIsNobodysFault(t *testing.T) {
+	now := time.Now()
+	for late, want := range map[time.Duration]bool{0: false, time.Second: false, 1100 * time.Millisecond: true} {
+		if got := enmesh.Standstill(now, now.Add(late)); got != want {
+			t.Errorf("%v late is a standstill: %v", late, got)
+		}
+	}
+	if e := enmesh.ErrStandstill; e.Outcome != enmesh.Neutral || !errors.Is(e, context.DeadlineExceeded) {
+		t.Errorf("%#v", e)
+	}
+}

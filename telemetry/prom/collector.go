@@ -24,8 +24,9 @@ type Config struct {
 type Collector struct {
 	calls    *family[callSeries]
 	attempts *family[atomic.Uint64]
+	decided  *family[atomic.Uint64]
 
-	requests, duration, sent, received, tries, folded *prometheus.Desc
+	requests, duration, sent, received, tries, decisions, folded *prometheus.Desc
 }
 
 // callSeries is what is counted of calls with the same labels. The number of calls
@@ -42,20 +43,22 @@ func New(cfg Config) *Collector {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &Collector{
-		calls:    newFamily[callSeries](limit, callLabels),
-		attempts: newFamily[atomic.Uint64](limit, attemptLabels),
-		requests: describe("istio_requests_total", "Calls.", callLabels),
-		duration: describe("istio_request_duration_milliseconds", "Time from a call's begin to its end.", callLabels),
-		sent:     describe("istio_request_bytes", "Size of a request's body.", callLabels),
-		received: describe("istio_response_bytes", "Size of an answer's body.", callLabels),
-		tries:    describe("enmesh_attempts_total", "Attempts made for calls.", attemptLabels),
-		folded:   describe("enmesh_metrics_folded_total", "Calls and attempts counted in an overflow series.", []string{"of"}),
+		calls:     newFamily[callSeries](limit, callLabels),
+		attempts:  newFamily[atomic.Uint64](limit, attemptLabels),
+		decided:   newFamily[atomic.Uint64](limit, decisionLabels),
+		requests:  describe("istio_requests_total", "Calls.", callLabels),
+		duration:  describe("istio_request_duration_milliseconds", "Time from a call's begin to its end.", callLabels),
+		sent:      describe("istio_request_bytes", "Size of a request's body.", callLabels),
+		received:  describe("istio_response_bytes", "Size of an answer's body.", callLabels),
+		tries:     describe("enmesh_attempts_total", "Attempts made for calls.", attemptLabels),
+		decisions: describe("enmesh_decisions_total", "What policies did to calls, or would have done where they run in shadow.", decisionLabels),
+		folded:    describe("enmesh_metrics_folded_total", "Calls, attempts and decisions counted in an overflow series.", []string{"of"}),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.requests, c.duration, c.sent, c.received, c.tries, c.folded} {
+	for _, d := range []*prometheus.Desc{c.requests, c.duration, c.sent, c.received, c.tries, c.decisions, c.folded} {
 		ch <- d
 	}
 }
@@ -72,7 +75,12 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.attempts.snapshot() {
 		ch <- counted{c.tries, s.labels, s.value.Load}
 	}
-	for name, n := range map[string]*atomic.Uint64{"calls": &c.calls.folded, "attempts": &c.attempts.folded} {
+	for _, s := range c.decided.snapshot() {
+		ch <- counted{c.decisions, s.labels, s.value.Load}
+	}
+	for name, n := range map[string]*atomic.Uint64{
+		"calls": &c.calls.folded, "attempts": &c.attempts.folded, "decisions": &c.decided.folded,
+	} {
 		ch <- counted{c.folded, prometheus.MakeLabelPairs(c.folded, []string{name}), n.Load}
 	}
 }

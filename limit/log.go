@@ -1,0 +1,109 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package limit
+
+import (
+	"sync"
+	"time"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// SlidingLog admits up to Limit units in any span of Window, exactly: it writes down when
+// every call went, in 16 bytes each. It is a gate. Refusing does not allocate; admitting
+// does only while the log grows, which ends at Limit entries.
+type SlidingLog struct{ gate }
+
+// NewSlidingLog makes the limit, or refuses a LogConfig that makes no sense.
+func NewSlidingLog(cfg LogConfig) (*SlidingLog, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	l := &log{limit: cfg.Limit, window: cfg.Window}
+	return &SlidingLog{newGate(l, cfg.Terms, quota{cfg.Limit, cfg.Window})}, nil
+}
+
+// log is a ring of what went, oldest first.
+type log struct {
+	limit  int
+	window time.Duration
+
+	mu     sync.Mutex // guards all below
+	latest enmesh.Instant
+	ring   []passage // its length is a power of two, or 0
+	first  int       // where the oldest is
+	count  int       // how many there are
+	units  int       // that they took
+}
+
+// passage is a call that went.
+type passage struct {
+	at    enmesh.Instant
+	units int
+}
+
+func (l *log) take(t enmesh.Instant, n int, look bool) verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.latest = max(l.latest, t)
+	l.forget()
+	if n > l.limit-l.units {
+		return verdict{wait: l.until(n), left: l.limit - l.units}
+	}
+	l.write(n)
+	if !look {
+		return verdict{ok: true}
+	}
+	return verdict{ok: true, left: l.limit - l.units, reset: l.window}
+}
+
+// forget drops what is older than the window.
+func (l *log) forget() {
+	for l.count > 0 && l.latest.Sub(l.ring[l.first].at) >= l.window {
+		l.units -= l.ring[l.first].units
+		l.first = (l.first + 1) & (len(l.ring) - 1)
+		l.count--
+	}
+}
+
+// until is how long it takes for n units to come free.
+func (l *log) until(n int) time.Duration {
+	if n > l.limit {
+		return never
+	}
+	missing := n - (l.limit - l.units)
+	for i := range l.count {
+		p := l.ring[(l.first+i)&(len(l.ring)-1)]
+		if missing -= p.units; missing <= 0 {
+			return l.window - l.latest.Sub(p.at)
+		}
+	}
+	return l.window // not reached: all of them are at most the limit
+}
+
+func (l *log) write(n int) {
+	if l.count > 0 {
+		if last := &l.ring[(l.first+l.count-1)&(len(l.ring)-1)]; last.at == l.latest {
+			last.units += n
+			l.units += n
+			return
+		}
+	}
+	if l.count == len(l.ring) {
+		l.grow()
+	}
+	l.ring[(l.first+l.count)&(len(l.ring)-1)] = passage{l.latest, n}
+	l.count++
+	l.units += n
+}
+
+// grow doubles the ring.
+func (l *log) grow() {
+	ring := make([]passage, max(8, 2*len(l.ring)))
+	for i := range l.count {
+		ring[i] = l.ring[(l.first+i)&(len(l.ring)-1)]
+	}
+	l.ring, l.first = ring, 0
+}

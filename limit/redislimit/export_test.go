@@ -1,0 +1,33 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package redislimit
+
+import (
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// NewWithClock is New on another clock.
+func NewWithClock(client redis.UniversalClient, cfg Config, now func() enmesh.Instant) (*Quota, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return start(client, cfg, func(*enmesh.Call) string { return "" }, now), nil
+}
+
+// RedisKey is the key in Redis of one of the quota's keys.
+func (q *Quota) RedisKey(key string) string { return sumOf(q.cfg.Name, key).redisKey() }
+
+// SlotOf is the cluster's hash slot that the quota takes the key for.
+func (q *Quota) SlotOf(key string) int { return sumOf(q.cfg.Name, key).slot() }
+
+// RefusalFor is refusalFor.
+func RefusalFor(wait time.Duration) *enmesh.Error { return refusalFor(wait) }
+
+// Script is the source of take, whose first line that reads the clock is ReadsClock.
+var Script, ReadsClock = takeSource, "local time = redis.call('TIME')"

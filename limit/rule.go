@@ -1,0 +1,39 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package limit
+
+import (
+	"sync"
+
+	"github.com/enmesh-go/enmesh"
+)
+
+// state is how one limit stands: two words, whose meaning is the rule's. The zero state
+// is that of a limit that was never asked.
+type state struct{ a, b int64 }
+
+// rule is an algorithm whose state is small, so that one rule serves many keys. It has
+// no state of its own.
+type rule interface {
+	// take is limiter.take on s, which the caller has to himself.
+	take(s *state, t enmesh.Instant, n int, look bool) verdict
+	// fresh reports whether s says no more than the zero state: nothing is lost when it
+	// is forgotten.
+	fresh(s *state, t enmesh.Instant) bool
+}
+
+// single is a rule with one state.
+type single struct {
+	rule rule
+
+	mu    sync.Mutex // guards state
+	state state
+}
+
+// take asks the rule.
+func (s *single) take(t enmesh.Instant, n int, look bool) verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rule.take(&s.state, t, n, look)
+}
