@@ -82,7 +82,7 @@ func TestScenarioN19_zoneKilled(t *testing.T) {
 	for i := range l.nearby() {
 		l.again(i)
 	}
-	returned := l.within(30*time.Second, "calls are near again", func() bool {
+	returned := l.within(15*time.Second, "calls are near again", func() bool {
 		l.sleep(50 * time.Millisecond)
 		r := load.Between(time.Now().Add(-600*time.Millisecond), time.Now().Add(-100*time.Millisecond))
 		return r.Sent > 200 && l.nearShare(r) >= 0.99
