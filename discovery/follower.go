@@ -218,13 +218,14 @@ func (f *follower) serve(ctx context.Context, fresh news, yield func([]Endpoint,
 	var seen view
 	for ctx.Err() == nil {
 		v, changed := f.read()
-		if v.isUnknown() && v.news != seen.news && (!yield(nil, v.last) || ctx.Err() != nil) {
+		failed, unknown := v.news != seen.news, v.isUnknown()
+		if failed && unknown && (!yield(nil, v.last) || ctx.Err() != nil) {
 			return
 		}
 		if set, ok := fresh(&v, &seen); ok && (!yield(set, nil) || ctx.Err() != nil) {
 			return
 		}
-		if v.err != nil && v.news != seen.news && (!yield(nil, v.err) || ctx.Err() != nil) {
+		if failed && !unknown && v.err != nil && (!yield(nil, v.err) || ctx.Err() != nil) {
 			return
 		}
 		seen = v
@@ -235,11 +236,11 @@ func (f *follower) serve(ctx context.Context, fresh news, yield func([]Endpoint,
 	}
 }
 
-// isUnknown reports whether there is no such service, for sure: the registry has said
-// so, and then named nobody. A reader that was slow must not take the second without
-// the first.
+// isUnknown reports whether there is no such service: the registry has said so, and names
+// nobody. A reader that was slow must take the second neither without the first nor
+// before it: it would believe in a service that has no instances.
 func (v *view) isUnknown() bool {
-	return v.err == nil && len(v.set) == 0 && errors.Is(v.last, ErrUnknownService)
+	return len(v.set) == 0 && errors.Is(v.last, ErrUnknownService)
 }
 
 // newSet gives the set that is in force, to a reader to whom it is new, or who is to

@@ -149,8 +149,12 @@ func (a *attempt) finish(err error) {
 	if err == io.EOF { //nolint:errorlint // grpc's own sentinel, never wrapped
 		err = nil
 	}
+	p := a.pending
+	if p != nil && unwritten(p.info, err) {
+		err = errUnwritten
+	}
 	a.err, a.at = err, enmesh.Now()
-	if p := a.pending; p != nil {
+	if p != nil {
 		a.pending = nil
 		var e *enmesh.Error
 		if p.info.Err = err; err != nil {
@@ -216,6 +220,9 @@ func (a *attempt) RecvMsg(m any) error {
 	}
 	err := a.ClientStream.RecvMsg(m)
 	if err != nil {
+		if err == io.EOF && a.state.Load()&attemptOver != 0 && a.err == errUnwritten { //nolint:errorlint // identity
+			err = errUnwritten
+		}
 		return a.outside(err)
 	}
 	a.head()

@@ -6,6 +6,7 @@ package meshgrpc
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 
 	"google.golang.org/grpc/balancer"
@@ -49,7 +50,7 @@ func ofCode(info balancer.DoneInfo) *enmesh.Error {
 		Err:        info.Err,
 	}
 	if !info.BytesReceived {
-		local(e, st, info.BytesSent)
+		local(e, st, info)
 	}
 	return e
 }
@@ -63,14 +64,27 @@ const (
 	textReset    = "stream terminated by RST_STREAM"
 )
 
+// errUnwritten stands for the bare io.EOF that grpc gives for a call that it sends once
+// more by itself, when that stream too ends before the request was written: the
+// application had no request to serve. grpc tells the balancer of a success then, on
+// which nothing was received.
+var errUnwritten = status.Error(codes.Unavailable, "meshgrpc: the stream ended before the request was written")
+
+// unwritten reports whether that is how an attempt ended, by the RPC's own error.
+func unwritten(info balancer.DoneInfo, err error) bool {
+	return (err == nil || err == io.EOF) && info.Err == nil && !info.BytesReceived //nolint:errorlint // grpc's own sentinel, never wrapped
+}
+
 // local completes the error of an attempt on which nothing was received: grpc itself
 // made it.
-func local(e *enmesh.Error, st *status.Status, opened bool) {
+func local(e *enmesh.Error, st *status.Status, info balancer.DoneInfo) {
 	text := st.Message()
 	switch {
+	case info.Err == errUnwritten: //nolint:errorlint // identity
+		e.Unsent, e.Flag = true, enmesh.FlagConnectFailure
 	case text == textGoAway, text == textDraining:
 		e.Unsent, e.Outcome = true, enmesh.Neutral // it finishes what it has, as it should
-	case !opened, strings.HasPrefix(text, textReset) && strings.HasSuffix(text, textRefused):
+	case !info.BytesSent, strings.HasPrefix(text, textReset) && strings.HasSuffix(text, textRefused):
 		e.Unsent, e.Flag = true, enmesh.FlagConnectFailure
 	case e.Code == enmesh.Unavailable:
 		e.Flag = enmesh.FlagConnectionEnded

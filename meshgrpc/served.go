@@ -126,8 +126,11 @@ func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
 	if err == nil {
 		return nil
 	}
-	x.failed = &failed{inside: x.classify(ctx, err), outside: err}
-	return x.failed.inside
+	e := x.classify(ctx, err)
+	if e.Policy == "" { // else a policy ended the call, and says so better than the handler
+		x.failed = &failed{inside: e, outside: err}
+	}
+	return e
 }
 
 // classify says what the handler's error means: an end of the call's context is the

@@ -88,8 +88,8 @@ func (x *streamCall) Send(ctx context.Context, c *enmesh.Call) error {
 	if err != nil {
 		x.attempt = nil
 		a.cancel()
-		if a.reported == err { //nolint:errorlint // identity: the balancer has reported on this very error
-			return x.hold(a.inside.Load(), err)
+		if a.reported == err || a.reported == errUnwritten { //nolint:errorlint // identity: the balancer has reported on this very error
+			return x.hold(a.inside.Load(), a.reported)
 		}
 		return x.fail(ctx, c, err)
 	}

@@ -6,14 +6,18 @@ package meshgrpc_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
 	"github.com/enmesh-go/enmesh"
@@ -123,6 +127,58 @@ func TestTransport_unsentOrNot(t *testing.T) {
 				e := enmesh.ErrorOf(r.Err)
 				if e == nil || e.Unsent != tt.unsent || e.Flag != tt.flag || e.Outcome != tt.outcome {
 					t.Errorf("inside: %+v, want unsent %v, flag %q, %v", e, tt.unsent, tt.flag, tt.outcome)
+				}
+			}
+		})
+	}
+}
+
+// lateWriter holds up grpc between the head of a call's second stream and its message, until
+// what the far side answered to the head has surely been read.
+type lateWriter struct{ heads atomic.Int32 }
+
+func (*lateWriter) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (*lateWriter) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (*lateWriter) HandleConn(context.Context, stats.ConnStats)                       {}
+
+func (w *lateWriter) HandleRPC(_ context.Context, s stats.RPCStats) {
+	if _, ok := s.(*stats.OutHeader); ok && w.heads.Add(1)%2 == 0 {
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// A stream that the far side refuses, and that grpc sends again by itself, may be refused
+// again before its message is written: grpc then ends the call with io.EOF, which for a
+// stream is success. The call has failed, and the application has seen none of it.
+func TestTransport_refusedBeforeTheRequestIsWritten(t *testing.T) {
+	for _, resend := range []bool{false, true} {
+		t.Run(fmt.Sprintf("resend %v", resend), func(t *testing.T) {
+			gate := &enmeshtest.Gate{}
+			src := &clusters{gates: func(*balance.Endpoint) []enmesh.Gate { return []enmesh.Gate{gate} }}
+			src.apply("ratings", rawServer(t, func(fr *http2.Framer, id uint32) bool {
+				return fr.WriteRSTStream(id, http2.ErrCodeRefusedStream) == nil
+			}))
+			route, call, attempt := witness()
+			_, client := dial(t, "enmesh:///ratings", route(resend), src, grpc.WithStatsHandler(&lateWriter{}))
+			for name, do := range map[string]func() error{
+				"unary": func() error { _, err := client.EmptyCall(testContext(t), &testpb.Empty{}); return err },
+				"server streaming": func() error {
+					s, err := client.StreamingOutputCall(testContext(t), &testpb.StreamingOutputCallRequest{})
+					if err != nil {
+						return err
+					}
+					return drain(s.RecvMsg, new(testpb.StreamingOutputCallResponse))
+				},
+			} {
+				before := len(call.Results())
+				if err := do(); status.Code(err) != codes.Unavailable {
+					t.Errorf("%s: outside: %v, want Unavailable", name, err)
+				}
+				settled(t, call, attempt, gate)
+				eventually(t, "the call has ended", func() bool { return len(call.Results()) > before })
+				r := call.Results()[before]
+				if e := enmesh.ErrorOf(r.Err); e == nil || !e.Unsent || e.Flag != enmesh.FlagConnectFailure || e.Outcome != enmesh.Failure {
+					t.Errorf("%s: inside: %+v, want it unsent, and a failure", name, e)
 				}
 			}
 		})

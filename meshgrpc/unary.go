@@ -72,9 +72,13 @@ func (x *unaryCall) Send(ctx context.Context, c *enmesh.Call) error {
 	x.inside, x.outside = nil, nil
 	defer x.abandon()
 	err := x.invoker(x.sent(ctx), c.Path, x.req, x.reply, x.cc, x.options()...)
-	if x.pending != nil {
+	switch {
+	case x.pending != nil:
+		if unwritten(x.pending.info, err) {
+			err = errUnwritten
+		}
 		x.conclude(ctx, err)
-	} else if err == nil { // a foreign balancer
+	case err == nil: // a foreign balancer
 		x.Answered(enmesh.Now())
 	}
 	switch {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -76,14 +78,17 @@ func idleLimit(t *testing.T) enmesh.Middleware {
 func TestScenario_silentStreamsAreEnded(t *testing.T) {
 	ledger.Baseline(t)
 	k := talker{heard: make(chan error, 1)}
-	wl, gl := loopback(t), loopback(t)
+	wl, plain, limited := loopback(t), loopback(t), loopback(t)
 	server := &http.Server{Handler: k, ReadHeaderTimeout: time.Minute}
-	calls := grpc.NewServer(meshgrpc.NewServer(enmesh.Fixed(false, idleLimit(t))).Options()...)
-	testpb.RegisterTestServiceServer(calls, k)
-	done := make(chan struct{}, 2)
-	go func() { _ = server.Serve(wl); done <- struct{}{} }()
-	go func() { _ = calls.Serve(gl); done <- struct{}{} }()
-	t.Cleanup(func() { _ = server.Close(); calls.Stop(); <-done; <-done })
+	patient := grpc.NewServer(meshgrpc.NewServer(enmesh.Fixed(false)).Options()...)
+	testpb.RegisterTestServiceServer(patient, k)
+	strict := grpc.NewServer(meshgrpc.NewServer(enmesh.Fixed(false, idleLimit(t))).Options()...)
+	testpb.RegisterTestServiceServer(strict, k)
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(wl) })
+	serving.Go(func() { _ = patient.Serve(plain) })
+	serving.Go(func() { _ = strict.Serve(limited) })
+	t.Cleanup(func() { _ = server.Close(); patient.Stop(); strict.Stop(); serving.Wait() })
 
 	t.Run("HTTP", func(t *testing.T) {
 		w := newTown(t, balance.ConnectionConfig{}, wl.Addr().String())
@@ -105,7 +110,7 @@ func TestScenario_silentStreamsAreEnded(t *testing.T) {
 	})
 	for name, resends := range map[string]bool{"gRPC": false, "gRPC, beside the caller": true} {
 		t.Run(name, func(t *testing.T) {
-			w := newTown(t, balance.ConnectionConfig{}, gl.Addr().String())
+			w := newTown(t, balance.ConnectionConfig{}, plain.Addr().String())
 			w.chain, w.resends = []enmesh.Middleware{idleLimit(t)}, resends
 			cc, err := grpc.NewClient("enmesh:///"+shop, meshgrpc.NewClient(w.router(), w).DialOptions()...)
 			if err != nil {
@@ -126,7 +131,7 @@ func TestScenario_silentStreamsAreEnded(t *testing.T) {
 		})
 	}
 	t.Run("a gRPC server", func(t *testing.T) {
-		w := newTown(t, balance.ConnectionConfig{}, gl.Addr().String())
+		w := newTown(t, balance.ConnectionConfig{}, limited.Addr().String())
 		cc, err := grpc.NewClient("enmesh:///"+shop, meshgrpc.NewClient(w.router(), w).DialOptions()...)
 		if err != nil {
 			t.Fatal(err)
@@ -149,6 +154,16 @@ func TestScenario_silentStreamsAreEnded(t *testing.T) {
 		}
 		if err := <-k.heard; !errors.Is(err, timeout.ErrIdle) {
 			t.Errorf("the handler gets %v, want ErrIdle", err)
+		}
+		answer, err := testpb.NewTestServiceClient(cc).StreamingOutputCall(ctx, &testpb.StreamingOutputCallRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for err == nil {
+			_, err = answer.Recv()
+		}
+		if status.Code(err) != codes.DeadlineExceeded || !strings.Contains(err.Error(), timeout.ErrIdle.Error()) {
+			t.Errorf("who listens to a handler that has fallen silent gets %v, want the reason", err)
 		}
 	})
 }
