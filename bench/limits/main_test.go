@@ -1,0 +1,67 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Every row does what its name says, and ours allocate nothing.
+func TestRun_allRowsWork(t *testing.T) {
+	if err := quiet(); err != nil {
+		t.Fatal(err)
+	}
+	found, err := run(context.Background(), config{Groups: groups, Rounds: 1, Window: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table strings.Builder
+	write(&table, found)
+	i := 0
+	for _, g := range groups {
+		for _, row := range g.Rows {
+			r := found[i]
+			i++
+			if !strings.Contains(table.String(), "| "+row.Title) {
+				t.Errorf("%s, %s: not in the table", g.Name, row.Title)
+			}
+			if low, high := 0.99, 1.0; row.Refuses {
+				if r.Admitted > 0.1 {
+					t.Errorf("%s, %s: %.3f of the calls were admitted, want next to none", g.Name, row.Title, r.Admitted)
+				}
+			} else if r.Admitted < low || r.Admitted > high {
+				t.Errorf("%s, %s: %.3f of the calls were admitted, want all", g.Name, row.Title, r.Admitted)
+			}
+			if strings.HasPrefix(row.Title, "enmesh") && r.Allocs > 0.2 { // others run meanwhile
+				t.Errorf("%s, %s: %v allocations, want 0", g.Name, row.Title, r.Allocs)
+			}
+			if r.One.NS.Median <= 0 || r.Two.NS.Median <= 0 || (row.Versus != "") != (r.One.Ratio != nil) {
+				t.Errorf("%s, %s: %+v", g.Name, row.Title, r)
+			}
+		}
+	}
+}
+
+func TestCommand_writesWhatItFound(t *testing.T) {
+	var out bytes.Buffer
+	if err := command(t.Context(), []string{"-rounds", "1", "-groups", "retry budget", "-json"}, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	var got []Result
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || got[0].Row != "deposit" || got[1].Row != "refused" {
+		t.Errorf("found %+v, want deposit and refused", got)
+	}
+	if err := command(t.Context(), []string{"-groups", "nothing"}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), `no group "nothing"`) {
+		t.Errorf("a group that does not exist: %v", err)
+	}
+}
