@@ -50,7 +50,8 @@ func failsafeSmooth() (*subject, error) {
 func failsafeBulkhead(refuse bool) func() (*subject, error) {
 	return func() (*subject, error) {
 		b := bulkhead.New[any](1000)
-		for refuse && b.TryAcquirePermit() {
+		for full := !refuse; !full; {
+			full = !b.TryAcquirePermit()
 		}
 		return ask(func() bool {
 			if !b.TryAcquirePermit() {

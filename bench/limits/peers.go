@@ -100,7 +100,8 @@ func uberTake() (*subject, error) {
 func goZeroLimit(refuse bool) func() (*subject, error) {
 	return func() (*subject, error) {
 		l := syncx.NewLimit(1000)
-		for refuse && l.TryBorrow() {
+		for full := !refuse; !full; {
+			full = !l.TryBorrow()
 		}
 		return ask(func() bool { return l.TryBorrow() && l.Return() == nil }), nil
 	}

@@ -69,14 +69,12 @@ func run(ctx context.Context, cfg config) ([]Result, error) {
 
 func runGroup(ctx context.Context, cfg config, g group) ([]Result, error) {
 	subjects := make([]*subject, len(g.Rows))
+	defer closeAll(subjects)
 	var blocks [2][]*bench
 	for i := range g.Rows {
 		s, err := g.Rows[i].Make()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", g.Rows[i].Name, err)
-		}
-		if s.close != nil {
-			defer s.close()
 		}
 		subjects[i] = s
 		for j, n := range goroutines {
@@ -94,6 +92,14 @@ func runGroup(ctx context.Context, cfg config, g group) ([]Result, error) {
 		}
 	}
 	return results(g, subjects, blocks), nil
+}
+
+func closeAll(subjects []*subject) {
+	for _, s := range subjects {
+		if s != nil && s.close != nil {
+			s.close()
+		}
+	}
 }
 
 // newBench finds how many asks fill a window.
