@@ -49,24 +49,27 @@ func bareWord(refuse bool) func() (*subject, error) {
 	}
 }
 
-// keys is how many callers there are.
-const keys = 1 << 20
+// callers is how many keys there are.
+type callers uint64
+
+// million is how many the table tells of.
+const million callers = 1 << 20
 
 // keyed asks for one of the keys at random.
-func keyed(allow func(key uint64) bool) func() loop {
+func (n callers) keyed(allow func(key uint64) bool) func() loop {
 	return func() loop {
 		random := rand.New(rand.NewPCG(rand.Uint64(), 2))
-		return repeat(func() bool { return allow(random.Uint64N(keys)) })
+		return repeat(func() bool { return allow(random.Uint64N(uint64(n))) })
 	}
 }
 
 // openTable knows the hash of a key, and keeps a word for each that it never gives up.
-func openTable() (*subject, error) {
-	before := heap()
-	hashes, words := make([]atomic.Uint64, 2*keys), make([]atomic.Int64, 2*keys)
+func (n callers) openTable() (*subject, error) {
+	before, places := heap(), 2*uint64(n)
+	hashes, words := make([]atomic.Uint64, places), make([]atomic.Int64, places)
 	allow := func(key uint64) bool {
 		hash := (key + 1) * 0x9e3779b97f4a7c15
-		for i := hash >> 32 % (2 * keys); ; i = (i + 1) % (2 * keys) {
+		for i := hash >> 32 % places; ; i = (i + 1) % places {
 			h := hashes[i].Load()
 			if h == 0 && hashes[i].CompareAndSwap(0, hash) {
 				h = hash
@@ -76,15 +79,15 @@ func openTable() (*subject, error) {
 			}
 		}
 	}
-	return filled(allow, before), nil
+	return n.filled(allow, before), nil
 }
 
 // filled has seen every key.
-func filled(allow func(key uint64) bool, before uint64) *subject {
-	for key := range uint64(keys) {
+func (n callers) filled(allow func(key uint64) bool, before uint64) *subject {
+	for key := range uint64(n) {
 		allow(key)
 	}
-	return &subject{worker: keyed(allow), perKey: float64(heap()-before) / keys}
+	return &subject{worker: n.keyed(allow), perKey: float64(heap()-before) / float64(n)}
 }
 
 // heap is how much memory is in use.
@@ -95,13 +98,13 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-func ourKeyed() (*subject, error) {
+func (n callers) ourKeyed() (*subject, error) {
 	before := heap()
-	k, err := limit.NewKeyed(limit.KeyedConfig{By: limit.ByPath(), Each: limit.Config{Rate: 1e6, Burst: 1e6}, MaxKeys: keys})
+	k, err := limit.NewKeyed(limit.KeyedConfig{By: limit.ByPath(), Each: limit.Config{Rate: 1e6, Burst: 1e6}, MaxKeys: int(n)})
 	if err != nil {
 		return nil, err
 	}
-	return filled(func(key uint64) bool { // its text is made as it is asked for: no text is fetched from memory
+	return n.filled(func(key uint64) bool { // its text is made as it is asked for: no text is fetched from memory
 		var text [8]byte
 		binary.LittleEndian.PutUint64(text[:], key)
 		return k.AllowAt(enmesh.Now(), string(text[:]), 1)
@@ -109,11 +112,11 @@ func ourKeyed() (*subject, error) {
 }
 
 // mapOfRates is what programs write themselves.
-func mapOfRates() (*subject, error) {
+func (n callers) mapOfRates() (*subject, error) {
 	before := heap()
 	var mu sync.Mutex // guards limits
 	limits := map[string]*rate.Limiter{}
-	return filled(func(key uint64) bool {
+	return n.filled(func(key uint64) bool {
 		var text [8]byte
 		binary.LittleEndian.PutUint64(text[:], key)
 		mu.Lock()

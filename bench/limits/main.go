@@ -47,7 +47,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err := quiet(); err != nil {
 		return err
 	}
-	found, err := run(ctx, config{Groups: chosen, Rounds: max(*rounds, 1), Window: 10 * time.Millisecond})
+	found, err := run(ctx, config{Groups: chosen, Rounds: max(*rounds, 1), Window: 10 * time.Millisecond, Least: 2000})
 	if err != nil {
 		return err
 	}
@@ -61,13 +61,14 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 
 // selectGroups finds groups by a list of names.
 func selectGroups(names string) ([]group, error) {
+	all := groups(million)
 	if names == "" {
-		return groups, nil
+		return all, nil
 	}
 	var chosen []group
 next:
 	for name := range strings.SplitSeq(names, ",") {
-		for _, g := range groups {
+		for _, g := range all {
 			if g.Name == name {
 				chosen = append(chosen, g)
 				continue next

@@ -5,27 +5,41 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// Every row does what its name says, and ours allocate nothing.
-func TestRun_allRowsWork(t *testing.T) {
-	if err := quiet(); err != nil {
-		t.Fatal(err)
+// sound are the groups less what the race detector finds at fault: go-zero's breaker, where
+// it refuses, reads how many errors it remembers without its lock (go-zero's pull request
+// 5775). It only sizes a slice by them, so that the row is measured all the same.
+func sound(all []group) []group {
+	if !raceEnabled {
+		return all
 	}
-	found, err := run(context.Background(), config{Groups: groups, Rounds: 1, Window: time.Millisecond})
+	for i := range all {
+		if all[i].Name == "breaker, call refused" {
+			all[i].Rows = slices.DeleteFunc(all[i].Rows, func(r row) bool { return r.Name == "go-zero" })
+		}
+	}
+	return all
+}
+
+// Every row does what its name says, and ours allocate nothing. Where the program has a
+// million keys, a thousand show it.
+func TestRun_allRowsWork(t *testing.T) {
+	all := sound(groups(1 << 10))
+	found, err := run(t.Context(), config{Groups: all, Rounds: 1, Window: time.Microsecond, Least: 200})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var table strings.Builder
 	write(&table, found)
 	i := 0
-	for _, g := range groups {
+	for _, g := range all {
 		for _, row := range g.Rows {
 			r := found[i]
 			i++
@@ -39,7 +53,7 @@ func TestRun_allRowsWork(t *testing.T) {
 			} else if r.Admitted < low || r.Admitted > high {
 				t.Errorf("%s, %s: %.3f of the calls were admitted, want all", g.Name, row.Title, r.Admitted)
 			}
-			if strings.HasPrefix(row.Title, "enmesh") && r.Allocs > 0.2 { // others run meanwhile
+			if strings.HasPrefix(row.Title, "enmesh") && r.Allocs > 0.2 {
 				t.Errorf("%s, %s: %v allocations, want 0", g.Name, row.Title, r.Allocs)
 			}
 			if r.One.NS.Median <= 0 || r.Two.NS.Median <= 0 || (row.Versus != "") != (r.One.Ratio != nil) {
