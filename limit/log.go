@@ -29,6 +29,7 @@ func NewSlidingLog(cfg LogConfig) (*SlidingLog, error) {
 type log struct {
 	limit  int
 	window time.Duration
+	shut   unit
 
 	mu     sync.Mutex // guards all below
 	latest enmesh.Instant
@@ -45,10 +46,20 @@ type passage struct {
 }
 
 func (l *log) take(t enmesh.Instant, n int, look bool) verdict {
+	if v, known := l.shut.refuses(t, n); known {
+		return v
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.latest = max(l.latest, t)
 	l.forget()
+	v := l.admit(n, look)
+	l.shut.learn(l.latest, n, v)
+	return v
+}
+
+// admit writes down n units at the latest, if there is room.
+func (l *log) admit(n int, look bool) verdict {
 	if n > l.limit-l.units {
 		return verdict{wait: l.until(n), left: l.limit - l.units}
 	}
