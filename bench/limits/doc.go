@@ -5,6 +5,7 @@
 // libraries, in one process and without a wire:
 //
 //	go run ./limits -rounds 40
+//	go run ./limits -groups 'bucket|million'
 //
 // # How it measures
 //

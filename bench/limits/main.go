@@ -11,8 +11,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime"
-	"strings"
+	"slices"
 	"time"
 )
 
@@ -31,7 +32,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	flags := flag.NewFlagSet("limits", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	rounds := flags.Int("rounds", 40, "how often every row is run")
-	names := flags.String("groups", "", "which groups, a list of names (default all)")
+	names := flags.String("groups", "", "which groups, a regular expression that their names match (default all)")
 	quick := flags.Bool("quick", false, "three rounds, to see that all works; believe nothing of it")
 	asJSON := flags.Bool("json", false, "write everything as JSON and no table")
 	if err := flags.Parse(args); err != nil {
@@ -59,22 +60,15 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	return nil
 }
 
-// selectGroups finds groups by a list of names.
+// selectGroups finds the groups whose name a regular expression matches.
 func selectGroups(names string) ([]group, error) {
-	all := groups(million)
-	if names == "" {
-		return all, nil
+	match, err := regexp.Compile(names)
+	if err != nil {
+		return nil, fmt.Errorf("limits: groups: %w", err)
 	}
-	var chosen []group
-next:
-	for name := range strings.SplitSeq(names, ",") {
-		for _, g := range all {
-			if g.Name == name {
-				chosen = append(chosen, g)
-				continue next
-			}
-		}
-		return nil, fmt.Errorf("limits: no group %q", name)
+	chosen := slices.DeleteFunc(groups(million), func(g group) bool { return !match.MatchString(g.Name) })
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("limits: no group matches %q", names)
 	}
 	return chosen, nil
 }

@@ -65,7 +65,7 @@ func TestRun_allRowsWork(t *testing.T) {
 
 func TestCommand_writesWhatItFound(t *testing.T) {
 	var out bytes.Buffer
-	if err := command(t.Context(), []string{"-rounds", "1", "-groups", "retry budget", "-json"}, &out, io.Discard); err != nil {
+	if err := command(t.Context(), []string{"-rounds", "1", "-groups", "^retry b", "-json"}, &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	var got []Result
@@ -75,7 +75,9 @@ func TestCommand_writesWhatItFound(t *testing.T) {
 	if len(got) != 2 || got[0].Row != "deposit" || got[1].Row != "refused" {
 		t.Errorf("found %+v, want deposit and refused", got)
 	}
-	if err := command(t.Context(), []string{"-groups", "nothing"}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), `no group "nothing"`) {
-		t.Errorf("a group that does not exist: %v", err)
+	for names, want := range map[string]string{"nothing": `no group matches "nothing"`, "(": "limits: groups: "} {
+		if err := command(t.Context(), []string{"-groups", names}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("groups %q: %v, want %s", names, err, want)
+		}
 	}
 }
