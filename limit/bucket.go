@@ -55,10 +55,14 @@ func (b *bucket) take(t enmesh.Instant, n int, look bool) verdict {
 		return v
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	at := b.at(t)
 	v := b.ask(at, n, look)
-	b.shut.learn(b.latest, n, v)
+	if v.ok {
+		b.shut.open()
+	} else {
+		b.shut.learn(b.latest, n, v.wait)
+	}
+	b.mu.Unlock()
 	return v
 }
 

@@ -59,13 +59,17 @@ func (s *sliced) take(t enmesh.Instant, n int, _ bool) verdict {
 		return v
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if t >= s.edge {
 		s.turn(t)
 	}
 	rest := min(s.edge.Sub(t), time.Duration(s.width)) // an old reading counts as the slice's beginning
 	v := s.admit(n, rest)
-	s.shut.learn(s.edge.Add(-rest), n, v)
+	if v.ok {
+		s.shut.open()
+	} else {
+		s.shut.learn(s.edge.Add(-rest), n, v.wait)
+	}
+	s.mu.Unlock()
 	return v
 }
 

@@ -50,11 +50,15 @@ func (l *log) take(t enmesh.Instant, n int, look bool) verdict {
 		return v
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.latest = max(l.latest, t)
 	l.forget()
 	v := l.admit(n, look)
-	l.shut.learn(l.latest, n, v)
+	if v.ok {
+		l.shut.open()
+	} else {
+		l.shut.learn(l.latest, n, v.wait)
+	}
+	l.mu.Unlock()
 	return v
 }
 
@@ -72,8 +76,12 @@ func (l *log) admit(n int, look bool) verdict {
 
 // forget drops what is older than the window.
 func (l *log) forget() {
-	for l.count > 0 && l.latest.Sub(l.ring[l.first].at) >= l.window {
-		l.units -= l.ring[l.first].units
+	for l.count > 0 {
+		oldest := &l.ring[l.first]
+		if l.latest.Sub(oldest.at) < l.window {
+			return
+		}
+		l.units -= oldest.units
 		l.first = (l.first + 1) & (len(l.ring) - 1)
 		l.count--
 	}
@@ -95,10 +103,10 @@ func (l *log) until(n int) time.Duration {
 }
 
 func (l *log) write(n int) {
+	l.units += n
 	if l.count > 0 {
 		if last := &l.ring[(l.first+l.count-1)&(len(l.ring)-1)]; last.at == l.latest {
 			last.units += n
-			l.units += n
 			return
 		}
 	}
@@ -107,7 +115,6 @@ func (l *log) write(n int) {
 	}
 	l.ring[(l.first+l.count)&(len(l.ring)-1)] = passage{l.latest, n}
 	l.count++
-	l.units += n
 }
 
 // grow doubles the ring.

@@ -39,9 +39,13 @@ func (s *single) take(t enmesh.Instant, n int, look bool) verdict {
 		return v
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.latest = max(s.latest, t)
 	v := s.rule.take(&s.state, s.latest, n, look)
-	s.shut.learn(s.latest, n, v)
+	if v.ok {
+		s.shut.open()
+	} else {
+		s.shut.learn(s.latest, n, v.wait)
+	}
+	s.mu.Unlock()
 	return v
 }

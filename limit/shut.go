@@ -56,13 +56,13 @@ func (s *unit) refuses(t enmesh.Instant, n int) (verdict, bool) {
 	return verdict{wait: rest}, rest > 0 && n == 1
 }
 
-// learn notes what the limit has said to n units; at is the latest that was asked for. The
+// learn notes that the limit has refused n units; at is the latest that was asked for. The
 // caller holds the limit's lock.
-func (s *unit) learn(at enmesh.Instant, n int, v verdict) {
+func (s *unit) learn(at enmesh.Instant, n int, wait time.Duration) {
 	switch {
-	case !v.ok && n == 1:
-		s.close(at, v.wait)
-	case v.ok || int64(at) >= s.until.Load():
+	case n == 1:
+		s.close(at, wait)
+	case int64(at) >= s.until.Load():
 		s.open()
 	}
 }

@@ -5,6 +5,8 @@ package limit
 
 import (
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,6 +113,30 @@ func TestShut_saysWhatALeakyBucketWouldSay(t *testing.T) {
 		}
 		if shortcuts < 1000 {
 			t.Errorf("%+v: %d calls met a closed door: nothing is shown", cfg, shortcuts)
+		}
+	}
+}
+
+// Many that ask at once get what one would get: nothing more, and no limit stays closed.
+func TestShut_manyAskAtOnce(t *testing.T) {
+	const units, windows, asks = 7, 100, 1000 // in 100 ms each
+	for name, build := range shutters(units) {
+		l, _ := build()
+		var now, admitted atomic.Int64
+		now.Store(int64(time.Hour))
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for range windows * asks / 4 {
+					if l.take(enmesh.Instant(now.Add(int64(100*time.Millisecond/asks))), 1, false).ok {
+						admitted.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if got := admitted.Load(); got < units*windows*8/10 || got > units*(windows+2) {
+			t.Errorf("%s: %d units in %d windows, want about %d", name, got, windows, units*windows)
 		}
 	}
 }
