@@ -24,6 +24,8 @@
 // It is a program of its own, beside the one that measures stacks, because some of the
 // libraries start goroutines that sample the processor as soon as they are linked in.
 //
+// The last table is of enmesh's rows alone, as ratios.
+//
 // # What the rows do
 //
 // Ours stand in a chain, as middleware, where the peers have a form without a closure that

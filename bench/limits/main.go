@@ -57,6 +57,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	_, _ = fmt.Fprintf(stdout, "%s %s/%s, %d processors, %d rounds\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), max(*rounds, 1))
 	write(stdout, found)
+	_, _ = fmt.Fprintln(stdout)
+	writeShort(stdout, found)
 	return nil
 }
 

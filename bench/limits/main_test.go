@@ -36,8 +36,9 @@ func TestRun_allRowsWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var table strings.Builder
+	var table, short strings.Builder
 	write(&table, found)
+	writeShort(&short, found)
 	i := 0
 	for _, g := range all {
 		for _, row := range g.Rows {
@@ -45,6 +46,10 @@ func TestRun_allRowsWork(t *testing.T) {
 			i++
 			if !strings.Contains(table.String(), "| "+row.Title) {
 				t.Errorf("%s, %s: not in the table", g.Name, row.Title)
+			}
+			ours := row.Versus != "" && strings.HasPrefix(row.Title, "enmesh")
+			if line := "| " + g.Name + ": " + strings.TrimPrefix(row.Title, "enmesh ") + " | " + r.Versus + " |"; ours != strings.Contains(short.String(), line) {
+				t.Errorf("%s, %s: in the short table: %v, want %v", g.Name, row.Title, !ours, ours)
 			}
 			if low, high := 0.99, 1.0; row.Refuses {
 				if r.Admitted > 0.1 {

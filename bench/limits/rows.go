@@ -30,6 +30,16 @@ type group struct {
 	Rows []row
 }
 
+// title is that of the row of a name, "" if there is none.
+func (g *group) title(name string) string {
+	for i := range g.Rows {
+		if g.Rows[i].Name == name {
+			return g.Rows[i].Title
+		}
+	}
+	return ""
+}
+
 func both(limit float64) [2]float64 { return [2]float64{limit, limit} }
 
 // groups is all there is to compare, with so many keys where there are keys.

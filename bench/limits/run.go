@@ -28,8 +28,9 @@ type Result struct {
 	Group    string     `json:"group"`
 	Row      string     `json:"row"`
 	Title    string     `json:"title"`
-	One      Figure     `json:"one"` // goroutine
-	Two      Figure     `json:"two"` // goroutines
+	Versus   string     `json:"versus,omitempty"` // the title of the row that it is compared with
+	One      Figure     `json:"one"`              // goroutine
+	Two      Figure     `json:"two"`              // goroutines
 	Limit    [2]float64 `json:"limit"`
 	MaxNS    float64    `json:"max_ns,omitempty"`
 	Allocs   float64    `json:"allocs"`              // an ask
@@ -159,7 +160,7 @@ func results(cfg config, g group, subjects []*subject, blocks [2][]*bench) []Res
 		r := &g.Rows[i]
 		allocs, admitted := blocks[0][i].costs(5 * cfg.Least)
 		out[i] = Result{
-			Group: g.Name, Row: r.Name, Title: r.Title, Limit: r.Limit, MaxNS: r.MaxNS,
+			Group: g.Name, Row: r.Name, Title: r.Title, Versus: g.title(r.Versus), Limit: r.Limit, MaxNS: r.MaxNS,
 			One: figure(blocks[0], i), Two: figure(blocks[1], i),
 			Allocs: allocs, Admitted: admitted, PerKey: subjects[i].perKey,
 		}

@@ -6,6 +6,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 )
 
 // write makes a table in Markdown.
@@ -20,6 +21,16 @@ func write(w io.Writer, found []Result) {
 		last = r.Group
 		_, _ = fmt.Fprintf(w, "| %s | %.1f | %s | %.1f | %s | %s | %.0f |\n",
 			r.label(), r.One.NS.Median, ratio(r.One), r.Two.NS.Median, ratio(r.Two), r.mark(), r.Allocs)
+	}
+}
+
+// writeShort makes a table in Markdown of enmesh's rows alone, as ratios.
+func writeShort(w io.Writer, found []Result) {
+	_, _ = fmt.Fprintln(w, "| | beside | 1 goroutine | 2 goroutines | allocations |\n|---|---|---|---|---|")
+	for i := range found {
+		if r := &found[i]; r.One.Ratio != nil && strings.HasPrefix(r.Title, "enmesh") {
+			_, _ = fmt.Fprintf(w, "| %s: %s | %s | %s | %s | %.0f |\n", r.Group, strings.TrimPrefix(r.Title, "enmesh "), r.Versus, ratio(r.One), ratio(r.Two), r.Allocs)
+		}
 	}
 }
 
