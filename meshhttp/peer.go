@@ -5,6 +5,7 @@ package meshhttp
 
 import (
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -29,10 +30,12 @@ const maxSources = 1024
 
 // origin tells a connection from every other: net/http hands out one state of TLS for
 // all requests of a connection. The address is a part of it since middlewares rewrite
-// it for single requests; in plaintext it is all that is known of a peer.
+// it for single requests; in plaintext it, and where the connection came in, are all that
+// is known of a peer.
 type origin struct {
-	tls  *tls.ConnectionState
-	addr string
+	tls   *tls.ConnectionState
+	addr  string
+	local net.Addr // of plaintext; a pointer that every connection has of its own
 }
 
 // sources remembers the peers of connections: address and identity are otherwise read
@@ -44,7 +47,10 @@ type sources struct {
 
 // of is who sent r.
 func (s *sources) of(r *http.Request, identity func(*tls.ConnectionState) string) *enmesh.Peer {
-	at := origin{r.TLS, r.RemoteAddr}
+	at := origin{tls: r.TLS, addr: r.RemoteAddr}
+	if at.tls == nil {
+		at.local = localAddr(r)
+	}
 	s.mu.RLock()
 	p := s.known[at]
 	s.mu.RUnlock()
@@ -61,15 +67,32 @@ func (s *sources) of(r *http.Request, identity func(*tls.ConnectionState) string
 	return p
 }
 
+// localAddr is where the connection came in; nil when the server does not say, or not by
+// TCP.
+func localAddr(r *http.Request) net.Addr {
+	if a, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		return a
+	}
+	return nil
+}
+
 // describePeer says who sent r. An address that is not "ip:port" stays zero.
 func describePeer(r *http.Request, identity func(*tls.ConnectionState) string) *enmesh.Peer {
 	p := new(enmesh.Peer)
 	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		p.Addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+		p.Addr = unmapped(addr)
+	}
+	if a, ok := localAddr(r).(*net.TCPAddr); ok {
+		p.Local = unmapped(a.AddrPort())
 	}
 	if r.TLS != nil {
 		p.TLS = r.TLS
 		p.Identity = identity(r.TLS)
 	}
 	return p
+}
+
+// unmapped is a with an IPv4 address in IPv4's own form.
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
