@@ -88,7 +88,7 @@ func compose(cfg config) (*Mesh, error) {
 	}
 	m.peers.mesh = m
 	m.decisions = newDecisions(m.naming, cfg.decisions)
-	principal, err := m.principal()
+	principal, domain, err := m.principal()
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,11 @@ func compose(cfg config) (*Mesh, error) {
 	in := m.newSide(enmesh.Server, principal, collector, observers)
 	m.policies = newPolicies(m, out)
 	m.table = NewTable(m.naming, m.policies.unknown(), out.outer(m.decisions.recorder("", "", nil))...)
-	m.served = newInbound(in.recorder)
+	who, err := newGuard(cfg, domain, in.recorder)
+	if err != nil {
+		return nil, errors.Join(err, m.cache.close())
+	}
+	m.served = newInbound(in.recorder, who)
 	m.inbound = enmesh.Fixed(false, slices.Concat(
 		[]enmesh.Middleware{m.serving.middleware}, in.outer(nil), []enmesh.Middleware{shed.Receive(cfg.trust)},
 		cfg.inbound, []enmesh.Middleware{m.served.middleware},
@@ -124,16 +128,17 @@ func compose(cfg config) (*Mesh, error) {
 	return m, nil
 }
 
-// principal is the process's own identity, "" without certificates.
-func (m *Mesh) principal() (string, error) {
+// principal is the process's own identity and its trust domain, both "" without
+// certificates.
+func (m *Mesh) principal() (principal, domain string, err error) {
 	if m.cfg.certificates == nil {
-		return "", nil
+		return "", "", nil
 	}
 	id, err := m.cfg.certificates.Identity()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return id.ID().String(), nil
+	return id.ID().String(), id.ID().TrustDomain(), nil
 }
 
 // start loads policy for the first time and begins to follow it.

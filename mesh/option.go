@@ -43,6 +43,7 @@ type config struct {
 	outboundMode OutboundMode
 	services     []namedService
 	decisions    int
+	security     securityConfig
 }
 
 // WithWorkload says who this process is. Without it: nobody, in the namespace

@@ -144,11 +144,11 @@ type TLS struct {
 }
 
 // Unenforced says why calls under these settings must be refused, rather than sent
-// under others: "" when they need not. Modes that enmesh does not enforce yet are
-// never replaced by plaintext.
+// under others: "" when they need not. What enmesh does not enforce is never replaced by
+// plaintext.
 func (t TLS) Unenforced() string {
-	if t.Mode == TLSSimple || t.Mode == TLSMutual {
-		return "TLS mode " + t.Mode.String() + " is not enforced yet"
+	if t.CredentialName != "" {
+		return "the certificates of TLS mode " + t.Mode.String() + " are in the secret " + t.CredentialName + ", and secrets of Kubernetes are not read"
 	}
 	return ""
 }
