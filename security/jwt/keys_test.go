@@ -58,7 +58,9 @@ func (s *jwksServer) serves(text string) { s.set(answers(200, text)) }
 
 func answers(status int, text string) func(*http.Request) (*http.Response, error) {
 	return func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text))}, nil
+		return &http.Response{
+			StatusCode: status, Header: http.Header{}, ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)),
+		}, nil
 	}
 }
 
@@ -154,7 +156,7 @@ func TestScenarioA7_lastGoodKeysForADay(t *testing.T) {
 		"empty": answers(200, ""), "HTML": answers(200, "<html>"), "JSON that is no set": answers(200, `{"key":[]}`), "keys null": answers(200, `{"keys":null}`),
 		"cut": answers(200, allKeys()[:100]), "10 MiB": answers(200, big), "names twice": answers(200, `{"keys":[],"keys":[]}`),
 		"drips": func(r *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(&drip{r.Context()})}, nil
+			return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(&drip{r.Context()})}, nil
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

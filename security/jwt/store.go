@@ -266,6 +266,9 @@ func download(ctx context.Context, client *http.Client, uri string) (keys []key,
 	if resp.StatusCode != http.StatusOK {
 		return nil, 0, fmt.Errorf("jwt: status %d instead of keys", resp.StatusCode)
 	}
+	if resp.ContentLength > maxKeySet {
+		return nil, 0, fmt.Errorf("jwt: a key set of %d bytes, more than %d", resp.ContentLength, maxKeySet)
+	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxKeySet+1))
 	if err != nil {
 		return nil, 0, fmt.Errorf("jwt: %w", err)
