@@ -106,6 +106,7 @@ func (x *served) prepare(ctx context.Context, c *enmesh.Call) {
 	out.Host = c.Authority
 	if u := x.in.URL; c.Path != u.Path || c.Query != u.RawQuery {
 		out.URL = rewritten(u, c)
+		out.RequestURI = out.URL.RequestURI() // or the handler would still find there what a policy took out
 	}
 }
 
