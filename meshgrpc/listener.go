@@ -24,7 +24,9 @@ func WithListener() ServerOption {
 type stateful interface{ ConnectionState() tls.ConnectionState }
 
 // listenerCredentials take a server's connections as they come.
-type listenerCredentials struct{ credentials.TransportCredentials }
+type listenerCredentials struct {
+	credentials.TransportCredentials
+}
 
 func newListenerCredentials() credentials.TransportCredentials {
 	return listenerCredentials{insecure.NewCredentials()}

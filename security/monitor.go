@@ -80,10 +80,26 @@ func (m *Monitor) Identity() (*Identity, error) {
 	same := err == nil && own == m.last
 	m.mu.Unlock()
 	if !same {
-		m.note(own, err)
+		m.note(own, m.reason(own, err))
 	}
 	return own, err
 }
+
+// reason is why there is no identity, or none that is newer.
+func (m *Monitor) reason(own *Identity, err error) error {
+	teller, ok := m.src.(interface{ Err() error })
+	switch {
+	case err != nil:
+		return err
+	case own == nil:
+		return errNone
+	case ok:
+		return teller.Err()
+	}
+	return nil
+}
+
+var errNone = errors.New("security: the source has no identity")
 
 // note takes what the source has answered, and says whether it is a new failure.
 func (m *Monitor) note(own *Identity, err error) (failed bool) {
@@ -91,7 +107,7 @@ func (m *Monitor) note(own *Identity, err error) (failed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := &m.status
-	if err == nil && own != nil && own != m.last {
+	if own != nil && own != m.last {
 		if m.last != nil && !own.NotAfter().Equal(s.NotAfter) {
 			s.Rotations++
 		}
@@ -115,16 +131,7 @@ func (m *Monitor) Status() Status {
 // look asks the source, and says whether there is a new failure.
 func (m *Monitor) look() (Status, bool) {
 	own, err := m.src.Identity()
-	if own == nil && err == nil {
-		err = errors.New("security: the source has no identity")
-	}
-	if teller, ok := m.src.(interface{ Err() error }); ok && err == nil {
-		err = teller.Err()
-		if err != nil {
-			m.note(own, nil)
-		}
-	}
-	failed := m.note(own, err)
+	failed := m.note(own, m.reason(own, err))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.status, failed
