@@ -22,6 +22,7 @@ import (
 type Server struct {
 	router     enmesh.Router
 	tls        *tls.Config
+	shaken     bool // by the listener
 	identity   func(*tls.ConnectionState) string
 	onPanic    func(ctx context.Context, method string, value any, stack []byte)
 	workers    uint32
@@ -55,7 +56,8 @@ func defaultWorkers() uint32 {
 // Options is all that grpc.NewServer needs: both interceptors, credentials if
 // [WithTLS] was given, a keepalive policy that allows clients to ping every 10
 // seconds, pings of clients that are silent for 9 seconds, which finds the dead ones
-// within 15 and tells the others that this side lives, and stream workers (see
+// within 15 and tells the others that this side lives, with mutual TLS an age of
+// connections of 25 min, at which they end softly, and stream workers (see
 // [WithStreamWorkers]). Interceptors of the program's own run inside when they come later in the
 // list of options.
 func (s *Server) Options() []grpc.ServerOption {
@@ -63,13 +65,29 @@ func (s *Server) Options() []grpc.ServerOption {
 		grpc.ChainUnaryInterceptor(s.Unary()),
 		grpc.ChainStreamInterceptor(s.Stream()),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 9 * time.Second, Timeout: 6 * time.Second}),
+		grpc.KeepaliveParams(s.keepalive()),
 		grpc.NumStreamWorkers(s.workers),
 	}
-	if s.tls != nil {
+	switch {
+	case s.shaken:
+		opts = append(opts, grpc.Creds(newListenerCredentials()))
+	case s.tls != nil:
 		opts = append(opts, grpc.Creds(credentials.NewTLS(s.tls)))
 	}
 	return opts
+}
+
+// securedAge is when grpc ends a connection over TLS softly, give or take a tenth: clients
+// then show their present certificate. Certificates that live an hour and are renewed at
+// half their life have 30 min left at least.
+const securedAge = 25 * time.Minute
+
+func (s *Server) keepalive() keepalive.ServerParameters {
+	p := keepalive.ServerParameters{Time: 9 * time.Second, Timeout: 6 * time.Second}
+	if s.shaken || s.tls != nil && s.tls.ClientAuth >= tls.RequireAndVerifyClientCert {
+		p.MaxConnectionAge = securedAge
+	}
+	return p
 }
 
 // Unary is the interceptor of unary methods alone.

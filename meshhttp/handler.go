@@ -24,6 +24,10 @@ import (
 // had begun, and is logged to the server's ErrorLog; http.ErrAbortHandler goes on
 // as net/http knows it. A hijacked call ends when its connection is closed and the
 // handler has returned.
+//
+// A connection with mutual TLS is ended softly, between requests, after some 50 min or four
+// fifths of what is left of the client's certificate, so that the client shows its present
+// one.
 type Handler struct {
 	next    http.Handler
 	router  enmesh.Router
@@ -82,7 +86,11 @@ func (x *served) describe() {
 	x.header.m = r.Header
 	c.Header = &x.header
 	c.Answer.Header = (*writtenHeader)(&x.to.w)
-	c.Source = x.h.sources.of(r, x.h.cfg.identity)
+	from := x.h.sources.of(r, x.h.cfg.identity)
+	c.Source = &from.Peer
+	if from.worn(c.Clock) {
+		x.to.w.ResponseWriter.Header().Set("Connection", "close") // over HTTP/2 net/http sends GOAWAY
+	}
 }
 
 // method is the request's method; net/http reads "" as GET.

@@ -5,12 +5,15 @@ package meshhttp
 
 import (
 	"crypto/tls"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/tlslive"
 )
 
 // verifiedIdentity is the URI SAN of the peer's certificate, when crypto/tls has
@@ -42,11 +45,20 @@ type origin struct {
 // from texts for every request. Peers are never written again.
 type sources struct {
 	mu    sync.RWMutex // guards known
-	known map[origin]*enmesh.Peer
+	known map[origin]*source
 }
 
+// source is the peer of a connection, and when the connection is to be ended softly.
+type source struct {
+	enmesh.Peer
+	until enmesh.Instant // 0: never
+}
+
+// worn reports whether the connection has been used as long as its certificate allows.
+func (s *source) worn(now enmesh.Instant) bool { return s.until != 0 && now >= s.until }
+
 // of is who sent r.
-func (s *sources) of(r *http.Request, identity func(*tls.ConnectionState) string) *enmesh.Peer {
+func (s *sources) of(r *http.Request, identity func(*tls.ConnectionState) string) *source {
 	at := origin{tls: r.TLS, addr: r.RemoteAddr}
 	if at.tls == nil {
 		at.local = localAddr(r)
@@ -61,7 +73,7 @@ func (s *sources) of(r *http.Request, identity func(*tls.ConnectionState) string
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known == nil || len(s.known) >= maxSources {
-		s.known = map[origin]*enmesh.Peer{}
+		s.known = map[origin]*source{}
 	}
 	s.known[at] = p
 	return p
@@ -77,8 +89,8 @@ func localAddr(r *http.Request) net.Addr {
 }
 
 // describePeer says who sent r. An address that is not "ip:port" stays zero.
-func describePeer(r *http.Request, identity func(*tls.ConnectionState) string) *enmesh.Peer {
-	p := new(enmesh.Peer)
+func describePeer(r *http.Request, identity func(*tls.ConnectionState) string) *source {
+	p := new(source)
 	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		p.Addr = unmapped(addr)
 	}
@@ -88,6 +100,9 @@ func describePeer(r *http.Request, identity func(*tls.ConnectionState) string) *
 	if r.TLS != nil {
 		p.TLS = r.TLS
 		p.Identity = identity(r.TLS)
+		if len(r.TLS.PeerCertificates) > 0 {
+			p.until = enmesh.Now().Add(tlslive.Use(time.Now(), rand.Float64(), r.TLS.PeerCertificates[0].NotAfter))
+		}
 	}
 	return p
 }
