@@ -41,8 +41,8 @@ const longest = 64
 
 // Names is a set of reserved names. It is not changed once it is made.
 type Names struct {
-	exact map[string]bool // in lower case, with "-"; false: kept
-	first [256]bool       // how names begin
+	exact   map[string]bool // in lower case, with "-"; false: kept
+	lengths [256]uint64     // by a name's first byte: the lengths that are looked at, a bit each
 }
 
 // New makes the set of the names above, with more, and without those of keep.
@@ -59,7 +59,7 @@ func New(more, keep []string) *Names {
 		}
 	}
 	for _, p := range prefixes {
-		n.begin(p[0])
+		n.begin(p[0], ^uint64(0))
 	}
 	return n
 }
@@ -70,23 +70,25 @@ func (n *Names) put(name string, reserved bool) {
 		return
 	}
 	n.exact[name] = reserved
-	n.begin(name[0])
+	n.begin(name[0], lengthBit(name))
 }
 
-func (n *Names) begin(c byte) {
-	n.first[c] = true
+func (n *Names) begin(c byte, lengths uint64) {
+	n.lengths[c] |= lengths
 	if 'a' <= c && c <= 'z' {
-		n.first[c-'a'+'A'] = true
+		n.lengths[c-'a'+'A'] |= lengths
 	}
 	if c == '-' {
-		n.first['_'] = true
+		n.lengths['_'] |= lengths
 	}
 }
+
+func lengthBit(name string) uint64 { return 1 << min(len(name), 63) }
 
 // Has reports whether key is reserved, whatever its case, and whether it is written with
 // "-" or "_".
 func (n *Names) Has(key string) bool {
-	if key == "" || !n.first[key[0]] {
+	if key == "" || n.lengths[key[0]]&lengthBit(key) == 0 {
 		return false
 	}
 	var room [longest]byte

@@ -90,12 +90,12 @@ func (r Rules) clean(path, raw string) (string, string, Reason) {
 		return "", "", Relative
 	}
 	var space, written [room]byte
-	d := decoder{rules: r, out: space[:0]}
-	if why := d.decode(path, raw); why != OK {
+	d := decoder{rules: r}
+	b, why := d.decode(space[:0], path, raw)
+	if why != OK {
 		return "", "", why
 	}
-	b, why := d.letters()
-	if why != OK {
+	if b, why = d.letters(b); why != OK {
 		return "", "", why
 	}
 	if b, why = d.resolve(b); why != OK {
@@ -127,8 +127,7 @@ func same(s string, b []byte) string {
 }
 
 // letters checks what is decoded by characters, and folds their case.
-func (d *decoder) letters() ([]byte, Reason) {
-	b := d.out
+func (d *decoder) letters(b []byte) ([]byte, Reason) {
 	strict := d.rules.Level == Strict
 	if strict && twice(b) {
 		return nil, Twice

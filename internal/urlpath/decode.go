@@ -10,35 +10,38 @@ const escapedSlash = 0
 // decoder decodes a path, once.
 type decoder struct {
 	rules Rules
-	out   []byte
 	high  bool // there are bytes beyond ASCII
 	kept  bool // there are escaped slashes that stay
 }
 
 // decode reads the path as it is written: raw, or path where raw is "" or of another path,
-// as it is when somebody has changed the one and not the other.
-func (d *decoder) decode(path, raw string) Reason {
+// as it is when somebody has changed the one and not the other. It appends to out.
+func (d *decoder) decode(out []byte, path, raw string) ([]byte, Reason) {
 	if raw != "" && isOf(raw, path) {
-		return d.written(raw)
+		return d.written(out, raw)
 	}
 	for i := range len(path) {
 		c := path[i]
-		if why := d.take(c, c == '\\' || c == '#'); why != OK {
-			return why
+		c, why := d.take(c, c == '\\' || c == '#')
+		if why != OK {
+			return nil, why
 		}
+		out = append(out, c)
 	}
-	return OK
+	return out, OK
 }
 
-func (d *decoder) written(raw string) Reason {
+func (d *decoder) written(out []byte, raw string) ([]byte, Reason) {
 	for i := 0; i < len(raw); {
 		c, n := next(raw, i)
-		if why := d.take(c, n > 1); why != OK {
-			return why
+		c, why := d.take(c, n > 1)
+		if why != OK {
+			return nil, why
 		}
+		out = append(out, c)
 		i += n
 	}
-	return OK
+	return out, OK
 }
 
 // isOf reports whether raw, decoded, is path.
@@ -77,51 +80,45 @@ func hex(c byte) int {
 	return -1
 }
 
-// take takes one decoded byte, which may have been escaped.
-func (d *decoder) take(c byte, escaped bool) Reason {
-	strict := d.rules.Level == Strict
+// take is what becomes of one decoded byte, which may have been escaped.
+func (d *decoder) take(c byte, escaped bool) (byte, Reason) {
 	switch {
 	case c == 0:
-		return NUL
+		return 0, NUL
 	case c < ' ' || c == 0x7f:
-		return Control
+		return 0, Control
 	case c == '#' && !escaped:
-		return Fragment
+		return 0, Fragment
 	case c == '/' && escaped:
 		return d.slash()
 	case c == '\\':
 		return d.backslash(escaped)
-	case c == ';' && strict && !d.rules.Parameters:
-		return Parameter
+	case c == ';' && d.rules.Level == Strict && !d.rules.Parameters:
+		return 0, Parameter
 	case c >= 0x80:
 		d.high = true
 	}
-	d.out = append(d.out, c)
-	return OK
+	return c, OK
 }
 
-// slash takes an escaped slash.
-func (d *decoder) slash() Reason {
+// slash is what becomes of an escaped slash.
+func (d *decoder) slash() (byte, Reason) {
 	switch d.rules.Level {
 	case DecodeAndMergeSlashes:
-		d.out = append(d.out, '/')
+		return '/', OK
 	case Base, MergeSlashes:
-		d.out = append(d.out, escapedSlash)
 		d.kept = true
-	default:
-		return Slash
+		return escapedSlash, OK
 	}
-	return OK
+	return 0, Slash
 }
 
-func (d *decoder) backslash(escaped bool) Reason {
+func (d *decoder) backslash(escaped bool) (byte, Reason) {
 	switch {
 	case d.rules.Level == Strict && d.rules.Backslash:
-		d.out = append(d.out, '\\')
+		return '\\', OK
 	case d.rules.Level == Strict || escaped && d.rules.Level != DecodeAndMergeSlashes:
-		return Backslash
-	default:
-		d.out = append(d.out, '/')
+		return 0, Backslash
 	}
-	return OK
+	return '/', OK
 }

@@ -47,15 +47,18 @@ func (d *decoder) hides(segment []byte) bool {
 		return false
 	}
 	split := bytes.IndexByte(segment, escapedSlash) >= 0
-	for part := range bytes.SplitSeq(segment, []byte{escapedSlash}) {
-		name, _, _ := bytes.Cut(part, []byte{';'})
-		switch string(name) {
-		case ".", "..":
+	for more := true; more; {
+		part := segment
+		if at := bytes.IndexByte(segment, escapedSlash); at >= 0 {
+			part, segment = segment[:at], segment[at+1:]
+		} else {
+			more = false
+		}
+		if at := bytes.IndexByte(part, ';'); at >= 0 {
+			part = part[:at]
+		}
+		if string(part) == "." || string(part) == ".." || split && len(part) == 0 {
 			return true
-		case "":
-			if split {
-				return true
-			}
 		}
 	}
 	return false
