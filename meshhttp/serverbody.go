@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/enmesh-go/enmesh"
@@ -62,47 +63,60 @@ func (b *bodyPace) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // more.
 type pacedBody struct {
 	io.ReadCloser
-	control  *http.ResponseController
 	patience time.Duration
-	one      bool           // HTTP/1: the deadline is the connection's
-	until    enmesh.Instant // the deadline that is set; 0: none
-	ended    bool
+	one      bool // HTTP/1: the deadline is the connection's
+
+	// mu guards what follows. It is held while a deadline is set: a proxy's transport may
+	// read when the handler has returned, and control cannot be used then.
+	mu      sync.Mutex
+	control *http.ResponseController // nil: the body has ended, or the handler
+	until   enmesh.Instant           // the deadline that is set; 0: none
 }
 
 // Read reads. A deadline that leaves enough time stays: over HTTP/2 another costs a message
-// to the connection's loop. At the body's end that of HTTP/1 goes, since net/http reads on,
-// to hear of the client's leaving.
+// to the connection's loop.
 func (b *pacedBody) Read(p []byte) (int, error) {
-	b.extend(b.patience)
+	b.extend()
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && !b.ended {
-		b.ended = errors.Is(err, io.EOF)
-		if b.ended && b.one {
-			_ = b.control.SetReadDeadline(time.Time{})
-		}
+	if errors.Is(err, io.EOF) {
+		b.end()
 	}
 	return n, err
 }
 
-// extend sets a deadline that leaves at least d. A ResponseWriter that has none is somebody
-// else's.
-func (b *pacedBody) extend(d time.Duration) {
+// extend sets a deadline that leaves at least patience. A ResponseWriter that has none is
+// somebody else's.
+func (b *pacedBody) extend() {
 	now := enmesh.Now()
-	if b.ended || b.until != 0 && b.until.Sub(now) >= d {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.control == nil || b.until != 0 && b.until.Sub(now) >= b.patience {
 		return
 	}
-	d += d / 2
+	d := b.patience + b.patience/2
 	b.until = now + enmesh.Instant(d)
 	_ = b.control.SetReadDeadline(time.Now().Add(d))
 }
 
-// leave bounds what net/http reads of the body after the handler, to use the connection
-// again.
-func (b *pacedBody) leave() {
-	if b.one && !b.ended {
-		b.until = 0
-		b.extend(b.patience)
+// end takes the deadline of HTTP/1 off: net/http reads on, to hear of the client's leaving.
+func (b *pacedBody) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.control != nil && b.one {
+		_ = b.control.SetReadDeadline(time.Time{})
 	}
+	b.control = nil
+}
+
+// leave is for when the handler has returned. It bounds what net/http reads of the body
+// then, to use the connection again.
+func (b *pacedBody) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.control != nil && b.one {
+		_ = b.control.SetReadDeadline(time.Now().Add(b.patience))
+	}
+	b.control = nil
 }
 
 // chunkedOnce closes connections after requests of HTTP/1.1 with chunks.
