@@ -21,7 +21,6 @@ const (
 	DefaultMaxMessage       = 4 << 20         // bytes of a message, decompressed
 	DefaultMaxStreams       = 100             // calls at once over one connection
 	DefaultHandshakeTimeout = 5 * time.Second // from TCP's to HTTP/2's
-	DefaultConnectionAge    = time.Hour       // give or take a tenth
 	DefaultPingInterval     = 10 * time.Second
 	DefaultStreamWindow     = 64 << 10 // bytes that a client may send ahead, on a stream
 	DefaultConnectionWindow = 1 << 20  // and on a connection
@@ -51,7 +50,7 @@ type serverLimits struct {
 func defaultLimits() serverLimits {
 	return serverLimits{
 		header: DefaultMaxHeader, message: DefaultMaxMessage, streams: DefaultMaxStreams,
-		handshake: DefaultHandshakeTimeout, age: DefaultConnectionAge, pings: DefaultPingInterval,
+		handshake: DefaultHandshakeTimeout, pings: DefaultPingInterval,
 		streamWin: DefaultStreamWindow, connWin: DefaultConnectionWindow,
 		rate: flood.Rate{PerSecond: DefaultFloodRate, Burst: DefaultFloodBurst},
 	}
@@ -131,12 +130,11 @@ func WithHandshakeTimeout(d time.Duration) ServerOption {
 
 // WithConnectionAge has the server ask clients, by GOAWAY, to use another connection after
 // age, give or take a tenth, and ends what is still in flight after grace more; grace zero
-// or less lets it finish. Age zero is the default, an hour; less than zero keeps
-// connections for ever.
+// or less lets it finish. Zero or less keeps connections for ever, the default: after its
+// GOAWAY grpc does not ping the client any more, so that a stream that goes on does not
+// find the death of either side. Clients of the mesh have an age of their own.
 func WithConnectionAge(age, grace time.Duration) ServerOption {
-	return serverOption(func(s *Server) {
-		s.limits.age, s.limits.grace = optional(age, DefaultConnectionAge), max(grace, 0)
-	})
+	return serverOption(func(s *Server) { s.limits.age, s.limits.grace = max(age, 0), max(grace, 0) })
 }
 
 // WithConnectionIdle has the server close connections that have no call for so long, by
