@@ -13,7 +13,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/keepalive"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/internal/reserved"
@@ -28,6 +27,8 @@ type Server struct {
 	identity   func(*tls.ConnectionState) string
 	onPanic    func(ctx context.Context, method string, value any, stack []byte)
 	workers    uint32
+	limits     serverLimits
+	creds      credentials.TransportCredentials // nil: those of tls
 	identities identities
 	sources    sources
 	names      *reserved.Names // keys that are taken off
@@ -51,7 +52,7 @@ type Server struct {
 // is a linked method's name in other letters. Keys of metadata in which anybody could claim
 // to be somebody are taken off (see [WithStrippedMetadata]).
 func NewServer(r enmesh.Router, opts ...ServerOption) *Server {
-	s := &Server{router: r, onPanic: logPanic, workers: defaultWorkers()}
+	s := &Server{router: r, onPanic: logPanic, workers: defaultWorkers(), limits: defaultLimits()}
 	s.identity = s.identities.of
 	for _, o := range opts {
 		o.server(s)
@@ -67,28 +68,25 @@ func defaultWorkers() uint32 {
 	return uint32(workersPerProc * runtime.GOMAXPROCS(0))
 }
 
-// Options is all that grpc.NewServer needs: both interceptors, credentials if
-// [WithTLS] was given, a keepalive policy that allows clients to ping every 10
-// seconds, pings of clients that are silent for 9 seconds, which finds the dead ones
-// within 15 and tells the others that this side lives, with mutual TLS an age of
-// connections of 25 min, at which they end softly, and stream workers (see
-// [WithStreamWorkers]). Interceptors of the program's own run inside when they come later in the
-// list of options.
+// Options is all that grpc.NewServer needs: both interceptors; credentials, those of
+// [WithTLS], [WithListener] or [WithCredentials], else plaintext, above which connections and
+// frames are counted; the limits of this package's options or their defaults; a keepalive
+// policy that allows clients to ping every 10 seconds; pings of clients that are silent for 9
+// seconds, which finds the dead ones within 15 and tells the others that this side lives; with
+// mutual TLS an age of connections of 25 min, at which they end softly, unless
+// [WithConnectionAge] says another; and stream workers (see [WithStreamWorkers]). Options of
+// the program's own that come later in the list win; its interceptors run inside.
 func (s *Server) Options() []grpc.ServerOption {
-	opts := []grpc.ServerOption{
+	limits := s.limits
+	if limits.age == 0 && s.mutual() {
+		limits.age = securedAge
+	}
+	return append([]grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(s.Unary()),
 		grpc.ChainStreamInterceptor(s.Stream()),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(s.keepalive()),
 		grpc.NumStreamWorkers(s.workers),
-	}
-	switch {
-	case s.shaken:
-		opts = append(opts, grpc.Creds(newListenerCredentials()))
-	case s.tls != nil:
-		opts = append(opts, grpc.Creds(credentials.NewTLS(s.tls)))
-	}
-	return opts
+		grpc.Creds(s.transport()),
+	}, limits.options()...)
 }
 
 // securedAge is when grpc ends a connection over TLS softly, give or take a tenth: clients
@@ -96,12 +94,9 @@ func (s *Server) Options() []grpc.ServerOption {
 // half their life have 30 min left at least.
 const securedAge = 25 * time.Minute
 
-func (s *Server) keepalive() keepalive.ServerParameters {
-	p := keepalive.ServerParameters{Time: 9 * time.Second, Timeout: 6 * time.Second}
-	if s.shaken || s.tls != nil && s.tls.ClientAuth >= tls.RequireAndVerifyClientCert {
-		p.MaxConnectionAge = securedAge
-	}
-	return p
+// mutual reports whether clients show certificates, which end.
+func (s *Server) mutual() bool {
+	return s.shaken || s.tls != nil && s.tls.ClientAuth >= tls.RequireAndVerifyClientCert
 }
 
 // Unary is the interceptor of unary methods alone.
