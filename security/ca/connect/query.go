@@ -23,42 +23,36 @@ import (
 func (s *Source) askLeaf(ctx context.Context, q longpoll.Query) (longpoll.Answer, error) {
 	got, meta, err := s.client.Agent().ConnectCALeaf(s.cfg.Service, options(ctx, q))
 	if err != nil {
-		return longpoll.Answer{}, s.failed(ctx, "leaf certificate", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.leaf != nil && s.leaf.pem == got.CertPEM {
-		s.wellAgain()
-		return longpoll.Answer{Index: meta.LastIndex}, nil
+		return longpoll.Answer{}, s.failed(ctx, ofLeaf, "leaf certificate", err)
 	}
 	fresh, err := parseLeaf(got)
 	if err != nil {
-		return longpoll.Answer{}, s.failed(ctx, "leaf certificate", err)
+		return longpoll.Answer{}, s.failed(ctx, ofLeaf, "leaf certificate", err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changed := s.leaf == nil || s.leaf.pem != fresh.pem
 	s.leaf = fresh
-	s.take()
-	return longpoll.Answer{Index: meta.LastIndex, Changed: true}, nil
+	s.took(ofLeaf, changed)
+	return longpoll.Answer{Index: meta.LastIndex, Changed: changed}, nil
 }
 
 // askRoots asks for the roots.
 func (s *Source) askRoots(ctx context.Context, q longpoll.Query) (longpoll.Answer, error) {
 	got, meta, err := s.client.Agent().ConnectCARoots(options(ctx, q))
 	if err != nil {
-		return longpoll.Answer{}, s.failed(ctx, "roots", err)
+		return longpoll.Answer{}, s.failed(ctx, ofRoots, "roots", err)
 	}
 	fresh, err := parseRoots(got)
 	if err != nil {
-		return longpoll.Answer{}, s.failed(ctx, "roots", err)
+		return longpoll.Answer{}, s.failed(ctx, ofRoots, "roots", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.roots != nil && s.roots.text == fresh.text && s.roots.trustDomain == fresh.trustDomain {
-		s.wellAgain()
-		return longpoll.Answer{Index: meta.LastIndex}, nil
-	}
+	changed := s.roots == nil || s.roots.text != fresh.text || s.roots.trustDomain != fresh.trustDomain
 	s.roots = fresh
-	s.take()
-	return longpoll.Answer{Index: meta.LastIndex, Changed: true}, nil
+	s.took(ofRoots, changed)
+	return longpoll.Answer{Index: meta.LastIndex, Changed: changed}, nil
 }
 
 func options(ctx context.Context, q longpoll.Query) *api.QueryOptions {
@@ -66,7 +60,7 @@ func options(ctx context.Context, q longpoll.Query) *api.QueryOptions {
 }
 
 // failed notes a failure, unless Close is the reason.
-func (s *Source) failed(ctx context.Context, what string, err error) error {
+func (s *Source) failed(ctx context.Context, which int, what string, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}
@@ -75,36 +69,40 @@ func (s *Source) failed(ctx context.Context, what string, err error) error {
 		err = fmt.Errorf("%w: the agent answers %d: %.200s", longpoll.ErrKeepIndex, status.Code, strings.TrimSpace(status.Body))
 	}
 	err = fmt.Errorf("%s: %w", what, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errs[which] = err
 	s.latest.Fail(err)
 	return err
 }
 
-// wellAgain forgets a failure, when what is in force is what the agent has. s.mu is held.
-func (s *Source) wellAgain() {
-	if s.leaf == nil || s.roots == nil {
-		return
+// took notes an answer, and puts in force what changed. s.mu is held.
+func (s *Source) took(which int, changed bool) {
+	s.errs[which] = nil
+	if changed {
+		s.good = s.leaf != nil && s.roots != nil && s.take()
 	}
-	if own, err := s.latest.Identity(); err == nil && s.latest.Err() != nil && string(own.Certificate().Certificate[0]) == string(s.leaf.cert.Certificate[0]) {
+	if err := s.errs[1-which]; err != nil {
+		s.latest.Fail(err)
+	} else if s.good {
 		s.latest.Fail(nil)
 	}
 }
 
-// take puts in force what came. When the authority changes, the leaf of the new root may
-// come before the root: it waits for it. s.mu is held.
-func (s *Source) take() {
-	if s.leaf == nil || s.roots == nil {
-		return
-	}
+// take puts leaf and roots in force if they fit. When the authority changes, the leaf of
+// the new root may come before the root: it waits for it. s.mu is held.
+func (s *Source) take() bool {
 	own, err := security.NewIdentity(s.leaf.cert, map[string][]*x509.Certificate{s.roots.trustDomain: s.roots.certs})
+	if err == nil {
+		if named, ok := ParseService(own.ID()); !ok || named.Name != s.cfg.Service {
+			err = fmt.Errorf("the agent gave the certificate of %s for %q", own.ID(), s.cfg.Service)
+		}
+	}
 	if err != nil {
 		s.latest.Fail(err)
-		return
+		return false
 	}
-	if named, ok := ParseService(own.ID()); !ok || named.Name != s.cfg.Service {
-		s.latest.Fail(fmt.Errorf("the agent gave the certificate of %s for %q", own.ID(), s.cfg.Service))
-		return
-	}
-	_ = s.latest.Take(own) // it has noted why not
+	return s.latest.Take(own) == nil
 }
 
 func parseLeaf(got *api.LeafCert) (*leaf, error) {

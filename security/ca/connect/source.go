@@ -26,10 +26,18 @@ type Source struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
-	mu    sync.Mutex // guards leaf and roots, and is held while an identity is taken
+	mu    sync.Mutex // guards what follows, and lets OnUpdate hear of one thing at a time
 	leaf  *leaf
 	roots *roots
+	good  bool     // leaf and roots are in force
+	errs  [2]error // why the leaf, and why the roots, cannot be had
 }
+
+// The two things that are followed.
+const (
+	ofLeaf = iota
+	ofRoots
+)
 
 // leaf is a certificate with its key, as the agent gave it.
 type leaf struct {
