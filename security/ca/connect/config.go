@@ -39,35 +39,27 @@ type Config struct {
 const maxBody = 16 << 20
 
 // client makes Consul's client, and refuses what makes no sense.
-func (c *Config) client() (*api.Client, error) {
+func (c *Config) client() (*api.Client, *http.Client, error) {
 	if c.Service == "" || strings.ContainsAny(c.Service, "/?#%") {
-		return nil, fmt.Errorf("connect: Service %q is empty or not the name of a service", c.Service)
+		return nil, nil, fmt.Errorf("connect: Service %q is empty or not the name of a service", c.Service)
 	}
 	conf := api.DefaultConfig()
 	if c.API != nil {
-		own := *c.API // the client fills it in
-		conf = &own
+		*conf = *c.API // a copy, since the client fills it in
 	}
-	if conf.HttpClient == nil {
-		if conf.Transport == nil {
-			conf.Transport = http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
-		}
-		made, err := api.NewHttpClient(conf.Transport, conf.TLSConfig)
-		if err != nil {
-			return nil, fmt.Errorf("connect: API: %w", err)
-		}
-		conf.HttpClient = made
+	if _, err := api.NewClient(conf); err != nil { // which it does here
+		return nil, nil, fmt.Errorf("connect: API: %w", err)
 	}
-	bounded := *conf.HttpClient
-	base := bounded.Transport
+	wire := *conf.HttpClient
+	base := wire.Transport
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	bounded.Transport = longpoll.Capped(base, maxBody)
-	conf.HttpClient = &bounded
+	wire.Transport = &longpoll.Transport{Base: base, Most: maxBody, TokenFile: conf.TokenFile}
+	conf.HttpClient = &wire
 	client, err := api.NewClient(conf)
 	if err != nil {
-		return nil, fmt.Errorf("connect: API: %w", err)
+		return nil, nil, fmt.Errorf("connect: API: %w", err)
 	}
-	return client, nil
+	return client, &wire, nil
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 
 	"github.com/hashicorp/consul/api"
@@ -22,6 +23,7 @@ import (
 type Source struct {
 	cfg    Config
 	client *api.Client
+	wire   *http.Client // under client
 	latest security.Latest
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -55,11 +57,11 @@ type roots struct {
 // New asks the agent and waits for the first identity, until ctx ends. It is an error when
 // none came, and when cfg makes no sense; the error says what the agent answered last.
 func New(ctx context.Context, cfg Config) (*Source, error) {
-	client, err := cfg.client()
+	client, wire, err := cfg.client()
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg, client: client}
+	s := &Source{cfg: cfg, client: client, wire: wire}
 	s.latest.OnUpdate, s.latest.Now = cfg.OnUpdate, cfg.Now
 	times := longpoll.Config{Wait: cfg.Wait}
 	leaves, err := longpoll.New(times, s.askLeaf)
@@ -124,5 +126,6 @@ func (s *Source) Peer(service string) (security.Matcher, error) {
 func (s *Source) Close() error {
 	s.cancel()
 	s.done.Wait()
+	s.wire.CloseIdleConnections()
 	return nil
 }
