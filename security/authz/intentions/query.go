@@ -1,0 +1,105 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package intentions
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/enmesh-go/enmesh/internal/longpoll"
+)
+
+// ask asks once, and puts in force what is new.
+func (a *Authorizer) ask(ctx context.Context, q longpoll.Query) (longpoll.Answer, error) {
+	answer, err := a.query(ctx, q)
+	if err != nil && !errors.Is(ctx.Err(), context.Canceled) { // Close is no failure
+		a.note(err)
+	}
+	return answer, err
+}
+
+func (a *Authorizer) query(ctx context.Context, q longpoll.Query) (longpoll.Answer, error) {
+	trustDomain, err := a.trustDomain(ctx, q)
+	if err != nil {
+		return longpoll.Answer{}, failure("trust domain", err)
+	}
+	var body bytes.Buffer
+	opts := (&api.QueryOptions{WaitIndex: q.Index, WaitTime: q.Wait}).WithContext(longpoll.Tap(ctx, &body))
+	args := &api.IntentionMatch{By: api.IntentionMatchDestination, Names: []string{a.cfg.Service}}
+	_, meta, err := a.client.Connect().IntentionMatch(args, opts)
+	if err != nil {
+		return longpoll.Answer{}, failure("match", err)
+	}
+	if meta.ResultsFilteredByACLs {
+		return longpoll.Answer{}, fmt.Errorf("intentions: %w: the token may not see all of them", longpoll.ErrKeepIndex)
+	}
+	allow := a.cfg.Default == Allow || a.cfg.Default == FromConsul && meta.DefaultACLPolicy == "allow"
+	changed, err := a.take(body.Bytes(), trustDomain, allow)
+	return longpoll.Answer{Index: meta.LastIndex, Changed: changed}, err
+}
+
+// trustDomain is that of the cluster. It is asked for when another server may answer than
+// before, or the same one in another life.
+func (a *Authorizer) trustDomain(ctx context.Context, q longpoll.Query) (string, error) {
+	if set := a.set.Load(); set != nil && q.Index > 0 {
+		return set.trustDomain, nil
+	}
+	roots, _, err := a.client.Agent().ConnectCARoots((&api.QueryOptions{}).WithContext(ctx))
+	if err != nil {
+		return "", err
+	}
+	if roots.TrustDomain == "" {
+		return "", errors.New("the agent names none")
+	}
+	return roots.TrustDomain, nil
+}
+
+// take puts an answer in force, if it says something else than the one before.
+func (a *Authorizer) take(body []byte, trustDomain string, allow bool) (changed bool, err error) {
+	last := a.set.Load()
+	if last != nil && last.trustDomain == trustDomain && last.allow == allow && bytes.Equal(a.body, body) {
+		a.note(nil)
+		return false, nil
+	}
+	list, err := decode(body, a.cfg.Service)
+	if err != nil {
+		return false, err
+	}
+	set := compile(list, a.cfg.Service, trustDomain, allow)
+	a.set.Store(set)
+	a.body = bytes.Clone(body)
+	a.note(nil)
+	if last == nil {
+		close(a.ready)
+	}
+	if a.cfg.OnUpdate != nil {
+		a.cfg.OnUpdate(set, nil)
+	}
+	return true, nil
+}
+
+// note keeps the state of the watch, and tells of a new failure.
+func (a *Authorizer) note(err error) {
+	a.mu.Lock()
+	news := err != nil && (a.err == nil || a.err.Error() != err.Error())
+	a.err = err
+	a.mu.Unlock()
+	if news && a.cfg.OnUpdate != nil {
+		a.cfg.OnUpdate(a.set.Load(), err)
+	}
+}
+
+// failure names what could not be had. The index holds where the agent has answered.
+func failure(what string, err error) error {
+	var status api.StatusError
+	if errors.As(err, &status) {
+		err = fmt.Errorf("%w: the agent answers %d: %.200s", longpoll.ErrKeepIndex, status.Code, strings.TrimSpace(status.Body))
+	}
+	return fmt.Errorf("intentions: %s: %w", what, err)
+}
