@@ -4,6 +4,7 @@
 package mesh
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -62,7 +63,11 @@ func (g *guard) middleware(st *Store, s policy.Security) (guarded, []enmesh.Midd
 // users is the Authenticator for rules. The one before goes on if they are the same, and
 // so does what it remembers; the keys go on in any case.
 func (g *guard) users(st *Store, rules []jwt.Rule) (*jwt.Authenticator, error) {
-	return Keep(st, "inbound/jwt", fmt.Sprintf("%q", rules), func(string) (*jwt.Authenticator, error) {
+	key, err := json.Marshal(rules)
+	if err != nil {
+		return nil, err
+	}
+	return Keep(st, "inbound/jwt", string(key), func(string) (*jwt.Authenticator, error) {
 		return jwt.New(jwt.Config{Rules: rules, Keys: g.keys, Recorder: g.recorder})
 	})
 }

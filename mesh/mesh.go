@@ -83,7 +83,7 @@ func compose(cfg config) (*Mesh, error) {
 	m := &Mesh{
 		cfg:    cfg,
 		naming: enmesh.Naming{Namespace: cfg.workload.namespace(), Domain: cfg.domain, Known: cfg.namespaces},
-		dialer: newDialer(cfg.certificates),
+		dialer: newDialer(cfg.certificates, cfg.log),
 		health: newHealth(),
 	}
 	m.peers.mesh = m
@@ -176,7 +176,8 @@ func (m *Mesh) ClientTLS(e *balance.Endpoint) *tls.Config {
 	if _, foreign := outside(cfg.Destination); foreign {
 		return nil
 	}
-	return m.dialer.config(e, m.policies.traffic(cfg.Destination).TLS)
+	s := m.policies.current.Load()
+	return m.dialer.config(e, s.Destination(cfg.Destination.Service).Traffic(cfg.Destination.Subset, cfg.Destination.Port).TLS, s.Security.PlaintextToStrangers())
 }
 
 // ServerTLS is the configuration of this process's servers: mutual TLS, strict. It
@@ -205,5 +206,5 @@ func (m *Mesh) Close() error {
 	mirrored := m.mirror.Close()
 	m.source.close()
 	m.cfg.registry.Unregister((*selfMetrics)(m))
-	return errors.Join(mirrored, m.served.close(), m.cache.close())
+	return errors.Join(mirrored, m.served.close(), m.dialer.outside.close(), m.cache.close())
 }

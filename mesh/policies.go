@@ -99,7 +99,7 @@ func (p *policies) apply(s *policy.Snapshot) error {
 		return errors.Join(err, serving.store.abandon())
 	}
 	p.inForce.Store(s)
-	return p.mesh.served.swap(serving)
+	return errors.Join(p.mesh.served.swap(serving), p.mesh.dialer.outside.keep(s.UsesTLS))
 }
 
 // traffic is the policy in force for a destination.

@@ -153,6 +153,18 @@ func (t TLS) Unenforced() string {
 	return ""
 }
 
+// UsesTLS reports whether a DestinationRule in force has these settings.
+func (s *Snapshot) UsesTLS(t TLS) bool {
+	for _, d := range s.Destinations {
+		for _, of := range d.policies {
+			if of.TLS == t {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Names is a list of names as one comparable value.
 type Names string
 

@@ -69,3 +69,11 @@ func (s *Security) Providers() map[string]string {
 	}
 	return names
 }
+
+// PlaintextToStrangers reports whether calls go in plaintext to instances that have no
+// identity and for which no DestinationRule says how (automatic mutual TLS): with
+// documents of security.istio.io, unless this process itself is STRICT. Else nobody is
+// called whose identity is not known.
+func (s *Security) PlaintextToStrangers() bool {
+	return s.Istio && s.ModeOf(0) != mtls.Strict
+}

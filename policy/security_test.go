@@ -49,7 +49,7 @@ g spec.selector: ignored: this process has not these labels: the document has no
 }
 
 func TestParse_authorizationPolicyIsCompiledWhole(t *testing.T) {
-	data, err := os.ReadFile("testdata/documents/security.yaml")
+	data, err := os.ReadFile("testdata/security/all.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestParse_authorizationPolicyIsCompiledWhole(t *testing.T) {
 }
 
 func TestParse_requestAuthenticationIsCompiledWhole(t *testing.T) {
-	data, err := os.ReadFile("testdata/documents/security.yaml")
+	data, err := os.ReadFile("testdata/security/all.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
