@@ -19,6 +19,7 @@ import (
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/balance/route"
 	"github.com/enmesh-go/enmesh/limit/shed"
+	"github.com/enmesh-go/enmesh/security"
 	"github.com/enmesh-go/enmesh/security/mtls"
 	"github.com/enmesh-go/enmesh/telemetry/prom"
 	"github.com/enmesh-go/enmesh/telemetry/tracing"
@@ -40,6 +41,7 @@ type Mesh struct {
 	peers     peers
 	metrics   http.Handler
 	health    *Health
+	identity  *security.Monitor // nil without certificates
 	serving   inflight
 	mirror    *route.Mirror
 	services  map[string]service // by key, what WithService says
@@ -80,11 +82,16 @@ func compose(cfg config) (*Mesh, error) {
 	if cfg.tracing == nil {
 		cfg.tracing = tracing.New(tracing.Config{})
 	}
+	identity, err := openIdentity(&cfg)
+	if err != nil {
+		return nil, err
+	}
 	m := &Mesh{
-		cfg:    cfg,
-		naming: enmesh.Naming{Namespace: cfg.workload.namespace(), Domain: cfg.domain, Known: cfg.namespaces},
-		dialer: newDialer(cfg.certificates, cfg.log),
-		health: newHealth(),
+		identity: identity,
+		cfg:      cfg,
+		naming:   enmesh.Naming{Namespace: cfg.workload.namespace(), Domain: cfg.domain, Known: cfg.namespaces},
+		dialer:   newDialer(cfg.certificates, cfg.log),
+		health:   newHealth(),
 	}
 	m.peers.mesh = m
 	m.decisions = newDecisions(m.naming, cfg.decisions)
@@ -143,6 +150,10 @@ func (m *Mesh) principal() (principal, domain string, err error) {
 
 // start loads policy for the first time and begins to follow it.
 func (m *Mesh) start(ctx, background context.Context) error {
+	if m.identity != nil {
+		m.wait.Go(func() { m.mindIdentity(background) })
+		m.wait.Go(func() { _ = m.identity.Run(background) }) // until background ends
+	}
 	if len(m.cfg.policies) == 0 {
 		return m.policies.applyNone()
 	}

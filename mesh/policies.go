@@ -102,11 +102,6 @@ func (p *policies) apply(s *policy.Snapshot) error {
 	return errors.Join(p.mesh.served.swap(serving), p.mesh.dialer.outside.keep(s.UsesTLS))
 }
 
-// traffic is the policy in force for a destination.
-func (p *policies) traffic(d enmesh.Destination) policy.Traffic {
-	return p.current.Load().Destination(d.Service).Traffic(d.Subset, d.Port)
-}
-
 // cluster is the configuration of a destination's cluster, or why there can be
 // none.
 func (p *policies) cluster(d enmesh.Destination, protocol enmesh.Protocol) (balance.ClusterConfig, *enmesh.Error) {
