@@ -432,6 +432,11 @@ func hostBelief(values []string, r request) belief {
 	if port == "" {
 		port = map[bool]string{true: "443", false: "80"}[r.https]
 	}
+	number, err := strconv.Atoi(port)
+	if err != nil || number > 65535 {
+		return unknown
+	}
+	port = strconv.Itoa(number)
 	for _, v := range lowered(values) {
 		pattern, wanted, ok := strings.Cut(v, ":")
 		if ok && wanted != "*" && wanted != port {
