@@ -8,8 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"github.com/enmesh-go/enmesh"
 )
 
 var errBlock = errors.New("is neither an IP address nor a CIDR range, such as 203.0.113.4, 203.0.113.0/24, 2001:db8::/32")
@@ -94,14 +92,13 @@ func newBlocks(values []string) (*blocks[struct{}], error) {
 // plainAddr is an address as ranges have it: without a zone, IPv4 as IPv4.
 func plainAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// forwarded is the original caller by X-Forwarded-For, to which each of so many proxies
+// forwarded is the original caller by the lines of X-Forwarded-For, to which each of so many proxies
 // has added who it was called by. Where there are fewer entries, the call did not come
 // through them all, and there is none: it is zero, and ok. An entry that is no address is
 // not ok.
 //
 // Source: Envoy, use_remote_address with xff_num_trusted_hops.
-func forwarded(h enmesh.Header, proxies int) (addr netip.Addr, ok bool) {
-	lines := h.Values("X-Forwarded-For")
+func forwarded(lines []string, proxies int) (addr netip.Addr, ok bool) {
 	for _, line := range slices.Backward(lines) {
 		for {
 			comma := strings.LastIndexByte(line, ',')

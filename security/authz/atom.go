@@ -84,7 +84,7 @@ func (a *atom) match(v *view, lean bool) bool {
 		s := v.at()
 		return s == odd && lean || s == known && a.hosts.match(v.name, v.port)
 	case header:
-		return a.field.match(v.lines(a.field.name), lean)
+		return a.field.match(v.lines(a.field.name, a.field.title), lean)
 	}
 	text, s := v.text(a.attr)
 	return s == odd && lean || s == known && a.matchText(text, lean)

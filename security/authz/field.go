@@ -4,6 +4,7 @@
 package authz
 
 import (
+	"net/textproto"
 	"slices"
 	"strings"
 )
@@ -14,7 +15,8 @@ const maxElements = 256
 
 // field is a condition on a header of the request.
 type field struct {
-	name     string // canonical, lower case
+	name     string // in lower case, as gRPC has it
+	title    string // as net/http has it
 	single   bool   // a comma in it separates nothing
 	patterns *set
 	commas   bool // a pattern has a comma
@@ -32,7 +34,7 @@ var singles = map[string]bool{
 
 func newField(name string, patterns *set) *field {
 	commas := slices.ContainsFunc(patterns.list, func(p pattern) bool { return strings.Contains(p.text, ",") })
-	return &field{name: name, single: singles[name], patterns: patterns, commas: commas}
+	return &field{name: name, title: textproto.CanonicalMIMEHeaderKey(name), single: singles[name], patterns: patterns, commas: commas}
 }
 
 // match reports whether the values of the field match. A field can be said in several

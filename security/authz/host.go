@@ -126,7 +126,7 @@ func canonicalName(name string) (string, bool) {
 		}
 		return "[" + addr.String() + "]", true
 	}
-	return name, !strings.ContainsAny(name, ":[]")
+	return name, name[0] != '.' && !strings.Contains(name, "..") && !strings.ContainsAny(name, ":[]")
 }
 
 // canonicalHost takes a call's authority apart; port is the scheme's own when it says

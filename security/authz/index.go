@@ -231,7 +231,7 @@ func (d *dimension) values(v *view, out []string) ([]string, bool) {
 	case claimed:
 		return d.claim.texts(auth, out)
 	case header:
-		return d.field.elements(v.lines(d.field.name), out)
+		return d.field.elements(v.lines(d.field.name, d.field.title), out)
 	case host:
 		if s := v.at(); s != known {
 			return out, s != odd

@@ -144,7 +144,7 @@ func (v *view) original(source *enmesh.Peer) (netip.Addr, state) {
 		return v.remoteAddr, v.remote
 	}
 	v.knowsRemote = true
-	addr, ok := forwarded(v.call.Header, v.proxies)
+	addr, ok := forwarded(v.lines("x-forwarded-for", "X-Forwarded-For"), v.proxies)
 	switch {
 	case !ok:
 		v.remote = odd
@@ -166,10 +166,14 @@ func (v *view) localPort() uint16 {
 	return v.call.Source.Local.Port()
 }
 
-// lines are the values of a header.
-func (v *view) lines(name string) []string {
-	if v.call.Header == nil {
+// lines are the values of a header. Headers know a name in any case, and in their own
+// without allocating.
+func (v *view) lines(name, title string) []string {
+	switch {
+	case v.call.Header == nil:
 		return nil
+	case v.call.Protocol == enmesh.GRPC:
+		return v.call.Header.Values(name)
 	}
-	return v.call.Header.Values(name)
+	return v.call.Header.Values(title)
 }
