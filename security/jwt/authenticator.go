@@ -41,7 +41,10 @@ func New(cfg Config) (*Authenticator, error) {
 	if err := a.separate(); err != nil {
 		return nil, err
 	}
-	return a, a.open()
+	if err := a.open(); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // label names a rule for messages.

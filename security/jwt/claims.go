@@ -120,20 +120,18 @@ func anyOf(accepted, audiences []string) bool {
 	return slices.ContainsFunc(audiences, func(a string) bool { return slices.Contains(accepted, a) })
 }
 
-// claim finds a claim by its name, or by a path with dots.
-func claim(claims map[string]any, name string) (any, bool) {
+// claim finds a claim by its name, or by a path with dots; nil when there is none.
+func claim(claims map[string]any, name string) any {
 	if v, ok := claims[name]; ok {
-		return v, true
+		return v
 	}
 	for {
 		first, rest, more := strings.Cut(name, ".")
-		v, ok := claims[first]
-		if !ok || !more {
-			return v, ok
+		v := claims[first]
+		if !more {
+			return v
 		}
-		if claims, ok = v.(map[string]any); !ok {
-			return nil, false
-		}
+		claims, _ = v.(map[string]any)
 		name = rest
 	}
 }
@@ -144,8 +142,7 @@ func split(claims map[string]any, names []string) {
 		in := claims
 		if _, ok := claims[name]; !ok {
 			if dot := strings.LastIndexByte(name, '.'); dot > 0 {
-				v, _ := claim(claims, name[:dot])
-				in, _ = v.(map[string]any)
+				in, _ = claim(claims, name[:dot]).(map[string]any)
 				name = name[dot+1:]
 			}
 		}

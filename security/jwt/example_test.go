@@ -56,7 +56,7 @@ func ExampleNewKeys() {
 	for range 2 {
 		users, err := jwt.New(jwt.Config{Rules: rules, Keys: keys})
 		fmt.Println(users != nil, err)
-		defer users.Close()
+		_ = users.Close()
 	}
 	// Output:
 	// true <nil>
