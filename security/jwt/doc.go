@@ -53,8 +53,8 @@
 // # Streams
 //
 // A call whose answer runs on (a gRPC stream, any HTTP answer) is ended when its token expires, with [ErrExpired]:
-// its context ends, and a stream's handler that waits for a message gets the error. An HTTP handler that heeds nothing, and
-// a connection that a handler has taken over, run on.
+// its context ends, a stream's handler that waits for a message gets the error, and a connection that an HTTP handler has
+// taken over is closed. A handler that heeds none of this runs on.
 //
 // # Limits
 //

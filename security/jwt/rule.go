@@ -45,8 +45,8 @@ func newRule(r Rule) (*rule, error) {
 		return nil, err
 	}
 	out := &rule{
-		issuer: r.Issuer, audiences: r.Audiences, algorithms: algs, types: typesOf(r.Types),
-		split: append([]string{"scope", "permission"}, r.SpaceDelimited...), forward: r.Forward,
+		issuer: r.Issuer, audiences: slices.Clone(r.Audiences), algorithms: algs, types: typesOf(r.Types),
+		split: slices.Concat([]string{"scope", "permission"}, r.SpaceDelimited), forward: r.Forward,
 	}
 	if err := out.readOutputs(r); err != nil {
 		return nil, err
