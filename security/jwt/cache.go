@@ -16,6 +16,19 @@ const shards = 16
 // it was verified.
 type sum [sha256.Size]byte
 
+// buffers are room for tokens that are about to be summed.
+var buffers = sync.Pool{New: func() any { return new([maxToken]byte) }}
+
+// sumOf is the sum of a token that is not too long.
+func sumOf(raw string) sum {
+	b := buffers.Get().(*[maxToken]byte) //nolint:errcheck // the pool holds nothing else
+	n := copy(b[:], raw)
+	s := sha256.Sum256(b[:n])
+	clear(b[:n])
+	buffers.Put(b)
+	return s
+}
+
 // cache remembers tokens that were verified, a bounded number of them. It gives room by the clock
 // algorithm: an entry goes when it was not used since the hand has passed it last.
 type cache struct{ shards [shards]shard }

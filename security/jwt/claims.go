@@ -20,23 +20,25 @@ const maxTime = 253402300799
 // person reads who the token is about and for. The claims are those of RFC 7519, section 4.1.
 func (t *token) person() (*enmesh.Auth, *enmesh.Error) {
 	a := &enmesh.Auth{Claims: t.claims}
-	for claim, to := range map[string]*string{"iss": &a.Issuer, "sub": &a.Subject, "azp": &a.Presenter} {
-		v, ok := t.claims[claim]
-		if !ok {
-			continue
-		}
-		s, ok := v.(string)
-		if !ok || hasControl(s) {
-			return nil, errClaim
-		}
-		*to = s
-	}
-	audiences, ok := texts(t.claims["aud"])
-	if !ok {
+	var ok [4]bool
+	a.Issuer, ok[0] = t.text("iss")
+	a.Subject, ok[1] = t.text("sub")
+	a.Presenter, ok[2] = t.text("azp")
+	a.Audiences, ok[3] = texts(t.claims["aud"])
+	if ok != [4]bool{true, true, true, true} {
 		return nil, errClaim
 	}
-	a.Audiences = audiences
 	return a, nil
+}
+
+// text is a claim of text; "" when there is none.
+func (t *token) text(claim string) (string, bool) {
+	v, ok := t.claims[claim]
+	if !ok {
+		return "", true
+	}
+	s, ok := v.(string)
+	return s, ok && !hasControl(s)
 }
 
 // texts is a claim that is one text or a list of them.
@@ -120,20 +122,18 @@ func anyOf(accepted, audiences []string) bool {
 	return slices.ContainsFunc(audiences, func(a string) bool { return slices.Contains(accepted, a) })
 }
 
-// claim finds a claim by its name, or by a path with dots.
-func claim(claims map[string]any, name string) (any, bool) {
+// claim finds a claim by its name, or by a path with dots; nil when there is none.
+func claim(claims map[string]any, name string) any {
 	if v, ok := claims[name]; ok {
-		return v, true
+		return v
 	}
 	for {
 		first, rest, more := strings.Cut(name, ".")
-		v, ok := claims[first]
-		if !ok || !more {
-			return v, ok
+		v := claims[first]
+		if !more {
+			return v
 		}
-		if claims, ok = v.(map[string]any); !ok {
-			return nil, false
-		}
+		claims, _ = v.(map[string]any)
 		name = rest
 	}
 }
@@ -144,8 +144,7 @@ func split(claims map[string]any, names []string) {
 		in := claims
 		if _, ok := claims[name]; !ok {
 			if dot := strings.LastIndexByte(name, '.'); dot > 0 {
-				v, _ := claim(claims, name[:dot])
-				in, _ = v.(map[string]any)
+				in, _ = claim(claims, name[:dot]).(map[string]any)
 				name = name[dot+1:]
 			}
 		}

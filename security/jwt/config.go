@@ -59,8 +59,8 @@ type Rule struct {
 	// at+jwt and JOSE. Where one issuer gives out ID tokens as well as access tokens,
 	// "at+jwt" alone keeps the two apart (RFC 9068).
 	Types []string
-	// Timeout is how long one fetch of the keys may take. 0 is 5 s; refused unless within
-	// 10 ms to 1 min.
+	// Timeout is how long one fetch of the keys may take; of rules with one JWKSURI the first
+	// one's counts. 0 is 5 s; refused unless within 10 ms to 1 min.
 	Timeout time.Duration
 }
 

@@ -333,6 +333,54 @@ func TestScenarioA7_slowIssuerHoldsFewCalls(t *testing.T) {
 	})
 }
 
+// While there are no keys yet, all who come wait for the first, and none is refused.
+func TestScenarioA7_theFirstFetchIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &jwksServer{}
+		s.set(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(2 * time.Second)
+			return answers(200, allKeys())(r)
+		})
+		a := fetching(t, s, jwt.Config{})
+		raw := token(nil)
+		var group sync.WaitGroup
+		for range 1000 {
+			group.Go(func() {
+				if _, err := call(a, bearer(raw)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if got := s.fetches(); got != 1 {
+			t.Errorf("%d fetches", got)
+		}
+	})
+}
+
+// What is wrong is logged once, and so is its end.
+func TestKeys_logChangesOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var text syncBuffer
+		s := &jwksServer{}
+		s.set(down)
+		newAuth(t, jwt.Config{
+			Rules: []jwt.Rule{remote()}, Client: &http.Client{Transport: s}, Log: slog.New(slog.NewTextHandler(&text, nil)),
+		})
+		time.Sleep(time.Hour)
+		s.set(answers(500, ""))
+		time.Sleep(time.Hour)
+		s.serves(allKeys())
+		time.Sleep(time.Hour)
+		got := text.String()
+		for want, n := range map[string]int{"failed": 2, "connection refused": 1, "status 500": 1, "succeeds again": 1, "keys have changed": 1, "\n": 4} {
+			if strings.Count(got, want) != n {
+				t.Errorf("%q is there %d times, want %d:\n%s", want, strings.Count(got, want), n, got)
+			}
+		}
+	})
+}
+
 // A caller that gives up does not wait for the keys, and a reload does not lose them.
 func TestKeys_outliveTheirAuthenticators(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

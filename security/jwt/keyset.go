@@ -50,7 +50,8 @@ func (r *ring) verdict(t *token) verdict {
 		if v = wrong; t.keyID == "" || k.id == "" {
 			v = unsure
 		}
-		if tries++; tries == maxTries {
+		tries++
+		if tries == maxTries {
 			break
 		}
 	}

@@ -4,6 +4,7 @@
 package jwt_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -106,7 +107,7 @@ func TestPlaces(t *testing.T) {
 				want := &enmesh.Call{Header: enmeshtest.Header{}}
 				set(tt.left...)(want)
 				left := map[string][]string(s.header)
-				if s.query != want.Query || string(must(json.Marshal(left))) != string(must(json.Marshal(want.Header))) {
+				if s.query != want.Query || !bytes.Equal(must(json.Marshal(left)), must(json.Marshal(want.Header))) {
 					t.Errorf("the handler sees %q and %q, want %q", left, s.query, tt.left)
 				}
 			}

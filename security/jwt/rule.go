@@ -32,26 +32,29 @@ type rule struct {
 // newRule checks a Rule. Its store is still to be set if its keys are to be fetched.
 func newRule(r Rule) (*rule, error) {
 	if r.Issuer == "" {
-		return nil, errors.New("Issuer is empty")
+		return nil, errors.New("an empty Issuer")
 	}
 	if slices.Contains(r.Audiences, "") {
-		return nil, errors.New("Audiences has an empty one")
+		return nil, errors.New("an empty one in Audiences")
 	}
 	if r.Timeout != 0 && (r.Timeout < 10*time.Millisecond || r.Timeout > time.Minute) {
-		return nil, fmt.Errorf("Timeout %v is not within 10ms to 1m", r.Timeout)
+		return nil, fmt.Errorf("a Timeout of %v, not within 10ms to 1m", r.Timeout)
 	}
 	algs, err := accepted(r.Algorithms)
 	if err != nil {
 		return nil, err
 	}
 	out := &rule{
-		issuer: r.Issuer, audiences: r.Audiences, algorithms: algs, types: typesOf(r.Types),
-		split: append([]string{"scope", "permission"}, r.SpaceDelimited...), forward: r.Forward,
+		issuer: r.Issuer, audiences: slices.Clone(r.Audiences), algorithms: algs, types: typesOf(r.Types),
+		split: slices.Concat([]string{"scope", "permission"}, r.SpaceDelimited), forward: r.Forward,
 	}
 	if err := out.readOutputs(r); err != nil {
 		return nil, err
 	}
-	return out, out.readKeys(r)
+	if err := out.readKeys(r); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // readKeys reads the keys that are given, or checks where they are.

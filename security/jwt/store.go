@@ -22,6 +22,7 @@ import (
 const (
 	minFetch   = 10 * time.Second // between the starts of two fetches from one URI
 	maxWaiting = 100              // calls that wait for one fetch; more are refused at once
+	maxFirst   = 10_000           // the same, while there are no keys yet: all of them may be good
 )
 
 // store is the keys of one URI, and the loop that fetches them. The keys that were fetched
@@ -63,14 +64,6 @@ func (s *store) get(now enmesh.Instant) *keySet {
 		return nil
 	}
 	return set
-}
-
-// ring is the keys that were fetched last, however old, or nil.
-func (s *store) ring() *ring {
-	if set := s.current.Load(); set != nil {
-		return set.ring
-	}
-	return nil
 }
 
 // verify finds the key that has signed a token, and asks for newer keys when there is none.
@@ -125,7 +118,11 @@ func (s *store) ask(ctx context.Context, seen *keySet) bool {
 func (s *store) join() chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.waiting >= maxWaiting {
+	most := maxWaiting
+	if s.current.Load() == nil {
+		most = maxFirst
+	}
+	if s.waiting >= most {
 		return nil
 	}
 	if s.flight == nil {
@@ -193,9 +190,8 @@ func (s *store) fetch() time.Duration {
 	cancel()
 	if err == nil {
 		s.publish(keys, skipped)
-	} else if s.ctx.Err() == nil {
-		s.keys.cfg.Log.Warn("jwt: fetching keys failed", "uri", plainURI(s.uri), "error", err.Error())
 	}
+	s.report(err)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,6 +205,21 @@ func (s *store) fetch() time.Duration {
 		return minFetch + jitter(minFetch/5)
 	}
 	return max(minFetch, s.keys.cfg.Refresh-jitter(s.keys.cfg.Refresh/10))
+}
+
+// report logs what is new: that fetches fail, or fail in another way, or succeed again.
+func (s *store) report(err error) {
+	s.mu.Lock()
+	before := s.err
+	s.mu.Unlock()
+	log, uri := s.keys.cfg.Log, plainURI(s.uri)
+	switch {
+	case s.ctx.Err() != nil:
+	case err == nil && before != nil:
+		log.Info("jwt: fetching keys succeeds again", "uri", uri)
+	case err != nil && (before == nil || before.Error() != err.Error()):
+		log.Warn("jwt: fetching keys failed", "uri", uri, "error", err.Error())
+	}
 }
 
 func jitter(most time.Duration) time.Duration { return rand.N(most) }
@@ -255,7 +266,7 @@ func download(ctx context.Context, client *http.Client, uri string) (keys []key,
 		return nil, 0, errors.New("jwt: not a URL")
 	}
 	req.Header.Set("Accept", "application/json, application/jwk-set+json")
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:gosec // the operator names the URI, and nobody leads elsewhere
 	if err != nil {
 		if e := (*url.Error)(nil); errors.As(err, &e) {
 			err = e.Err

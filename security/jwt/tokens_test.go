@@ -114,8 +114,8 @@ func algorithmTricks() []sample {
 
 // relabel is a token with another header before the same signature.
 func relabel(raw, alg, kid string) string {
-	rest := raw[strings.Index(raw, "."):]
-	return b64([]byte(`{"alg":"`+alg+`","kid":"`+kid+`"}`)) + rest
+	_, rest, _ := strings.Cut(raw, ".")
+	return b64([]byte(`{"alg":"`+alg+`","kid":"`+kid+`"}`)) + "." + rest
 }
 
 func withSignature(raw, signature string) string {

@@ -35,8 +35,7 @@ func (r *rule) headers(t *token) []header {
 		all = append(all, header{r.payload, t.payload})
 	}
 	for _, o := range r.outputs {
-		v, _ := claim(t.claims, o.Claim)
-		if text, ok := claimText(v); ok {
+		if text, ok := claimText(claim(t.claims, o.Claim)); ok {
 			all = append(all, header{o.Header, text})
 		}
 	}

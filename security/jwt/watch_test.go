@@ -8,8 +8,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -211,4 +213,39 @@ func TestScenarioA8_overHTTP(t *testing.T) {
 		t.Errorf("the handler's context ended with %v", err)
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}
+
+// A8 on a connection that the handler has taken over, and reads without looking at its context.
+func TestScenarioA8_takenOver(t *testing.T) {
+	a := newAuth(t, jwt.Config{Rules: []jwt.Rule{plain()}})
+	ended := make(chan error, 1)
+	srv := httptest.NewServer(meshhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		_ = rw.Flush()
+		_, err = rw.ReadByte()
+		ended <- err
+	}), enmesh.Fixed(false, a.Middleware())))
+	defer srv.Close()
+	exp := time.Now().Add(2 * time.Second)
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nAuthorization: Bearer "+
+		token(object{"exp": exp.Unix()})+"\r\n\r\n")
+	_ = conn.SetReadDeadline(exp.Add(20 * time.Second))
+	answer, err := io.ReadAll(conn)
+	if late := time.Since(exp); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 101 ") || late > 5*time.Second || late < -time.Second {
+		t.Errorf("%.20q, then %v, %v after the token", answer, err, late)
+	}
+	if err := <-ended; err == nil {
+		t.Error("the handler read on")
+	}
 }
