@@ -154,7 +154,7 @@ func sha1Signed(t testing.TB, a *authority, cert tls.Certificate) tls.Certificat
 	body := []byte(short)
 	n := (int(body[2])<<8 | int(body[3])) - 1
 	body[2], body[3] = byte(n>>8), byte(n) //nolint:gosec // two bytes of a length
-	digest := sha1.Sum(body) //nolint:gosec // see above
+	digest := sha1.Sum(body)               //nolint:gosec // see above
 	sig, err := ecdsa.SignASN1(rand.Reader, a.key, digest[:])
 	if err != nil {
 		t.Fatal(err)
