@@ -6,6 +6,8 @@ package scenario_test
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -242,4 +244,45 @@ func TestScenarioT2_filesThatDoNotBelongTogether(t *testing.T) {
 	}
 	poll(t, 5*time.Second, "the good pair to be taken", func() bool { return server.Err() == nil })
 	lostNone(t, load.Wait())
+}
+
+// TestScenarioT5_clientsOfOthers: clients that know nothing of the mesh renew certificates
+// that live for 4 s. The server ends their connections softly, over HTTP/1.1 and HTTP/2, and
+// no call fails.
+func TestScenarioT5_clientsOfOthers(t *testing.T) {
+	ledger.Baseline(t)
+	d := yardAuthority(t, ca.Config{TTL: 4 * time.Second})
+	long := yardAuthority(t, ca.Config{})
+	client, err := d.Source("default", "client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var y yard
+	y.serve(t, mtls.ListenerConfig{Source: security.Fixed(signed(t, long, yardServer, long, d))})
+	trusting := trusts{client, long.Roots()}
+	var calls []ledger.Call
+	for _, h2 := range []bool{false, true} {
+		transport := &http.Transport{TLSClientConfig: mtls.Client(trusting, yardServer), ForceAttemptHTTP2: h2, MaxIdleConnsPerHost: 100}
+		t.Cleanup(transport.CloseIdleConnections)
+		calls = append(calls, ledger.HTTP(&http.Client{Transport: transport}, http.MethodGet, "https://"+y.web.Addr().String()+"/"))
+	}
+	r := ledger.Start(t.Context(), ledger.Config{Call: alternate(calls...), Rate: yardRate(), For: ledger.Short(time.Minute)}).Wait()
+	lostNone(t, r)
+	if s := y.web.Stats(); s.Secured < 6 {
+		t.Errorf("%d connections, want them replaced", s.Secured)
+	}
+}
+
+// trusts is a Source that believes other roots.
+type trusts struct {
+	security.Source
+	roots []*x509.Certificate
+}
+
+func (s trusts) Identity() (*security.Identity, error) {
+	own, err := s.Source.Identity()
+	if err != nil {
+		return nil, err
+	}
+	return security.NewIdentity(*own.Certificate(), map[string][]*x509.Certificate{yardDomain: s.roots})
 }
