@@ -27,6 +27,10 @@ func yardRate() int {
 	return 200
 }
 
+// yardCall is how long a call of a load takes: some are under way at every moment, and break
+// if their connection is closed under them.
+const yardCall = 50 * time.Millisecond
+
 // lostNone wants every call to succeed.
 func lostNone(t *testing.T, r ledger.Report) {
 	t.Helper()
@@ -61,7 +65,7 @@ func TestScenarioT1_rotationUnderLoad(t *testing.T) {
 	d := yardAuthority(t, ca.Config{})
 	serverDir, server := onDisk(t, d, yardServer)
 	clientDir, client := onDisk(t, d, yardClient)
-	y := newYard(t, server, client)
+	y := newYard(t, server, client, yardCall)
 	length := ledger.Short(5 * time.Minute)
 	load := y.load(t, yardRate(), length)
 	var slowest time.Duration
@@ -115,7 +119,7 @@ func TestScenarioT3_newRootUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	y := newYard(t, server, client)
+	y := newYard(t, server, client, yardCall)
 	length := ledger.Short(time.Minute)
 	load := y.load(t, yardRate(), length)
 	first := d.Roots()[0]
@@ -148,7 +152,7 @@ func TestScenarioT5_renewalsUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	y := newYard(t, server, client)
+	y := newYard(t, server, client, yardCall)
 	lostNone(t, y.load(t, yardRate(), ledger.Short(time.Minute)).Wait())
 	if n := y.connections(); n < 4 {
 		t.Errorf("%d connections, want them replaced", n)
@@ -169,7 +173,7 @@ func TestScenarioT4_trustIsWithdrawn(t *testing.T) {
 			var server, client turned
 			server.Store(signed(t, b, yardServer, a, b))
 			client.Store(signed(t, a, yardClient, a, b))
-			y := newYard(t, &server, &client)
+			y := newYard(t, &server, &client, 0)
 			open := y.open(t)
 			at := time.Now()
 			withdraw(&server, &client)
@@ -193,7 +197,7 @@ func TestScenarioT5_certificateEnds(t *testing.T) {
 				ends = &server
 			}
 			*ends = signed(t, short, (*ends).ID(), long, short)
-			y := newYard(t, security.Fixed(server), security.Fixed(client))
+			y := newYard(t, security.Fixed(server), security.Fixed(client), 0)
 			open := y.open(t)
 			end := (*ends).NotAfter()
 			closed(t, open, end, end.Add(5*time.Second))
@@ -213,7 +217,7 @@ func TestScenarioT2_filesThatDoNotBelongTogether(t *testing.T) {
 	d := yardAuthority(t, ca.Config{})
 	dir, server := onDisk(t, d, yardServer)
 	other, client := onDisk(t, d, yardClient)
-	y := newYard(t, server, client)
+	y := newYard(t, server, client, yardCall)
 	load := y.load(t, yardRate(), ledger.Short(10*time.Second))
 	cert, err := os.ReadFile(filepath.Join(dir, ca.CertFile))
 	if err != nil {
@@ -257,7 +261,7 @@ func TestScenarioT5_clientsOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var y yard
+	y := yard{takes: yardCall}
 	y.serve(t, mtls.ListenerConfig{Source: security.Fixed(signed(t, long, yardServer, long, d))})
 	trusting := trusts{client, long.Roots()}
 	var calls []ledger.Call

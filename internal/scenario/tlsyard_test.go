@@ -44,12 +44,13 @@ type yard struct {
 	http, grpc ledger.Call
 	client     *http.Client
 	stub       grpc_health_v1.HealthClient
-	handled    atomic.Int64 // calls that came to a handler
+	handled    atomic.Int64  // calls that came to a handler
+	takes      time.Duration // how long one is there
 }
 
-func newYard(t *testing.T, server, client security.Source) *yard {
+func newYard(t *testing.T, server, client security.Source, takes time.Duration) *yard {
 	t.Helper()
-	y := new(yard)
+	y := &yard{takes: takes}
 	y.serve(t, mtls.ListenerConfig{Source: server})
 	source := balance.NewStaticSource(map[string][]discovery.Endpoint{
 		"web": {{Addrs: []string{y.web.Addr().String()}}}, "rpc": {{Addrs: []string{y.rpc.Addr().String()}}},
@@ -88,6 +89,7 @@ func (y *yard) serve(t *testing.T, cfg mtls.ListenerConfig) {
 			if c.Source.Identity != yardClient.String() {
 				t.Errorf("a call of %q was let in", c.Source.Identity)
 			}
+			<-time.After(y.takes)
 			return next(ctx, c)
 		}
 	}
