@@ -51,9 +51,9 @@ type Origination struct {
 	SNI string
 	// InsecureSkipVerify checks nothing of the server: whoever is on the way can be it.
 	InsecureSkipVerify bool
-	// AllowTLS12 lowers the least version from TLS 1.3 to 1.2, with forward secret AEAD
-	// cipher suites only.
-	AllowTLS12 bool
+	// RequireTLS13 raises the least version from TLS 1.2, which hosts outside may have and
+	// not more, with forward secret AEAD cipher suites only, to 1.3.
+	RequireTLS13 bool
 	// Poll is how often the files are read again. 0 means 500 ms; negative is refused.
 	Poll time.Duration
 	// OnUpdate, when set, hears of each change of the files that is in force (nil) and of
@@ -173,9 +173,9 @@ func (o *Originator) Config(host string) *tls.Config {
 }
 
 func (o *Originator) config(host string) *tls.Config {
-	s := settings{minVersion: tls.VersionTLS13}
-	if o.cfg.AllowTLS12 {
-		s.minVersion = tls.VersionTLS12
+	s := settings{minVersion: tls.VersionTLS12}
+	if o.cfg.RequireTLS13 {
+		s.minVersion = tls.VersionTLS13
 	}
 	name := o.cfg.SNI
 	if name == "" {
