@@ -70,7 +70,7 @@ func TestScenarioA12_targetsThatAreNoPath(t *testing.T) {
 func TestHandler_allowMethods(t *testing.T) {
 	v, addr := watch(t, meshhttp.AllowMethods("GET", "PROPFIND", "CONNECT"))
 	for line, want := range map[string]int{
-		"GET /": 200, "PROPFIND /": 200, "POST /": 405, "HEAD /": 405, "propfind /": 405, "CONNECT shop:443": 200, "CONNECT /a//b": 200, "CONNECT /a%2fb": 400,
+		"GET /": 200, "PROPFIND /": 200, "POST /": 405, "HEAD /": 405, "propfind /": 405, "CONNECT shop:443": 200, "CONNECT /a//b": 200, "CONNECT /a%2fb": 400, "OPTIONS *": 405,
 	} {
 		v.reset()
 		status, header, _ := raw(t, addr, line+" HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
