@@ -135,7 +135,7 @@ func (v *view) cleanURI(was *url.URL, rules urlpath.Rules) *enmesh.Error {
 	switch {
 	case v.uri == "":
 		return nil
-	case v.url == was && begins(v.uri, was.Path):
+	case v.url == was && writes(v.uri, was):
 		return nil // the common case
 	}
 	if at, err := url.ParseRequestURI(v.uri); err == nil && (at.Path != was.Path || at.RawPath != was.RawPath) && at.Path != "" {
@@ -150,7 +150,18 @@ func (v *view) cleanURI(was *url.URL, rules urlpath.Rules) *enmesh.Error {
 	return nil
 }
 
-// begins reports whether uri is path, with or without a query.
-func begins(uri, path string) bool {
-	return strings.HasPrefix(uri, path) && (len(uri) == len(path) || uri[len(path)] == '?')
+// writes reports whether uri is u's path, as u writes it, with or without a query.
+func writes(uri string, u *url.URL) bool {
+	if u.RawPath != "" {
+		rest, ok := strings.CutPrefix(uri, u.RawPath)
+		return ok && ends(rest)
+	}
+	if rest, ok := strings.CutPrefix(uri, u.Path); ok && ends(rest) {
+		return true // nothing in it is escaped
+	}
+	rest, ok := urlpath.Behind(u.Path, uri)
+	return ok && ends(rest)
 }
+
+// ends reports whether a path ends before rest.
+func ends(rest string) bool { return rest == "" || rest[0] == '?' }

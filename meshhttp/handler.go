@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/urlpath"
 )
 
 // Handler runs a Router's chains around an http.Handler. It is safe for concurrent
@@ -56,7 +57,7 @@ func NewHandler(h http.Handler, r enmesh.Router, opts ...ServerOption) *Handler 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen, e := h.look(r)
 	if e != nil {
-		if !h.general(w, r) {
+		if e != errPaths[urlpath.Relative] || !h.general(w, r) {
 			h.refuse(w, r, e)
 		}
 		return

@@ -86,7 +86,7 @@ func (h *Handler) refusedMethod(r *http.Request) *enmesh.Error {
 // general answers "OPTIONS *", which is about the server and no path of it. net/http does
 // so itself, unless Server.DisableGeneralOptionsHandler is set.
 func (h *Handler) general(w http.ResponseWriter, r *http.Request) bool {
-	if r.Method != http.MethodOptions || r.RequestURI != "*" && r.URL.Path != "*" {
+	if r.Method != http.MethodOptions || r.URL.Path != "*" {
 		return false
 	}
 	w.Header().Set("Allow", h.cfg.allow)
@@ -100,7 +100,7 @@ type ServerNameCheck uint8
 
 // When the server name that a client sent in its TLS handshake (SNI) must be the host that
 // it asks for. A request for another is answered with 421, Misdirected Request (RFC 9110,
-// section 15.5.20). A client that sent no name is not held to it.
+// section 15.5.20). A client that sent no name, or asks for no host, is not held to it.
 const (
 	// CheckOutside, the default, holds those callers to it that have no verified identity.
 	// Who has one knows the server by its identity too: mesh clients may send any name, and
@@ -122,7 +122,7 @@ func WithServerNameCheck(c ServerNameCheck) ServerOption {
 // misdirected reports whether r, over TLS, is for another host than its connection.
 func (h *Handler) misdirected(r *http.Request, host string) bool {
 	name := r.TLS.ServerName
-	if name == "" || h.cfg.serverName == CheckNone {
+	if name == "" || host == "" || h.cfg.serverName == CheckNone {
 		return false
 	}
 	if strings.EqualFold(strings.TrimSuffix(name, "."), urlhost.Name(host)) {

@@ -111,7 +111,7 @@ func (s *stripper) sift(out *http.Request) {
 
 func (t *trailers) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
-	if err == io.EOF { //nolint:errorlint // net/http returns it bare
+	if err == io.EOF {
 		for key, values := range t.from {
 			if !t.strip.takes(key) {
 				t.to[key] = values

@@ -141,6 +141,21 @@ func TestClean_escapesAsNetURLDoes(t *testing.T) {
 	}
 }
 
+func TestBehind(t *testing.T) {
+	for b := byte(0x20); b < 0xff; b++ {
+		p := "/a" + string([]byte{b}) + "b"
+		written := (&url.URL{Path: p}).EscapedPath()
+		if rest, ok := urlpath.Behind(p, written+"?c"); rest != "?c" || !ok {
+			t.Errorf("%q, written %q: %q, %v", p, written, rest, ok)
+		}
+	}
+	for _, tt := range [][2]string{{"/a", "/%61"}, {"/ü", "/%c3%bc"}, {"/a'", "/a'"}, {"/a b", "/a b"}, {"/a", ""}, {"/a%", "/a%"}, {"/a%", "/a%2"}} {
+		if rest, ok := urlpath.Behind(tt[0], tt[1]); ok {
+			t.Errorf("%q is %q, with %q behind it", tt[1], tt[0], rest)
+		}
+	}
+}
+
 func TestClean_foldsToWhatStaysFolded(t *testing.T) {
 	for r := rune(0x80); r <= unicode.MaxRune; r++ {
 		if !utf8.ValidRune(r) {

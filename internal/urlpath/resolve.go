@@ -3,7 +3,10 @@
 
 package urlpath
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // resolve removes dot segments as RFC 3986, section 5.2.4, has it, in place. b begins with
 // a slash.
@@ -84,14 +87,15 @@ const unescaped = "!'()*"
 var literal = func() (t [256]bool) {
 	for c := range t {
 		b := byte(c)
-		t[c] = 'a' <= b|0x20 && b|0x20 <= 'z' || '0' <= b && b <= '9' || bytes.IndexByte([]byte("-._~$&+,;=:@/"+unescaped), b) >= 0
+		t[c] = 'a' <= b|0x20 && b|0x20 <= 'z' || '0' <= b && b <= '9' || strings.IndexByte("-._~$&+,;=:@/"+unescaped, b) >= 0
 	}
 	return t
 }()
 
+const digits = "0123456789ABCDEF"
+
 // escape appends the way to write b.
 func escape(dst, b []byte) []byte {
-	const digits = "0123456789ABCDEF"
 	for _, c := range b {
 		switch {
 		case literal[c]:
@@ -103,4 +107,25 @@ func escape(dst, b []byte) []byte {
 		}
 	}
 	return dst
+}
+
+// Behind is what stands in text behind path, when text begins with path as it is written
+// the plain way, as url.URL.EscapedPath does it where RawPath is "".
+func Behind(path, text string) (rest string, ok bool) {
+	for i := range len(path) {
+		switch c := path[i]; {
+		case text == "":
+			return "", false
+		case literal[c] && strings.IndexByte(unescaped, c) < 0:
+			if text[0] != c {
+				return "", false
+			}
+			text = text[1:]
+		case len(text) < 3 || text[0] != '%' || text[1] != digits[c>>4] || text[2] != digits[c&15]:
+			return "", false
+		default:
+			text = text[3:]
+		}
+	}
+	return text, true
 }
