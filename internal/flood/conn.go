@@ -16,6 +16,10 @@ import (
 // not read.
 const farewell = 250 * time.Millisecond
 
+// maxIgnored is how many bytes are still read of a connection that is condemned: a socket
+// that is closed with something unread takes back what was written to it.
+const maxIgnored = 256 << 10
+
 // ErrFlood is what a server reads from a connection that was condemned.
 var ErrFlood = errors.New("flood: the client makes the server work for nothing")
 
@@ -34,11 +38,13 @@ type Conn struct {
 	net.Conn
 	told      func(net.Conn, string)
 	account   account
-	condemned atomic.Bool
-	in        scanner // belongs to Read, of which there is one at a time
+	condemned atomic.Pointer[string] // what there was too much of; nil: nothing
+	in        scanner                // belongs to Read, of which there is one at a time
+	ignored   int                    // so does this: bytes that were read for nobody
 
-	writing sync.Mutex // serialises writes; guards out
+	writing sync.Mutex // serialises writes; guards what follows
 	out     scanner
+	left    bool // GOAWAY was written, or could not be
 }
 
 // secure is a Conn whose server asks for the state of TLS.
@@ -69,15 +75,15 @@ func Guard(c net.Conn, cfg Config) net.Conn {
 func (c *Conn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
-		if !c.condemned.Load() {
+		if c.condemned.Load() == nil {
 			if what := c.follow(b[:n]); what != "" {
 				c.condemn(what)
 			}
 		}
-		switch {
-		case !c.condemned.Load():
+		if c.condemned.Load() == nil {
 			return n, err
-		case err != nil:
+		}
+		if c.ignored += n; err != nil || c.ignored > maxIgnored {
 			return 0, ErrFlood
 		}
 	}
@@ -99,8 +105,11 @@ func (c *Conn) follow(p []byte) string {
 // Write writes, and counts what it has written.
 func (c *Conn) Write(b []byte) (int, error) {
 	n, what, err := c.write(b)
-	if what != "" {
+	switch {
+	case what != "":
 		c.condemn(what)
+	case c.condemned.Load() != nil:
+		c.leave()
 	}
 	return n, err
 }
@@ -108,7 +117,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 func (c *Conn) write(b []byte) (n int, what string, err error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if c.condemned.Load() {
+	if c.condemned.Load() != nil {
 		return 0, "", ErrFlood
 	}
 	n, err = c.Conn.Write(b)
@@ -126,29 +135,40 @@ func (c *Conn) write(b []byte) (n int, what string, err error) {
 // condemn ends the connection: what is being written, or stuck, gets a moment, and then
 // GOAWAY follows if one may stand there.
 func (c *Conn) condemn(what string) {
-	if c.condemned.Swap(true) {
+	if !c.condemned.CompareAndSwap(nil, &what) {
 		return
 	}
 	until := time.Now().Add(farewell)
 	_ = c.Conn.SetWriteDeadline(until)
 	_ = c.Conn.SetReadDeadline(until)
 	time.AfterFunc(farewell, func() { _ = c.Conn.Close() })
-	c.writing.Lock()
-	if c.out.between() {
-		_, _ = c.Conn.Write(goAway(c.account.lastStream(), what))
-	}
-	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		_ = w.CloseWrite()
-	}
-	c.writing.Unlock()
+	c.leave()
 	if c.told != nil {
 		c.told(c.Conn, what)
 	}
 }
 
+// leave says goodbye, if nobody writes. Who writes now does it afterwards.
+func (c *Conn) leave() {
+	if !c.writing.TryLock() {
+		return
+	}
+	defer c.writing.Unlock()
+	if c.left {
+		return
+	}
+	c.left = true
+	if c.out.between() {
+		_, _ = c.Conn.Write(goAway(c.account.lastStream(), *c.condemned.Load()))
+	}
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		_ = w.CloseWrite()
+	}
+}
+
 // SetReadDeadline leaves a connection that is condemned its own.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	if c.condemned.Load() {
+	if c.condemned.Load() != nil {
 		return ErrFlood
 	}
 	return c.Conn.SetReadDeadline(t)
@@ -156,7 +176,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 
 // SetWriteDeadline leaves a connection that is condemned its own.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	if c.condemned.Load() {
+	if c.condemned.Load() != nil {
 		return ErrFlood
 	}
 	return c.Conn.SetWriteDeadline(t)
@@ -164,7 +184,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 
 // SetDeadline leaves a connection that is condemned its own.
 func (c *Conn) SetDeadline(t time.Time) error {
-	if c.condemned.Load() {
+	if c.condemned.Load() != nil {
 		return ErrFlood
 	}
 	return c.Conn.SetDeadline(t)
