@@ -83,7 +83,6 @@ func (o *originators) settings(t policy.TLS) mtls.Origination {
 	out := mtls.Origination{
 		CertFile: t.CertificateFile, KeyFile: t.KeyFile, CAFile: t.CAFile, CRLFile: t.CRLFile,
 		SubjectAltNames: t.SubjectAltNames.List(), SNI: t.SNI, InsecureSkipVerify: t.SkipVerify,
-		AllowTLS12: true, // hosts outside of the mesh are not ours to change
 		OnUpdate: func(err error) {
 			if err != nil {
 				o.log.Error("TLS files of a DestinationRule; the last good ones stay in force", "error", err)
