@@ -35,7 +35,7 @@ type AuthzExplanation struct {
 	MTLSOrigin string `json:"mtls_origin,omitempty"`
 
 	Audited string      `json:"audited,omitempty"` // the AUDIT policy that matches, with its file:line
-	DryRun  string      `json:"dry_run,omitempty"` // what policies in dry run would say
+	DryRun  string      `json:"dry_run,omitempty"` // what policies in dry run would make of it; "": the same
 	Near    []NearAuthz `json:"near,omitempty"`    // rules that do not match, nearest first
 	Notes   []string    `json:"notes,omitempty"`   // what is not in this answer
 }
@@ -108,7 +108,7 @@ func explainAuthz(ctx context.Context, s policy.Security, cfg authz.Config, engi
 	if a := d.Audited; a != nil {
 		x.Audited = fmt.Sprintf("%s %s (%s)", a.Policy, a.Rule, a.Origin)
 	}
-	if sh := d.Shadow; sh != nil {
+	if sh := d.Shadow; sh != nil && sh.Allowed != d.Allowed {
 		x.DryRun = strings.TrimSpace(fmt.Sprintf("%s: %s %s", verdictText(sh.Allowed), sh.Reason, matchText(sh.Policy, sh.Rule, sh.Origin)))
 	}
 	for _, n := range d.Near {
