@@ -108,6 +108,8 @@ smoke: bin/consul ## run the examples, bookinfo for DURATION (5s), and check wha
 	go run ./examples/bookinfo -duration $(DURATION) -json >.cache/smoke.json
 	go run ./internal/rules/smoke <.cache/smoke.json
 	go run ./examples/consul -consul bin/consul
+	go run ./examples/secure
+	go run ./cmd/enmesh check -quiet examples/secure/policies examples/bookinfo/policies
 
 ##@ Long
 
