@@ -214,9 +214,8 @@ func TestScenarioA15_oracle(t *testing.T) {
 				allowed++
 			}
 			if got := allows(e, r); got != want {
-				text, _ := json.MarshalIndent(cfg.Policies, "", " ")
-				t.Fatalf("engine %d: allowed %v, want %v, for %+v (auth %+v) of %s\ntrust domain %q, proxies %d, default %d, external %v",
-					i, got, want, r, r.auth, text, cfg.TrustDomain, cfg.TrustedProxies, cfg.Default, external)
+				t.Fatalf("engine %d: allowed %v, want %v, for %+v (auth %+v) of %+v\ntrust domain %q, proxies %d, default %d, external %v",
+					i, got, want, r, r.auth, cfg.Policies, cfg.TrustDomain, cfg.TrustedProxies, cfg.Default, external)
 			}
 			if n > 0 { // Explain is slow
 				continue

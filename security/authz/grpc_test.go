@@ -164,7 +164,7 @@ func compare(ctx context.Context, pairs []pair) (allowed int, err error) {
 			return 0, theirs
 		}
 		if (ours == nil) != (theirs == nil) {
-			return 0, fmt.Errorf("%s by %q with %v: we say %v, grpc says %v: %s", path, c.Source.Identity, md, ours, theirs, p.text)
+			return 0, fmt.Errorf("%s by %q with %v: we allow %v, grpc %v: %s", path, c.Source.Identity, md, ours == nil, theirs == nil, p.text)
 		}
 		if ours == nil {
 			allowed++

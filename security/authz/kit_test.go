@@ -6,6 +6,7 @@ package authz_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"testing"
@@ -111,9 +112,28 @@ func allows(e *authz.Engine, r request) bool {
 }
 
 // matched reports whether a rule matches a request as a rule of Allow and as one of Deny.
+// It tries the rule alone and among so many others that rules are found by an index.
 func matched(t testing.TB, rule authz.Rule, r request) (narrow, wide bool) {
 	t.Helper()
-	return allows(of(t, authz.Allow, rule), r), !allows(of(t, authz.Deny, rule), r)
+	narrow, wide = allows(of(t, authz.Allow, rule), r), !allows(of(t, authz.Deny, rule), r)
+	if n, w := allows(among(t, authz.Allow, rule), r), !allows(among(t, authz.Deny, rule), r); n != narrow || w != wide {
+		t.Errorf("alone, {allow deny} is %v %v, and %v %v among other rules", narrow, wide, n, w)
+	}
+	return narrow, wide
+}
+
+// among is of, with twenty rules beside that match nothing that tests ask for.
+func among(t testing.TB, action authz.Action, rule authz.Rule) *authz.Engine {
+	t.Helper()
+	rules := []authz.Rule{rule}
+	for i := range 20 {
+		rules = append(rules, authz.Rule{
+			From: []authz.Source{{Principals: []string{fmt.Sprintf("filler.example/%d", i)}}},
+			To:   []authz.Operation{{Paths: []string{fmt.Sprintf("/filler/%d", i)}, Methods: []string{"FILL"}}},
+			When: []authz.Condition{{Key: "request.headers[x-filler]", Values: []string{"x"}}},
+		})
+	}
+	return engine(t, authz.Config{Policies: []authz.Policy{{Name: "p", Namespace: "default", Action: action, Rules: rules}}})
 }
 
 func from(s authz.Source) authz.Rule  { return authz.Rule{From: []authz.Source{s}} }
