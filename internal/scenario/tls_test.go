@@ -102,7 +102,7 @@ func TestScenarioT1_rotationUnderLoad(t *testing.T) {
 	if web.Refused+rpc.Refused+web.Closed+rpc.Closed != 0 {
 		t.Errorf("connections were refused or closed: %+v, %+v", web, rpc)
 	}
-	if used := int(web.Secured) - looks; rpc.Secured != 1 || used > 10 { //nolint:gosec // a small number
+	if used := int(web.Secured) - looks; rpc.Secured != 1 || used > 10 {
 		t.Errorf("gRPC has connected %d times, want once; HTTP %d times, want at most 10", rpc.Secured, used)
 	}
 }
