@@ -96,20 +96,18 @@ func TestWithListener_refusesOtherProtocols(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lis := inner
+		lis := tls.NewListener(inner, mtls.Server(own))
 		if shaken {
 			if lis, err = mtls.NewListener(inner, mtls.ListenerConfig{Source: own}); err != nil {
 				t.Fatal(err)
 			}
-		} else {
-			lis = tls.NewListener(inner, mtls.Server(own))
 		}
 		serveOn(t, lis, &service{}, meshgrpc.NewServer(enmesh.Fixed(false), meshgrpc.WithListener()).Options()...)
 		conn, err := net.Dial("tcp", inner.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = conn.Close() }()
+		t.Cleanup(func() { _ = conn.Close() })
 		c := tls.Client(conn, mtls.Client(own, security.InTrustDomain("cluster.local"), mtls.Protocols("http/1.1")))
 		if n, err := c.Read(make([]byte, 1)); err == nil {
 			t.Errorf("%s: %d bytes were sent", name, n)

@@ -87,6 +87,11 @@
 // and has not answered before, gets no more calls until it is connected, while others are
 // ready.
 //
+// Connections that the Source secures are replaced between calls before a certificate of
+// either side ends, after 50 min at the latest. Every 2 s the Source's configuration
+// verifies the server again: when its certificate has ended, or policy or the roots have
+// changed so that it would not be let in now, the connection is closed with what is on it.
+//
 // # Endpoints that are down
 //
 // An endpoint that could not be connected to rests: 1 s at first, growing by 1.6 to 10 s

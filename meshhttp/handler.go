@@ -104,7 +104,7 @@ func (x *served) describe() {
 	c.Idempotent = idempotent(r.Method, r.Header)
 	from := x.h.sources.of(r, x.h.cfg.identity)
 	c.Source = &from.Peer
-	if from.worn(c.Clock) {
+	if from.worn(c.Clock) && r.Header["Upgrade"] == nil {
 		x.to.w.ResponseWriter.Header().Set("Connection", "close") // over HTTP/2 net/http sends GOAWAY
 	}
 	x.strip()

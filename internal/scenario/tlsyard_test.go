@@ -126,7 +126,7 @@ func (y *yard) load(t *testing.T, rate int, d time.Duration) *ledger.Ledger {
 
 // connections is how many handshakes have succeeded at the server.
 func (y *yard) connections() int {
-	return int(y.web.Stats().Secured + y.rpc.Stats().Secured) //nolint:gosec // small numbers
+	return int(y.web.Stats().Secured + y.rpc.Stats().Secured)
 }
 
 // open begins a call over each protocol that lasts until it is broken, and tells when.

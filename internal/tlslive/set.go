@@ -4,7 +4,6 @@
 package tlslive
 
 import (
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -27,6 +26,7 @@ type Set struct {
 // member is one connection.
 type member struct {
 	conn  net.Conn
+	of    *Conn       // nil: the connection is not wrapped
 	alive func() bool // nil: until it is dropped
 	check func() error
 }
@@ -75,7 +75,10 @@ func (s *Set) look() {
 		}
 		if err := m.check(); err != nil {
 			s.drop(m)
-			_ = m.conn.Close() // it is given up; nobody is told but Closed
+			if m.of != nil {
+				m.of.why.Store(&closedError{err})
+			}
+			_ = m.conn.Close() // it is given up
 			if s.Closed != nil {
 				s.Closed(m.conn.RemoteAddr(), err)
 			}
@@ -97,46 +100,3 @@ func (s *Set) list() []*member {
 	}
 	return all
 }
-
-// Wrap is c, to be given to TLS. It is kept from [Conn.Keep] to Close.
-func (s *Set) Wrap(c net.Conn) *Conn { return &Conn{Conn: c, set: s} }
-
-// Conn is a connection of a Set.
-type Conn struct {
-	net.Conn
-	set *Set
-
-	mu     sync.Mutex // guards what follows
-	kept   *member
-	closed bool
-}
-
-// Keep begins to check the connection. A check that is given later replaces the one
-// before.
-func (c *Conn) Keep(check func() error) {
-	m := &member{conn: c.Conn, check: check}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return
-	}
-	if c.kept != nil {
-		c.set.drop(c.kept)
-	}
-	c.kept = m
-	c.set.add(m)
-}
-
-// Close closes the connection and forgets it.
-func (c *Conn) Close() error {
-	c.mu.Lock()
-	if c.kept != nil {
-		c.set.drop(c.kept)
-	}
-	c.closed = true
-	c.mu.Unlock()
-	return c.Conn.Close()
-}
-
-// ReadFrom lets the connection below take a file without copying, where it can.
-func (c *Conn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }

@@ -51,6 +51,12 @@ func TestSet_closesWhatNoLongerPasses(t *testing.T) {
 		if open(far) || !open(otherFar) || set.Len() != 1 {
 			t.Errorf("open %t and %t, %d are kept; want the first closed", open(far), open(otherFar), set.Len())
 		}
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, withdrawn) || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Read: %v, want the reason", err)
+		}
+		if _, err := conn.Write(make([]byte, 1)); !errors.Is(err, withdrawn) {
+			t.Errorf("Write: %v, want the reason", err)
+		}
 		if len(told) != 1 || !errors.Is(told[0], withdrawn) {
 			t.Errorf("told %v", told)
 		}

@@ -88,7 +88,7 @@ func keyOf(chain []*x509.Certificate, uses []x509.ExtKeyUsage) chainKey {
 	var scratch [2048]byte
 	b := scratch[:0]
 	for _, use := range uses {
-		b = binary.BigEndian.AppendUint64(b, uint64(use)) //nolint:gosec // a small enumeration
+		b = binary.BigEndian.AppendUint64(b, uint64(use))
 	}
 	for _, c := range chain {
 		b = binary.BigEndian.AppendUint64(b, uint64(len(c.Raw)))

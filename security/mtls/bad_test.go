@@ -7,7 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // for a certificate that must be refused
+	"crypto/sha1"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -153,8 +153,8 @@ func sha1Signed(t testing.TB, a *authority, cert tls.Certificate) tls.Certificat
 	short := tbs[:at-4] + "\x30\x09\x06\x07" + string([]byte{0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1}) + tbs[at+len(sha256OID):]
 	body := []byte(short)
 	n := (int(body[2])<<8 | int(body[3])) - 1
-	body[2], body[3] = byte(n>>8), byte(n) //nolint:gosec // two bytes of a length
-	digest := sha1.Sum(body)               //nolint:gosec // see above
+	body[2], body[3] = byte(n>>8), byte(n)
+	digest := sha1.Sum(body)
 	sig, err := ecdsa.SignASN1(rand.Reader, a.key, digest[:])
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ var (
 	ErrPlaintext = errors.New("mtls: plaintext where mutual TLS is required")
 	// ErrOld: it has reached its greatest age.
 	ErrOld = errors.New("mtls: the connection is too old")
-	// ErrBusy: as many connections as are allowed are shaking hands.
+	// ErrBusy: as many connections as are allowed shake hands, or wait for Accept.
 	ErrBusy = errors.New("mtls: too many connections are shaking hands")
 )
 
@@ -52,8 +52,9 @@ type ListenerConfig struct {
 	// and meshgrpc after some 50 min, or four fifths of a certificate's life). 0 means
 	// 1 h, negative any age. It never outlives the client's certificate.
 	MaxAge time.Duration
-	// MaxHandshakes is how many connections may be before the end of their handshake at
-	// once; further ones are closed. 0 means 8192; negative is refused.
+	// MaxHandshakes is how many connections may be there at once that nobody has accepted
+	// yet, their handshake included; further ones are closed. 0 means 8192; negative is
+	// refused.
 	MaxHandshakes int
 	// CRL, when set, refuses clients whose certificate is revoked, or not known not to be.
 	CRL *CRL
@@ -192,8 +193,8 @@ func (l *Listener) admit(conn net.Conn) {
 		return
 	}
 	l.wg.Go(func() {
+		defer func() { <-l.slots }()
 		ready, err := l.greet(conn)
-		<-l.slots
 		switch {
 		case err != nil:
 			l.refuse(conn, err)

@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net"
@@ -158,7 +157,7 @@ func TestListener_modeThatTurnsStrictClosesPlaintext(t *testing.T) {
 	closed := make(chan error, 1)
 	lis, addr := listen(t, mtls.ListenerConfig{
 		Source: source(t, d, "reviews"),
-		Mode:   func(uint16) mtls.Mode { return mtls.Mode(mode.Load()) }, //nolint:gosec // it was one
+		Mode:   func(uint16) mtls.Mode { return mtls.Mode(mode.Load()) },
 		Closed: func(_ net.Addr, err error) { closed <- err },
 	})
 	open := keep(t, addr, nil)
@@ -299,7 +298,7 @@ func TestNewListener_refuses(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
-	if got := fmt.Sprint(mtls.Mode(9)); got != "Mode(9)" {
+	if got := mtls.Mode(9).String(); got != "Mode(9)" {
 		t.Errorf("an unknown mode prints %q", got)
 	}
 }
