@@ -10,7 +10,10 @@
 //	names.Has("X-Forwarded-Client-Cert") // true, as in any other case, and with "_" for "-"
 package reserved
 
-import "strings"
+import (
+	"net/textproto"
+	"strings"
+)
 
 // prefixes begin names that are reserved, unless they are kept.
 var prefixes = []string{"x-envoy-", "l5d-", "x-istio-"}
@@ -42,20 +45,20 @@ const longest = 64
 // Names is a set of reserved names. It is not changed once it is made.
 type Names struct {
 	exact   map[string]bool // in lower case, with "-"; false: kept
+	passes  map[string]bool // kept names as HTTP and gRPC write them, to be quick about them
 	lengths [256]uint64     // by a name's first byte: the lengths that are looked at, a bit each
 }
 
-// New makes the set of the names above, with more, and without those of keep.
+// New makes the set of the names above, without those of keep and with more.
 func New(more, keep []string) *Names {
-	n := &Names{exact: map[string]bool{}}
-	for _, list := range [][]string{exact, more} {
-		for _, name := range list {
-			n.put(name, true)
-		}
-	}
-	for _, list := range [][]string{kept, keep} {
-		for _, name := range list {
-			n.put(name, false)
+	n := &Names{exact: map[string]bool{}, passes: map[string]bool{}}
+	n.put(exact, true)
+	n.put(kept, false)
+	n.put(keep, false)
+	n.put(more, true)
+	for name, reserved := range n.exact {
+		if !reserved {
+			n.passes[name], n.passes[textproto.CanonicalMIMEHeaderKey(name)] = true, true
 		}
 	}
 	for _, p := range prefixes {
@@ -64,13 +67,13 @@ func New(more, keep []string) *Names {
 	return n
 }
 
-func (n *Names) put(name string, reserved bool) {
-	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
-	if name == "" {
-		return
+func (n *Names) put(names []string, reserved bool) {
+	for _, name := range names {
+		if name = strings.ReplaceAll(strings.ToLower(name), "_", "-"); name != "" {
+			n.exact[name] = reserved
+			n.begin(name[0], lengthBit(name))
+		}
 	}
-	n.exact[name] = reserved
-	n.begin(name[0], lengthBit(name))
 }
 
 func (n *Names) begin(c byte, lengths uint64) {
@@ -88,7 +91,7 @@ func lengthBit(name string) uint64 { return 1 << min(len(name), 63) }
 // Has reports whether key is reserved, whatever its case, and whether it is written with
 // "-" or "_".
 func (n *Names) Has(key string) bool {
-	if key == "" || n.lengths[key[0]]&lengthBit(key) == 0 {
+	if key == "" || n.lengths[key[0]]&lengthBit(key) == 0 || n.passes[key] {
 		return false
 	}
 	var room [longest]byte

@@ -29,6 +29,14 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// What the program names is reserved, whatever else is kept.
+func TestNames_moreGoesFirst(t *testing.T) {
+	names := reserved.New([]string{"X-Envoy-Attempt-Count", ""}, []string{"X-Envoy-Attempt-Count"})
+	if !names.Has("X-Envoy-Attempt-Count") || !names.Has("x_envoy_attempt_count") {
+		t.Error("it is kept")
+	}
+}
+
 func TestNames_costNoAllocation(t *testing.T) {
 	names := reserved.New(nil, nil)
 	for _, key := range []string{"Content-Type", "X-Request-Id", "X-Envoy-Attempt-Count", "X-Envoy-Internal", "User-Agent"} {

@@ -82,10 +82,13 @@ func overridden(keys ...string) (ts []trick) {
 	return ts
 }
 
+// denyAdmin is the rule for which the list says what is answered.
+const denyAdmin = "DENY /admin/*"
+
 // bans are rules that keep callers from the secret. The rule by suffix names the path with a
 // slash behind it as well: that is another path, and some handlers make no difference.
 var bans = map[string]func(*enmesh.Call) bool{
-	"DENY /admin/*": func(c *enmesh.Call) bool {
+	denyAdmin: func(c *enmesh.Call) bool {
 		return c.Path != "/admin" && !strings.HasPrefix(c.Path, "/admin/")
 	},
 	"ALLOW /public/*": func(c *enmesh.Call) bool { return strings.HasPrefix(c.Path, "/public/") },
@@ -191,49 +194,69 @@ func handlers(t *testing.T) map[string]http.Handler {
 	return all
 }
 
-// fenced serves h over a real socket where the rule allows it. It counts in checked how
-// often the rule was asked.
-func fenced(t *testing.T, name string, h http.Handler, allow func(*enmesh.Call) bool, checked *atomic.Int64, opts ...meshhttp.ServerOption) string {
-	t.Helper()
-	if slices.Contains(folds, name) {
-		opts = append(opts, meshhttp.FoldPathCase())
-	}
+// ban is the middleware of a rule.
+func ban(allow func(*enmesh.Call) bool) enmesh.Middleware {
 	refused := &enmesh.Error{Code: enmesh.PermissionDenied, Outcome: enmesh.Neutral}
-	return sockets(t, meshhttp.NewHandler(h, enmesh.Fixed(false, func(next enmesh.Next) enmesh.Next {
+	return func(next enmesh.Next) enmesh.Next {
 		return func(ctx context.Context, c *enmesh.Call) error {
-			checked.Add(1)
-			if c.Path == "*" || c.Method == http.MethodConnect {
-				t.Errorf("a rule is asked about %s %q", c.Method, c.Path)
-			}
 			if !allow(c) {
 				return refused
 			}
 			return next(ctx, c)
 		}
-	}), opts...))
+	}
 }
 
-// Every way to write a path, against every kind of rule and every kind of handler: nobody is
-// given the secret, and what is ambiguous is refused as such.
-func TestScenarioA1_requestTargets(t *testing.T) {
+// fenced serves h over a real socket behind a rule. It counts in checked how often the rule
+// was asked.
+func fenced(t *testing.T, name string, h http.Handler, rule enmesh.Middleware, checked *atomic.Int64, opts ...meshhttp.ServerOption) string {
+	t.Helper()
+	if slices.Contains(folds, name) {
+		opts = append(opts, meshhttp.FoldPathCase())
+	}
+	count := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			checked.Add(1)
+			if c.Path == "*" || c.Method == http.MethodConnect {
+				t.Errorf("a rule is asked about %s %q", c.Method, c.Path)
+			}
+			return next(ctx, c)
+		}
+	}
+	return sockets(t, meshhttp.NewHandler(h, enmesh.Fixed(false, count, rule), opts...))
+}
+
+// barred sends every trick to every handler behind the rules, and wants the secret kept.
+func barred(t *testing.T, rules map[string]enmesh.Middleware) {
+	t.Helper()
 	var sent, given, checked atomic.Int64
 	for handler, h := range handlers(t) {
-		for rule, allow := range bans {
-			c := dialRaw(t, fenced(t, handler, h, allow, &checked))
+		for name, rule := range rules {
+			c := dialRaw(t, fenced(t, handler, h, rule, &checked))
 			for _, trick := range tricks {
 				sent.Add(1)
 				status, body := c.send(trick.line, trick.lines...)
 				if strings.Contains(body, hidden) {
 					given.Add(1)
-					t.Errorf("%s, %s: %q is given the secret", handler, rule, trick.line)
+					t.Errorf("%s, %s: %q is given the secret", handler, name, trick.line)
 				}
-				if want := trick.want; slices.Equal(want, ambiguous) && status != 400 || rule == "DENY /admin/*" && handler == "ServeMux" && !slices.Contains(want, status) {
-					t.Errorf("%s, %s: %q: status %d, want %v", handler, rule, trick.line, status, want)
+				if want := trick.want; slices.Equal(want, ambiguous) && status != 400 || name == denyAdmin && handler == "ServeMux" && !slices.Contains(want, status) {
+					t.Errorf("%s, %s: %q: status %d, want %v", handler, name, trick.line, status, want)
 				}
 			}
 		}
 	}
 	t.Logf("%d requests, of which rules were asked about %d: the secret was given %d times", sent.Load(), checked.Load(), given.Load())
+}
+
+// Every way to write a path, against every kind of rule and every kind of handler: nobody is
+// given the secret, and what is ambiguous is refused as such.
+func TestScenarioA1_requestTargets(t *testing.T) {
+	rules := map[string]enmesh.Middleware{}
+	for name, allow := range bans {
+		rules[name] = ban(allow)
+	}
+	barred(t, rules)
 }
 
 // The tricks are worth refusing: where paths are left as they come, every kind of handler
@@ -243,7 +266,7 @@ func TestScenarioA1_levels(t *testing.T) {
 	all := handlers(t)
 	var checked atomic.Int64
 	given := func(handler, rule string, n meshhttp.PathNormalization) (times int) {
-		c := dialRaw(t, fenced(t, handler, all[handler], bans[rule], &checked, meshhttp.WithPathNormalization(n)))
+		c := dialRaw(t, fenced(t, handler, all[handler], ban(bans[rule]), &checked, meshhttp.WithPathNormalization(n)))
 		for _, trick := range tricks {
 			if _, body := c.send(trick.line, trick.lines...); strings.Contains(body, hidden) {
 				times++
@@ -278,7 +301,7 @@ func TestScenarioA1_requestTargetsOverHTTP2(t *testing.T) {
 	all := handlers(t)
 	for _, handler := range []string{"ServeMux", "FileServer", "all of it at once"} {
 		for rule, allow := range bans {
-			addr := fenced(t, handler, all[handler], allow, &checked)
+			addr := fenced(t, handler, all[handler], ban(allow), &checked)
 			for _, trick := range tricks {
 				method, target, _ := strings.Cut(trick.line, " ")
 				if status, body := sendRaw2(t, addr, method, target, trick.lines...); strings.Contains(body, hidden) || slices.Equal(trick.want, ambiguous) && status == 200 {
@@ -302,7 +325,7 @@ func TestScenarioA2_everyEscape(t *testing.T) {
 	var sent, checked atomic.Int64
 	for _, handler := range names {
 		for rule, allow := range bans {
-			c := dialRaw(t, fenced(t, handler, all[handler], allow, &checked))
+			c := dialRaw(t, fenced(t, handler, all[handler], ban(allow), &checked))
 			for b := range 256 {
 				for _, form := range []string{"/%%%02xadmin/secret", "/admin%%%02x/secret", "/admin/%%%02xsecret", "/admin/secret%%%02x"} {
 					target := fmt.Sprintf(form, b)
