@@ -40,6 +40,7 @@ type fortress struct {
 	rpc    bool
 	secure *tls.Config // of a client; nil: plaintext
 	ran    atomic.Int64
+	look   func(*http.Request) // at each request of HTTP; nil: nobody
 
 	mu   sync.Mutex
 	told []string // what the flood hook heard
@@ -72,6 +73,9 @@ func certificates(t *testing.T) (server, client *tls.Config) {
 // ServeHTTP answers after it has read the body.
 func (g *fortress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.ran.Add(1)
+	if g.look != nil {
+		g.look(r)
+	}
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		http.Error(w, "body", http.StatusBadRequest)
 		return
