@@ -40,7 +40,8 @@ type fortress struct {
 	rpc    bool
 	secure *tls.Config // of a client; nil: plaintext
 	ran    atomic.Int64
-	look   func(*http.Request) // at each request of HTTP; nil: nobody
+	look   func(*http.Request)       // at each request of HTTP; nil: nobody
+	answer func(http.ResponseWriter) // nil: a word
 
 	mu   sync.Mutex
 	told []string // what the flood hook heard
@@ -78,6 +79,10 @@ func (g *fortress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		http.Error(w, "body", http.StatusBadRequest)
+		return
+	}
+	if g.answer != nil {
+		g.answer(w)
 		return
 	}
 	_, _ = io.WriteString(w, "done")
