@@ -40,6 +40,8 @@ type fortress struct {
 	rpc    bool
 	secure *tls.Config // of a client; nil: plaintext
 	ran    atomic.Int64
+	look   func(*http.Request)       // at each request of HTTP; nil: nobody
+	answer func(http.ResponseWriter) // nil: a word
 
 	mu   sync.Mutex
 	told []string // what the flood hook heard
@@ -72,8 +74,15 @@ func certificates(t *testing.T) (server, client *tls.Config) {
 // ServeHTTP answers after it has read the body.
 func (g *fortress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.ran.Add(1)
+	if g.look != nil {
+		g.look(r)
+	}
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		http.Error(w, "body", http.StatusBadRequest)
+		return
+	}
+	if g.answer != nil {
+		g.answer(w)
 		return
 	}
 	_, _ = io.WriteString(w, "done")
