@@ -70,8 +70,8 @@ func (cfg Config) check() error {
 	case cfg.TrustDomain == "" && len(cfg.Aliases) > 0:
 		return fmt.Errorf("authz: Aliases %q are of no TrustDomain", cfg.Aliases)
 	}
-	for _, td := range slices.Concat([]string{cfg.TrustDomain}, cfg.Aliases) {
-		if strings.ContainsAny(td, "/*: ") {
+	for i, td := range slices.Concat([]string{cfg.TrustDomain}, cfg.Aliases) {
+		if strings.ContainsAny(td, "/*: ") || td == "" && i > 0 {
 			return fmt.Errorf("authz: trust domain %q is not the plain name of one", td)
 		}
 	}
