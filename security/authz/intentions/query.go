@@ -45,8 +45,8 @@ func (a *Authorizer) query(ctx context.Context, q longpoll.Query) (longpoll.Answ
 		return longpoll.Answer{}, err
 	}
 	if last := a.set.Load(); last != nil && q.Index > 0 && len(list) == 0 && last.Len() > 0 {
-		// A query that waits is answered so as well when its token is revoked meanwhile: not
-		// to be believed before a query from the start says the same.
+		// That all are gone may be said by a server that is being restored: it is not believed
+		// before a query from the start says the same.
 		return a.query(ctx, longpoll.Query{Limit: q.Limit})
 	}
 	changed := a.take(raw.Body.Bytes(), list, trustDomain, allow)
