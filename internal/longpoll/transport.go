@@ -30,9 +30,10 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Body = &bounded{resp.Body, t.Most}
-	if into, ok := r.Context().Value(tapKey{}).(*bytes.Buffer); ok {
-		into.Reset()
-		resp.Body = &tapped{io.TeeReader(resp.Body, into), resp.Body}
+	if into, ok := r.Context().Value(tapKey{}).(*Tapped); ok {
+		into.Header = resp.Header
+		into.Body.Reset()
+		resp.Body = &tapped{io.TeeReader(resp.Body, &into.Body), resp.Body}
 	}
 	return resp, nil
 }
@@ -60,9 +61,15 @@ func (t *Transport) authorized(r *http.Request) *http.Request {
 
 type tapKey struct{}
 
-// Tap has the body of the answer to a query written to into as well, as it is read by the
-// client that a Transport stands under: for what that client would leave out.
-func Tap(ctx context.Context, into *bytes.Buffer) context.Context {
+// Tapped is an answer as it came.
+type Tapped struct {
+	Header http.Header
+	Body   bytes.Buffer
+}
+
+// Tap has the answer to a query written to into as well, as it is read by the client that a
+// Transport stands under: for what that client would leave out.
+func Tap(ctx context.Context, into *Tapped) context.Context {
 	return context.WithValue(ctx, tapKey{}, into)
 }
 

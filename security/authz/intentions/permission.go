@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -29,7 +30,8 @@ type permission struct {
 // header is a condition on a header. Of several values, a denial is matched by any, and an
 // allowance by all.
 type header struct {
-	name   string
+	name   string            // as HTTP's adapter has it
+	lower  string            // as gRPC's has it
 	value  func(string) bool // nil: any value
 	invert bool
 }
@@ -106,9 +108,13 @@ func compilePath(h *wireHTTP) (func(string) bool, error) {
 }
 
 func compileHeader(w wireHeader) (header, error) {
-	h := header{name: w.Name, invert: w.Invert}
-	if name := strings.TrimPrefix(w.Name, ":"); !headername.Valid(name) {
-		return h, errors.New("it is not the name of a header")
+	h := header{name: http.CanonicalHeaderKey(w.Name), lower: strings.ToLower(w.Name), invert: w.Invert}
+	switch h.lower {
+	case ":method", ":path", ":authority", ":scheme":
+	default:
+		if !headername.Valid(w.Name) {
+			return h, errors.New("it is not the name of a header")
+		}
 	}
 	fold := func(s string) string { return s }
 	if w.IgnoreCase {
@@ -186,7 +192,7 @@ func (p *permission) matches(c *enmesh.Call) bool {
 // matches reports whether the condition holds: strictly where it allows, loosely where it
 // denies.
 func (h *header) matches(c *enmesh.Call, allow bool) bool {
-	values := valuesOf(c, h.name)
+	values := h.values(c)
 	some, all := false, len(values) > 0
 	for _, v := range values {
 		if h.value == nil || h.value(v) {
@@ -206,29 +212,38 @@ func (h *header) matches(c *enmesh.Call, allow bool) bool {
 	return some
 }
 
-// valuesOf are the values of a header, or of one of HTTP/2's own.
-func valuesOf(c *enmesh.Call, name string) []string {
-	var own string
+// values are those of the header, or of one of HTTP/2's own.
+func (h *header) values(c *enmesh.Call) []string {
+	if h.lower[0] == ':' {
+		return own(c, h.lower)
+	}
+	switch {
+	case c.Header == nil:
+		return nil
+	case c.Protocol == enmesh.GRPC:
+		return c.Header.Values(h.lower)
+	}
+	return c.Header.Values(h.name)
+}
+
+// own is a header of HTTP/2's own; none has the rest of their names.
+func own(c *enmesh.Call, name string) []string {
+	var value string
 	switch name {
 	case ":method":
-		own = c.Method
+		value = c.Method
 	case ":path":
-		own = c.Path
+		value = c.Path
 		if c.Query != "" {
-			own += "?" + c.Query
+			value += "?" + c.Query
 		}
 	case ":authority":
-		own = c.Authority
+		value = c.Authority
 	case ":scheme":
-		own = c.Scheme
-	default:
-		if c.Header == nil {
-			return nil
-		}
-		return c.Header.Values(name)
+		value = c.Scheme
 	}
-	if own == "" {
+	if value == "" {
 		return nil
 	}
-	return []string{own}
+	return []string{value}
 }

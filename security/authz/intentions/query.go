@@ -29,19 +29,28 @@ func (a *Authorizer) query(ctx context.Context, q longpoll.Query) (longpoll.Answ
 	if err != nil {
 		return longpoll.Answer{}, failure("trust domain", err)
 	}
-	var body bytes.Buffer
-	opts := (&api.QueryOptions{WaitIndex: q.Index, WaitTime: q.Wait}).WithContext(longpoll.Tap(ctx, &body))
+	var raw longpoll.Tapped
+	opts := (&api.QueryOptions{WaitIndex: q.Index, WaitTime: q.Wait}).WithContext(longpoll.Tap(ctx, &raw))
 	args := &api.IntentionMatch{By: api.IntentionMatchDestination, Names: []string{a.cfg.Service}}
 	_, meta, err := a.client.Connect().IntentionMatch(args, opts)
 	if err != nil {
 		return longpoll.Answer{}, failure("match", err)
 	}
-	if meta.ResultsFilteredByACLs {
+	if raw.Header.Get("X-Consul-Results-Filtered-By-ACLs") == "true" {
 		return longpoll.Answer{}, fmt.Errorf("intentions: %w: the token may not see all of them", longpoll.ErrKeepIndex)
 	}
-	allow := a.cfg.Default == Allow || a.cfg.Default == FromConsul && meta.DefaultACLPolicy == "allow"
-	changed, err := a.take(body.Bytes(), trustDomain, allow)
-	return longpoll.Answer{Index: meta.LastIndex, Changed: changed}, err
+	allow := a.cfg.Default == Allow || a.cfg.Default == FromConsul && raw.Header.Get("X-Consul-Default-ACL-Policy") == "allow"
+	list, err := decode(raw.Body.Bytes(), a.cfg.Service)
+	if err != nil {
+		return longpoll.Answer{}, err
+	}
+	if last := a.set.Load(); last != nil && q.Index > 0 && len(list) == 0 && last.Len() > 0 {
+		// That all are gone may be said by a server that is being restored: it is not believed
+		// before a query from the start says the same.
+		return a.query(ctx, longpoll.Query{Limit: q.Limit})
+	}
+	changed := a.take(raw.Body.Bytes(), list, trustDomain, allow)
+	return longpoll.Answer{Index: meta.LastIndex, Changed: changed}, nil
 }
 
 // trustDomain is that of the cluster. It is asked for when another server may answer than
@@ -61,15 +70,11 @@ func (a *Authorizer) trustDomain(ctx context.Context, q longpoll.Query) (string,
 }
 
 // take puts an answer in force, if it says something else than the one before.
-func (a *Authorizer) take(body []byte, trustDomain string, allow bool) (changed bool, err error) {
+func (a *Authorizer) take(body []byte, list []wireIntention, trustDomain string, allow bool) (changed bool) {
 	last := a.set.Load()
 	if last != nil && last.trustDomain == trustDomain && last.allow == allow && bytes.Equal(a.body, body) {
 		a.note(nil)
-		return false, nil
-	}
-	list, err := decode(body, a.cfg.Service)
-	if err != nil {
-		return false, err
+		return false
 	}
 	set := compile(list, a.cfg.Service, trustDomain, allow)
 	a.set.Store(set)
@@ -81,7 +86,7 @@ func (a *Authorizer) take(body []byte, trustDomain string, allow bool) (changed 
 	if a.cfg.OnUpdate != nil {
 		a.cfg.OnUpdate(set, nil)
 	}
-	return true, nil
+	return true
 }
 
 // note keeps the state of the watch, and tells of a new failure.
