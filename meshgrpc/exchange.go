@@ -125,8 +125,8 @@ func (x *exchange) options() []grpc.CallOption {
 	return append(slices.Clip(x.opts), grpc.CallAuthority(x.Call.Authority))
 }
 
-// errAuthority is about what the caller or a policy wrote. grpc sees to the metadata.
-var errAuthority = &enmesh.Error{
+// errUnsendable is about what the caller or a policy wrote. grpc sees to the metadata.
+var errUnsendable = &enmesh.Error{
 	Code: enmesh.InvalidArgument, Outcome: enmesh.Neutral, Unsent: true, Policy: "meshgrpc",
 	Err: errors.New("the call's authority has control characters"),
 }
@@ -135,8 +135,8 @@ var errAuthority = &enmesh.Error{
 func (x *exchange) unsendable() *enmesh.Error {
 	for i := range len(x.Call.Authority) {
 		if b := x.Call.Authority[i]; b <= ' ' || b == 0x7f {
-			x.inside, x.outside = errAuthority, nil
-			return errAuthority
+			x.inside, x.outside = errUnsendable, nil
+			return errUnsendable
 		}
 	}
 	return nil
