@@ -59,9 +59,9 @@ func newFort(t *testing.T, documents string, opts ...mesh.Option) *fort {
 		t.Fatal(err)
 	}
 	f.addr = l.Addr().String()
-	server := &http.Server{Handler: meshhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := meshhttp.NewServer(meshhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Proto)
-	}), f.mesh.Inbound()), ReadHeaderTimeout: 5 * time.Second}
+	}), f.mesh.Inbound()))
 	ended := make(chan struct{})
 	go func() { _ = server.Serve(f.mesh.Listen(l)); close(ended) }()
 	t.Cleanup(func() {

@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -91,7 +90,7 @@ func startOrders(ctx context.Context, authority *ca.Development, policies string
 		w.WriteHeader(http.StatusCreated)
 		_, _ = fmt.Fprintf(w, "an order for %s", r.Header.Get("X-Person"))
 	})
-	server := &http.Server{Handler: meshhttp.NewHandler(mux, s.mesh.Inbound()), ReadHeaderTimeout: 5 * time.Second}
+	server := meshhttp.NewServer(meshhttp.NewHandler(mux, s.mesh.Inbound()))
 	serve(server, l, ends, server.Close)
 	return s, nil
 }

@@ -253,7 +253,7 @@ func (g *guarded) start(t *testing.T, w *town, heard *atomic.Int64) *process {
 		t.Fatal(err)
 	}
 	p := &process{town: w, id: own.ID(), web: listen(t), rpc: listen(t)}
-	server := &http.Server{Handler: meshhttp.NewHandler(http.HandlerFunc(tell), m.Inbound()), ReadHeaderTimeout: 5 * time.Second}
+	server := meshhttp.NewServer(meshhttp.NewHandler(http.HandlerFunc(tell), m.Inbound()))
 	rpc := grpc.NewServer(append(meshgrpc.NewServer(m.Inbound(), meshgrpc.WithListener()).Options(), grpc.UnknownServiceHandler(tellRPC))...)
 	ended := make(chan struct{}, 2)
 	go func() { _ = server.Serve(m.Listen(p.web)); ended <- struct{}{} }()
