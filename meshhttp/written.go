@@ -24,8 +24,8 @@ type reused struct {
 	// How often net/http got a connection for a request, and had written one; never set
 	// back, so that a hook that comes late cannot hide another that has yet to come.
 	begun, ended atomic.Uint32
-	before       uint32          // begun when the present call started
-	answered     bool            // RoundTrip has returned an answer
+	before       uint32 // begun when the present call started
+	answered     bool   // RoundTrip has returned an answer
 	trace        *httptrace.ClientTrace
 }
 
