@@ -80,6 +80,21 @@
 // once, before the connection refuses any, and calls it left behind go elsewhere.
 // [Graceful] is the server's side.
 //
+// # One view of a call
+//
+// grpc runs a registered method for its exact path only, and so the path that policies
+// compare is that of the handler. Where the program has a grpc.UnknownServiceHandler, which
+// gets whatever path there is, a server of this package hands it nothing but a well-formed
+// "/package.Service/Method": "//shop.Cart/Add", "/x/shop.Cart/Add" and "/shop.Cart/Add?x"
+// are Unimplemented before a policy runs, and so is the name of a service or method linked
+// into the program that is written in other letters. The authority is in lower case and
+// without the dot of a full name, for policies as in the handler's metadata; one with user
+// info is refused. Keys in which anybody could claim to be somebody are taken off the
+// metadata (see [WithStrippedMetadata]).
+//
+//	server := meshgrpc.NewServer(m.Inbound(), meshgrpc.WithStrippedMetadata("x-role"),
+//		meshgrpc.TrustMetadataOf(func(p *enmesh.Peer) bool { return p.Identity == gateway }))
+//
 // # Connections
 //
 // How an endpoint is connected to is balance.ConnectionConfig's to say: that of the

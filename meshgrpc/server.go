@@ -27,6 +27,7 @@ type Server struct {
 	creds      credentials.TransportCredentials // nil: those of tls
 	identities identities
 	sources    sources
+	outside    outside
 }
 
 // NewServer makes the server side; r chooses each call's route. A call's destination
@@ -36,12 +37,19 @@ type Server struct {
 // nothing away; see [WithPanicHook]. A refusal of a policy becomes its code, with
 // RetryInfo and the grpc-retry-pushback-ms trailer where it says when, or whether,
 // to come back. A handler's own error goes to the caller untouched.
+//
+// Policies and handlers see one path. Registered methods are called by their exact names
+// only; where the program has a grpc.UnknownServiceHandler, anything but a well-formed
+// "/package.Service/Method" is Unimplemented before a policy or the handler sees it, and so
+// is a linked method's name in other letters. Keys of metadata in which anybody could claim
+// to be somebody are taken off (see [WithStrippedMetadata]).
 func NewServer(r enmesh.Router, opts ...ServerOption) *Server {
 	s := &Server{router: r, onPanic: logPanic, workers: defaultWorkers(), limits: defaultLimits()}
 	s.identity = s.identities.of
 	for _, o := range opts {
 		o.server(s)
 	}
+	s.outside.prepare()
 	return s
 }
 
@@ -86,8 +94,12 @@ func (s *Server) Unary() grpc.UnaryServerInterceptor {
 // Stream is the interceptor of streaming methods alone.
 func (s *Server) Stream() grpc.StreamServerInterceptor {
 	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		kind := kindOf(info.IsClientStream, info.IsServerStream)
+		if srv == nil && !exact(info.FullMethod) { // for the program's handler of unknown services
+			return s.reject(kind, errInexact)
+		}
 		x := &served{server: s, req: srv, streaming: &streaming{handler: handler, stream: ss}}
-		return x.serve(ss.Context(), info.FullMethod, kindOf(info.IsClientStream, info.IsServerStream))
+		return x.serve(ss.Context(), info.FullMethod, kind)
 	}
 }
 
