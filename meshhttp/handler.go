@@ -71,6 +71,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x.begin(ctx)
 	x.describe()
+	x.strip()
 	defer x.rescue()
 	x.k.Enter(h.router)
 	x.finish(x.k.RunIn(&x.to.link))

@@ -9,7 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/enmesh-go/enmesh"
@@ -28,9 +28,6 @@ func verifiedIdentity(cs *tls.ConnectionState) string {
 	return ""
 }
 
-// maxSources bounds how many connections' peers are remembered.
-const maxSources = 1024
-
 // origin tells a connection from every other: net/http hands out one state of TLS for
 // all requests of a connection. The address is a part of it since middlewares rewrite
 // it for single requests; in plaintext it, and where the connection came in, are all that
@@ -42,15 +39,15 @@ type origin struct {
 }
 
 // sources remembers the peers of connections: address and identity are otherwise read
-// from texts for every request. Peers are never written again.
-type sources struct {
-	mu    sync.RWMutex // guards known
-	known map[origin]*source
-}
+// from texts for every request. It is a table without a lock, of 256 sets with 4 places
+// each; where a set is full, a connection takes the place of another, and the other is
+// described anew. Peers are never written again.
+type sources [256][4]atomic.Pointer[source]
 
 // source is the peer of a connection, and when the connection is to be ended softly.
 type source struct {
 	enmesh.Peer
+	of    origin
 	until enmesh.Instant // 0: never
 }
 
@@ -63,20 +60,32 @@ func (s *sources) of(r *http.Request, identity func(*tls.ConnectionState) string
 	if at.tls == nil {
 		at.local = localAddr(r)
 	}
-	s.mu.RLock()
-	p := s.known[at]
-	s.mu.RUnlock()
-	if p != nil {
-		return p
+	set := &s[place(at.addr)%uint32(len(s))]
+	free := -1
+	for i := range set {
+		switch known := set[i].Load(); {
+		case known == nil:
+			free = i
+		case known.of == at:
+			return known
+		}
 	}
-	p = describePeer(r, identity)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.known == nil || len(s.known) >= maxSources {
-		s.known = map[origin]*source{}
+	if free < 0 {
+		free = rand.IntN(len(set))
 	}
-	s.known[at] = p
+	p := describePeer(r, identity)
+	p.of = at
+	set[free].Store(p)
 	return p
+}
+
+// place is a number for an address: its end, the port, differs most.
+func place(addr string) uint32 {
+	n := uint32(0)
+	for i := max(0, len(addr)-8); i < len(addr); i++ {
+		n = n*31 + uint32(addr[i])
+	}
+	return n
 }
 
 // localAddr is where the connection came in; nil when the server does not say, or not by
