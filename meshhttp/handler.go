@@ -67,6 +67,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x.begin(ctx)
 	x.describe()
+	x.strip()
 	defer x.rescue()
 	x.k.Enter(h.router)
 	x.finish(x.k.RunIn(&x.to.link))
@@ -98,10 +99,10 @@ func (x *served) describe() {
 	}
 	c.Service, c.Port = splitAuthority(c.Authority)
 	c.Idempotent = idempotent(r.Method, r.Header)
-	c.Source = x.h.sources.of(r, x.h.cfg.identity)
-	x.strip()
+	x.header.m = r.Header
 	c.Header = &x.header
 	c.Answer.Header = (*writtenHeader)(&x.to.w)
+	c.Source = x.h.sources.of(r, x.h.cfg.identity)
 }
 
 // method is the request's method; net/http reads "" as GET.

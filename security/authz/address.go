@@ -102,7 +102,8 @@ func forwarded(lines []string, proxies int) (addr netip.Addr, ok bool) {
 	for _, line := range slices.Backward(lines) {
 		for {
 			comma := strings.LastIndexByte(line, ',')
-			if proxies--; proxies == 0 {
+			proxies--
+			if proxies == 0 {
 				return parseForwarded(trim(line[comma+1:]))
 			}
 			if comma < 0 {

@@ -169,6 +169,8 @@ func (c *compiler) header(names string, e entry) (atom, error) {
 		return c.atom(e)
 	case strings.HasPrefix(name, ":"):
 		return atom{}, keyError("is a pseudo header that conditions do not have: use operation.paths for the path")
+	case name == "transfer-encoding" || name == "trailer" || name == "te" || strings.HasPrefix(name, "grpc-"):
+		return atom{}, keyError("is a header that the protocol keeps to itself, and no condition would ever see")
 	case strings.HasSuffix(name, "-bin"):
 		return atom{}, keyError("is binary metadata, which has no one text form to compare")
 	case fieldName(name) == "":

@@ -172,6 +172,32 @@ func TestCVE_2026_33186_pathWithoutSlash(t *testing.T) {
 	}
 }
 
+// What a gateway of unknown methods may get instead of a path: nothing of it passes for the
+// method, nor around a rule on it.
+func TestScenarioA3_methodsAreExact(t *testing.T) {
+	deny := of(t, authz.Deny, pathRule("/pkg.Svc/M"))
+	for _, p := range []string{
+		"//pkg.Svc/M", "/pkg.Svc//M", "/pkg.Svc/M/", "/pkg.Svc/M?x=1", "/pkg.Svc/M#f", "/pkg.Svc%2fM", "/pkg.Svc/%4d", "/./pkg.Svc/M", "/x/../pkg.Svc/M",
+		"/x/pkg.Svc/M", "/pkg.Svc/M ", "/pkg.Svc/M\t", "/pkg.Svc/M\x00", `/pkg.Svc\M`, "/pkg.Svc/", "/pkg.Svc", "/", "", "/pkg.Svc/..", "/pkg.Svc/M;x",
+	} {
+		c := request{grpc: true}.call()
+		c.Path = p
+		if _, err := deny.Admit(t.Context(), c); err == nil {
+			t.Errorf("%q passes a deny rule", p)
+		}
+		for _, rule := range []string{"/pkg.Svc/M", "/pkg.Svc/*", "*", "/pkg.*", "*/M"} {
+			if _, err := of(t, authz.Allow, pathRule(rule)).Admit(t.Context(), c); err == nil {
+				t.Errorf("%q is allowed by %q", p, rule)
+			}
+		}
+	}
+	for _, p := range []string{"/pkg.svc/m", "/PKG.SVC/M", "/pkg.Svc/m", "/pkg.Svc./M", "/.pkg.Svc/M"} { // other names, and no more
+		if r := (request{grpc: true, path: p}); allows(of(t, authz.Allow, pathRule("/pkg.Svc/M")), r) || !allows(deny, r) {
+			t.Errorf("%q is taken for /pkg.Svc/M", p)
+		}
+	}
+}
+
 // grpc-go 57c9ff14e: a regular expression matched a part of the principal, so that
 // never-match-principal was match-principal.
 func TestGRPC_57c9ff14e_noPartOfAPrincipal(t *testing.T) {

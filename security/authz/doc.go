@@ -51,7 +51,7 @@
 //   - a header in several lines, or with commas: each line and each element counts, and
 //     all lines joined. Fields that are no lists, such as User-Agent, are whole for Allow.
 //     More than 256 elements are an error. "*" for an empty header is in doubt, too;
-//   - a path without its slash, a host that is none, an identity that is no SPIFFE ID, a
+//   - a path without its slash, one of gRPC that is no /package.Service/Method, a host that is none, an identity that is no SPIFFE ID, a
 //     token without issuer or subject, and a NUL anywhere;
 //   - an address or a port that the adapter does not know;
 //   - a method that is one of the list but for case;

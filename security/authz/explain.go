@@ -92,7 +92,8 @@ func missClauses(name string, clauses [][]atom, v *view, wide bool) (by int, why
 			if clause[j].holds(v, wide) {
 				continue
 			}
-			if n++; n == 1 {
+			n++
+			if n == 1 {
 				text = fmt.Sprintf("%s[%d].%s", name, i, clause[j].complaint())
 			}
 		}

@@ -77,7 +77,8 @@ func (f *field) anyOf(line string, left *int) bool {
 	for rest, more := whole, strings.Contains(whole, ","); more; {
 		var element string
 		element, rest, more = strings.Cut(rest, ",")
-		if *left--; *left < 0 || f.patterns.match(trim(element)) {
+		*left--
+		if *left < 0 || f.patterns.match(trim(element)) {
 			return true
 		}
 	}
@@ -90,7 +91,8 @@ func (f *field) allOf(line string, left *int) bool {
 	if hasNUL(line) {
 		return false
 	}
-	if *left--; *left < 0 {
+	*left--
+	if *left < 0 {
 		return false
 	}
 	if f.patterns.names(whole) || f.single {
@@ -99,7 +101,8 @@ func (f *field) allOf(line string, left *int) bool {
 	for rest, more := whole, true; more; {
 		var element string
 		element, rest, more = strings.Cut(rest, ",")
-		if *left--; *left < 0 || !f.patterns.match(trim(element)) {
+		*left--
+		if *left < 0 || !f.patterns.match(trim(element)) {
 			return false
 		}
 	}

@@ -73,18 +73,18 @@ func (o *oracle) allowed(r request) bool {
 func (o *oracle) rule(rule authz.Rule, ns string, r request) belief {
 	result := sure(true)
 	if rule.From != nil {
-		any := sure(false)
+		one := sure(false)
 		for _, s := range rule.From {
-			any = any.or(o.source(s, ns, r))
+			one = one.or(o.source(s, ns, r))
 		}
-		result = result.and(any)
+		result = result.and(one)
 	}
 	if rule.To != nil {
-		any := sure(false)
+		one := sure(false)
 		for _, op := range rule.To {
-			any = any.or(o.operation(op, r))
+			one = one.or(o.operation(op, r))
 		}
-		result = result.and(any)
+		result = result.and(one)
 	}
 	for _, c := range rule.When {
 		if c.Values != nil {
@@ -211,7 +211,7 @@ func (o *oracle) key(key string, values []string, ns string, r request) belief {
 		if p == "" {
 			p = "/"
 		}
-		if p[0] != '/' || strings.Contains(p, "\x00") {
+		if p[0] != '/' || strings.Contains(p, "\x00") || r.grpc && !methodForm.MatchString(p) {
 			return unknown
 		}
 		return pathBelief(values, p)
@@ -239,7 +239,7 @@ func expression(s string) *regexp.Regexp {
 // anyPattern matches exact, "p*", "*s" and "*".
 func anyPattern(values []string, v string) bool {
 	for _, pattern := range values {
-		e := ""
+		var e string
 		switch {
 		case pattern == "*":
 			e = ".+"
@@ -284,8 +284,9 @@ type spiffeID struct {
 var (
 	spiffeForm  = regexp.MustCompile(`\Aspiffe://([a-z0-9._-]+)/([A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*)\z`)
 	accountForm = regexp.MustCompile(`\Ans/([^/]+)/sa/([^/]+)\z`)
+	methodForm  = regexp.MustCompile(`\A/[\w.]+/[\w.]+\z`)
 	dotForm     = regexp.MustCompile(`/\.\.?(/|\z)`)
-	portForm    = regexp.MustCompile(`\A([0-9.]+):[0-9]+\z`)
+	portForm    = regexp.MustCompile(`\A([0-9.]+):\d+\z`)
 )
 
 func (o *oracle) identity(r request, f func(spiffeID) belief) belief {
@@ -344,7 +345,7 @@ func endUser(values []string, r request) belief {
 	result := sure(false)
 	for _, v := range values {
 		cut := strings.LastIndex(v, "/")
-		split := false
+		var split bool
 		switch {
 		case v == "*":
 			split = true
@@ -418,7 +419,7 @@ func (o *oracle) remote(values []string, r request) belief {
 	return sure(inBlocks(values, a.Unmap()))
 }
 
-var hostForm = regexp.MustCompile(`\A([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::([0-9]*))?\z`)
+var hostForm = regexp.MustCompile(`\A([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::(\d*))?\z`)
 
 func hostBelief(values []string, r request) belief {
 	if r.host == "" {
@@ -534,10 +535,11 @@ func claimBelief(names, values []string, r request) belief {
 	case []any:
 		result := sure(false)
 		for _, one := range v {
-			if s, ok := one.(string); ok {
-				result = result.or(sure(text(s)))
-			} else if n, ok := one.(json.Number); ok {
-				result = result.or(belief{some: anyPattern(values, n.String())})
+			switch one := one.(type) {
+			case string:
+				result = result.or(sure(text(one)))
+			case json.Number:
+				result = result.or(belief{some: anyPattern(values, one.String())})
 			}
 		}
 		return result

@@ -34,6 +34,8 @@ func TestNew_refuses(t *testing.T) {
 		{"header without brackets", key("request.headers.x", "x"), "is not a key"},
 		{"header that is none", key("request.headers[a b]", "x"), "names no header"},
 		{"path as a header", key("request.headers[:path]", "/x"), "operation.paths"},
+		{"header of the protocol", key("request.headers[Transfer-Encoding]", "x"), "keeps to itself"},
+		{"header of gRPC", key("request.headers[grpc-timeout]", "x"), "keeps to itself"},
 		{"binary header", key("request.headers[x-bin]", "x"), "binary metadata"},
 		{"claim without name", key("request.auth.claims[]", "x"), "names no claim"},
 		{"claim unclosed", key("request.auth.claims[a", "x"), "names no claim"},

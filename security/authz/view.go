@@ -5,6 +5,7 @@ package authz
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -23,6 +24,9 @@ type view struct {
 	host      state
 	name      string
 	port      uint16
+
+	knowsPath bool
+	path      state
 
 	knowsRemote bool
 	remote      state
@@ -72,6 +76,35 @@ func (v *view) at() state {
 	return v.host
 }
 
+// what is the path that was called.
+func (v *view) what() state {
+	if v.knowsPath {
+		return v.path
+	}
+	v.knowsPath, v.path = true, known
+	p := v.call.Path
+	if p == "" || p[0] != '/' || hasNUL(p) || v.call.Protocol == enmesh.GRPC && !isMethod(p) {
+		v.path = odd
+	}
+	return v.path
+}
+
+// isMethod reports whether a path is "/package.Service/Method" and nothing that some reader
+// might take for another one.
+func isMethod(p string) bool {
+	service, name, ok := strings.Cut(p[1:], "/")
+	return ok && isName(service) && isName(name)
+}
+
+func isName(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(`/\%?#;`, s[i]) >= 0 {
+			return false
+		}
+	}
+	return s != "" && s != "." && s != ".."
+}
+
 // text is an attribute that is one text.
 func (v *view) text(a attribute) (string, state) {
 	c := v.call
@@ -89,10 +122,7 @@ func (v *view) text(a attribute) (string, state) {
 		}
 		return v.spiffe.namespace, s
 	case path:
-		if c.Path == "" || c.Path[0] != '/' || hasNUL(c.Path) {
-			return "", odd
-		}
-		return c.Path, known
+		return c.Path, v.what()
 	case method:
 		return textOf(c.Method)
 	case presenter:
