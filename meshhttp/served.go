@@ -109,6 +109,7 @@ func (x *served) prepare(ctx context.Context, c *enmesh.Call) {
 	out.Host, out.URL, out.RequestURI = c.Authority, x.seen.url, x.seen.uri
 	if u := x.seen.url; c.Path != u.Path || c.Query != u.RawQuery {
 		out.URL = rewritten(u, c)
+		out.RequestURI = out.URL.RequestURI() // or the handler would still find there what a policy took out
 	}
 	if x.trailers {
 		x.h.strip.sift(out)
