@@ -116,7 +116,7 @@ fuzz: ## run every fuzz target for FUZZTIME (60s), one after the other
 
 .PHONY: scenarios
 scenarios: $(SERVERS) ## the fault scenarios in full length, three times
-	$(call each,ENMESH_SCENARIOS=full go test -race -run '^TestScenario' -count=3 -p 1 -timeout 60m ./...,$(CODE))
+	$(call each,ENMESH_SCENARIOS=full go test -race -run '^TestScenario' -count=3 -p 1 -timeout 150m ./...,$(CODE))
 
 .PHONY: bench
 bench: ## overhead against bare net/http and grpc-go (BENCH: its flags)

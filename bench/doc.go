@@ -43,6 +43,9 @@
 // each for 10 ms, those of one size next to each other in an order drawn anew; ratios and
 // their intervals are taken as above. Another picker is a row of the table pickerRows.
 //
+// What breakers, limits and retries cost, beside other libraries, is measured by a program
+// of its own, see package limits.
+//
 // # Stacks
 //
 // A stack is a row of a table (see stacks in stack.go); another is added there. Its

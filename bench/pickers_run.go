@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/enmesh-go/enmesh/bench/internal/stats"
 )
 
 // pickersConfig says how the pickers are compared.
@@ -32,12 +34,12 @@ type pickerCase struct {
 // PickerResult is what became of a case.
 type PickerResult struct {
 	pickerCase
-	Title  string  `json:"title"`
-	Limit  float64 `json:"limit,omitempty"`
-	NS     Spread  `json:"ns"`              // wall time over the picks of all goroutines
-	Ratio  *Spread `json:"ratio,omitempty"` // over Versus in the same round
-	Flat   *Spread `json:"flat,omitempty"`  // over itself at the smallest size in the same round
-	Allocs float64 `json:"allocs"`          // a pick
+	Title  string        `json:"title"`
+	Limit  float64       `json:"limit,omitempty"`
+	NS     stats.Spread  `json:"ns"`              // wall time over the picks of all goroutines
+	Ratio  *stats.Spread `json:"ratio,omitempty"` // over Versus in the same round
+	Flat   *stats.Spread `json:"flat,omitempty"`  // over itself at the smallest size in the same round
+	Allocs float64       `json:"allocs"`          // a pick
 }
 
 // bench is a case that is ready to run.
@@ -164,7 +166,7 @@ func (p *pickers) results() []PickerResult {
 	for _, block := range p.blocks {
 		for _, b := range block {
 			r := PickerResult{
-				pickerCase: b.pickerCase, Title: b.row.Title, Limit: b.row.Limit, NS: spreadOf(b.ns),
+				pickerCase: b.pickerCase, Title: b.row.Title, Limit: b.row.Limit, NS: stats.Of(b.ns),
 				Ratio:  over(b, all[pickerCase{b.row.Versus, b.N, b.Goroutines}]),
 				Allocs: b.allocs(),
 			}
@@ -178,7 +180,7 @@ func (p *pickers) results() []PickerResult {
 }
 
 // over is the ratio of two cases, round by round; nil if there is nothing to compare.
-func over(b, base *bench) *Spread {
+func over(b, base *bench) *stats.Spread {
 	if base == nil {
 		return nil
 	}
@@ -186,7 +188,7 @@ func over(b, base *bench) *Spread {
 	for i := range ratios {
 		ratios[i] = b.ns[i] / base.ns[i]
 	}
-	s := spreadOf(ratios)
+	s := stats.Of(ratios)
 	return &s
 }
 
@@ -221,7 +223,7 @@ func writePickers(w io.Writer, found []PickerResult) {
 	}
 }
 
-func short(s *Spread) string {
+func short(s *stats.Spread) string {
 	if s == nil {
 		return ""
 	}

@@ -6,6 +6,8 @@ package main
 import (
 	"fmt"
 	"io"
+
+	"github.com/enmesh-go/enmesh/bench/internal/stats"
 )
 
 // writeTable writes the results as a table in Markdown, one for each concurrency.
@@ -30,7 +32,7 @@ func writeHead(w io.Writer, r Result) {
 }
 
 // interval is a ratio with what it may be; a baseline has none.
-func interval(r Result, s Spread) string {
+func interval(r Result, s stats.Spread) string {
 	if r.Stack == r.Baseline {
 		return "1"
 	}

@@ -25,6 +25,7 @@ type TokenBucket struct {
 type bucket struct {
 	rate  float64
 	burst int
+	shut  unit
 
 	mu     sync.Mutex     // guards latest, and that source is asked in its order
 	latest enmesh.Instant // that was asked for
@@ -50,9 +51,23 @@ func NewTokenBucket(cfg Config) (*TokenBucket, error) {
 // take takes n tokens. The limiter by itself would go back in time with a t before the
 // latest, and credit what lies between once more.
 func (b *bucket) take(t enmesh.Instant, n int, look bool) verdict {
+	if v, known := b.shut.refuses(t, n); known && v.wait > 1 { // the limiter lets go what lacks less than a nanosecond
+		return v
+	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	at := b.at(t)
+	v := b.ask(at, n, look)
+	if v.ok {
+		b.shut.open()
+	} else {
+		b.shut.learn(b.latest, n, v.wait)
+	}
+	b.mu.Unlock()
+	return v
+}
+
+// ask asks the limiter. The caller holds mu.
+func (b *bucket) ask(at time.Time, n int, look bool) verdict {
 	if b.source.AllowN(at, n) {
 		if !look {
 			return verdict{ok: true}
@@ -87,6 +102,7 @@ func (b *TokenBucket) ReserveAt(t enmesh.Instant, n int, patience time.Duration)
 		return never, false
 	}
 	at := b.at(t)
+	b.shut.open()
 	wait = max(0, span(float64(n)-b.source.TokensAt(at), b.rate))
 	if wait > patience {
 		return wait, false

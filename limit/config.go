@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/enmesh-go/enmesh"
 )
 
 // Config is the size of a token bucket. It is comparable.
@@ -48,6 +50,54 @@ func (cfg Config) withDefaults() (Config, error) {
 // quota is what goes in the seconds that it takes to fill the bucket.
 func (cfg Config) quota() quota {
 	window := max(time.Second, time.Duration(seconds(span(float64(cfg.Burst), cfg.Rate)))*time.Second)
+	return quota{int(min(cfg.Rate*window.Seconds(), math.MaxInt32)), window}
+}
+
+// LeakyConfig is the size of a leaky bucket. It is comparable.
+type LeakyConfig struct {
+	// Rate is how many units flow out a second, evenly. It is refused unless above 0 and
+	// at most a billion.
+	Rate float64
+	// Queue is how many units may wait. 0 is half a second's worth, at least 1; negative
+	// lets none wait.
+	Queue int
+	// MaxWait is how long a call may wait. 0 is 1 s, negative is refused. A call never waits
+	// past its own deadline.
+	MaxWait time.Duration
+	// Shadow: nothing waits and nothing is refused; Recorder is told of what would have.
+	Shadow bool
+	// Recorder is told of calls that wait, and in shadow of those that would have waited
+	// or been refused. nil tells nobody.
+	Recorder enmesh.Recorder
+	Terms
+}
+
+const defaultMaxWait = time.Second
+
+func (cfg LeakyConfig) withDefaults() (LeakyConfig, error) {
+	if err := checkRate(cfg.Rate); err != nil {
+		return cfg, err
+	}
+	if cfg.MaxWait < 0 {
+		return cfg, fmt.Errorf("limit: MaxWait %v is negative", cfg.MaxWait)
+	}
+	if cfg.MaxWait == 0 {
+		cfg.MaxWait = defaultMaxWait
+	}
+	switch {
+	case cfg.Queue == 0:
+		cfg.Queue = max(1, int(math.Ceil(cfg.Rate/2)))
+	case cfg.Queue < 0:
+		cfg.Queue = 0
+	}
+	terms, err := cfg.Terms.withDefaults(math.MaxInt)
+	cfg.Terms = terms
+	return cfg, err
+}
+
+// quota is what goes in the seconds that a call may wait, and at least one.
+func (cfg LeakyConfig) quota() quota {
+	window := time.Duration(max(seconds(cfg.MaxWait), seconds(span(1, cfg.Rate)))) * time.Second
 	return quota{int(min(cfg.Rate*window.Seconds(), math.MaxInt32)), window}
 }
 

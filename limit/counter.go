@@ -40,6 +40,7 @@ func (cfg CounterConfig) limiter() limiter {
 type sliced struct {
 	limit int64
 	grid
+	shut unit
 
 	mu      sync.Mutex     // guards all below
 	edge    enmesh.Instant // where the present slice ends
@@ -54,12 +55,26 @@ type sliced struct {
 }
 
 func (s *sliced) take(t enmesh.Instant, n int, _ bool) verdict {
+	if v, known := s.shut.refuses(t, n); known {
+		return v
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if t >= s.edge {
 		s.turn(t)
 	}
 	rest := min(s.edge.Sub(t), time.Duration(s.width)) // an old reading counts as the slice's beginning
+	v := s.admit(n, rest)
+	if v.ok {
+		s.shut.open()
+	} else {
+		s.shut.learn(s.edge.Add(-rest), n, v.wait)
+	}
+	s.mu.Unlock()
+	return v
+}
+
+// admit counts n units in the present slice, which ends in rest, if there is room.
+func (s *sliced) admit(n int, rest time.Duration) verdict {
 	if int64(n) > s.limit-s.sum {
 		return verdict{wait: s.until(int64(n), rest), left: int(s.limit - s.sum)}
 	}

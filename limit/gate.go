@@ -39,7 +39,7 @@ type quota struct {
 }
 
 func newVoice(terms Terms, q quota) voice {
-	return voice{terms: terms, refusals: newRefusals(terms.Status), headers: newHeaders(terms, q)}
+	return voice{terms: terms, refusals: newRefusals("limit", terms.Status), headers: newHeaders(terms, q)}
 }
 
 // gate is what the limits that never wait have in common.

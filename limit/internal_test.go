@@ -162,7 +162,7 @@ func TestRound(t *testing.T) {
 			t.Errorf("round(%v) = %d, %d, %v; want %v", d, digits, power, got, want)
 		}
 	}
-	r := newRefusals(429)
+	r := newRefusals("limit", 429)
 	if r.after(time.Second) != r.after(999*time.Millisecond) || r.after(longest).RetryAfter != longest {
 		t.Error("refusals of one wait differ, or the longest is not told")
 	}

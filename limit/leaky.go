@@ -6,7 +6,6 @@ package limit
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -15,61 +14,17 @@ import (
 	"github.com/enmesh-go/enmesh"
 )
 
-// LeakyConfig is the size of a leaky bucket. It is comparable.
-type LeakyConfig struct {
-	// Rate is how many units flow out a second, evenly. It is refused unless above 0 and
-	// at most a billion.
-	Rate float64
-	// Queue is how many units may wait. 0 is half a second's worth, at least 1; negative
-	// lets none wait.
-	Queue int
-	// MaxWait is how long a call may wait. 0 is 1 s, negative is refused. A call never waits
-	// past its own deadline.
-	MaxWait time.Duration
-	// Shadow: nothing waits and nothing is refused; Recorder is told of what would have.
-	Shadow bool
-	// Recorder is told of calls that wait, and in shadow of those that would have waited
-	// or been refused. nil tells nobody.
-	Recorder enmesh.Recorder
-	Terms
-}
-
-const defaultMaxWait = time.Second
-
-func (cfg LeakyConfig) withDefaults() (LeakyConfig, error) {
-	if err := checkRate(cfg.Rate); err != nil {
-		return cfg, err
-	}
-	if cfg.MaxWait < 0 {
-		return cfg, fmt.Errorf("limit: MaxWait %v is negative", cfg.MaxWait)
-	}
-	if cfg.MaxWait == 0 {
-		cfg.MaxWait = defaultMaxWait
-	}
-	switch {
-	case cfg.Queue == 0:
-		cfg.Queue = max(1, int(math.Ceil(cfg.Rate/2)))
-	case cfg.Queue < 0:
-		cfg.Queue = 0
-	}
-	terms, err := cfg.Terms.withDefaults(math.MaxInt)
-	cfg.Terms = terms
-	return cfg, err
-}
-
-// quota is what goes in the seconds that a call may wait, and at least one.
-func (cfg LeakyConfig) quota() quota {
-	window := time.Duration(max(seconds(cfg.MaxWait), seconds(span(1, cfg.Rate)))) * time.Second
-	return quota{int(min(cfg.Rate*window.Seconds(), math.MaxInt32)), window}
-}
-
 // LeakyBucket lets calls through one by one, evenly: a call that comes too early waits in
 // a queue. The queue is bounded, and nothing waits in vain: a call that could not go
 // before its deadline, or within MaxWait, is refused at once. What goes is spaced by the
 // cost of the call before it. It is a middleware and no gate, since it waits.
 type LeakyBucket struct {
 	voice
-	cfg LeakyConfig
+	cfg     LeakyConfig
+	queue   time.Duration // how long a full queue takes to flow out
+	perNano float64       // units that flow out in a nanosecond
+	blur    time.Duration // how long slack takes to flow out, and a little
+	turn    shut          // until the turn of a call that came now
 
 	mu     sync.Mutex // guards all below
 	latest enmesh.Instant
@@ -90,7 +45,12 @@ func NewLeakyBucket(cfg LeakyConfig) (*LeakyBucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &LeakyBucket{cfg: cfg}
+	b := &LeakyBucket{
+		cfg:     cfg,
+		perNano: cfg.Rate / float64(time.Second),
+		queue:   time.Duration(min(float64(cfg.Queue)/cfg.Rate*float64(time.Second), float64(longest))),
+		blur:    span(slack, cfg.Rate) + 2,
+	}
 	b.voice = newVoice(cfg.Terms, cfg.quota())
 	return b, nil
 }
@@ -110,45 +70,84 @@ func (b *LeakyBucket) ReserveAt(t enmesh.Instant, n int, patience time.Duration)
 	if n <= 0 {
 		return 0, true
 	}
-	patience = min(patience, b.cfg.MaxWait)
+	patience = max(0, min(patience, b.cfg.MaxWait))
+	if wait = b.tooLate(t, patience); wait > 0 {
+		return wait, false
+	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.flow(t)
-	if i := b.vacant(n); i >= 0 {
-		if wait = b.gone[i].at.Sub(b.latest); wait > max(0, patience) {
-			return wait - max(0, patience), false
-		}
-		b.gone = slices.Delete(b.gone, i, i+1)
-		return wait, true
+	if len(b.gone) > 0 {
+		wait, ok = b.inherit(n, patience)
 	}
-	if ahead := b.level - float64(b.cfg.Queue); ahead > slack {
-		return span(ahead, b.cfg.Rate), false
+	if !ok && wait == 0 {
+		wait, ok = b.enter(n, patience)
 	}
+	b.mu.Unlock()
+	return wait, ok
+}
+
+// tooLate is after which time a call would go well that is known to be refused, else 0:
+// the queue is full, or the turn is beyond patience.
+func (b *LeakyBucket) tooLate(t enmesh.Instant, patience time.Duration) time.Duration {
+	turn := b.turn.rest(t)
+	if ahead := turn - b.queue; ahead > b.blur {
+		return ahead
+	}
+	if turn > b.blur && turn-patience > 1 {
+		return turn - patience
+	}
+	return 0
+}
+
+// inherit takes a turn that nobody takes any more. It reports false and 0 when there is
+// none. The caller holds mu.
+func (b *LeakyBucket) inherit(n int, patience time.Duration) (wait time.Duration, ok bool) {
+	i := b.vacant(n)
+	if i < 0 {
+		return 0, false
+	}
+	if wait = b.gone[i].at.Sub(b.latest); wait > patience {
+		return wait - patience, false
+	}
+	b.gone = slices.Delete(b.gone, i, i+1)
+	return wait, true
+}
+
+// enter takes a turn at the end of the queue. The caller holds mu.
+func (b *LeakyBucket) enter(n int, patience time.Duration) (wait time.Duration, ok bool) {
 	if b.level > slack {
-		wait = span(b.level, b.cfg.Rate)
-		if wait > max(0, patience) {
-			return wait - max(0, patience), false
+		wait = b.span(b.level)
+		late := wait - patience
+		if ahead := b.level - float64(b.cfg.Queue); ahead > slack {
+			late = b.span(ahead)
+		}
+		if late > 0 {
+			if len(b.gone) == 0 {
+				b.turn.close(b.latest, wait)
+			}
+			return late, false
 		}
 	}
+	b.turn.open()
 	b.level += float64(n)
 	return wait, true
 }
+
+// span is how long units take to flow out.
+func (b *LeakyBucket) span(units float64) time.Duration { return span(units, b.cfg.Rate) }
 
 // flow lets out what flows until t. The caller holds mu.
 func (b *LeakyBucket) flow(t enmesh.Instant) {
 	if t <= b.latest {
 		return
 	}
-	b.level = max(0, b.level-t.Sub(b.latest).Seconds()*b.cfg.Rate)
+	b.level = max(0, b.level-float64(t-b.latest)*b.perNano)
 	b.latest = t
 }
 
 // vacant is the soonest turn to come that nobody takes and that has room for n units, or
 // -1. The caller holds mu.
 func (b *LeakyBucket) vacant(n int) int {
-	if len(b.gone) == 0 {
-		return -1
-	}
 	past := 0
 	for past < len(b.gone) && b.gone[past].at < b.latest {
 		past++
@@ -164,6 +163,7 @@ func (b *LeakyBucket) leave(v turn) {
 	defer b.mu.Unlock()
 	i, _ := slices.BinarySearchFunc(b.gone, v.at, func(g turn, at enmesh.Instant) int { return cmp.Compare(g.at, at) })
 	b.gone = slices.Insert(b.gone, i, v)
+	b.turn.open()
 }
 
 // room is how much could be put in now, and how long the bucket takes to be empty.
@@ -171,7 +171,7 @@ func (b *LeakyBucket) room() (left int, reset time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	most := min(float64(b.cfg.Queue), b.cfg.Rate*b.cfg.MaxWait.Seconds())
-	return int(max(0, most-b.level) + slack), span(b.level, b.cfg.Rate)
+	return int(max(0, most-b.level) + slack), b.span(b.level)
 }
 
 // Queued is how many units wait now, the one that has just gone included.

@@ -29,6 +29,7 @@ func NewSlidingLog(cfg LogConfig) (*SlidingLog, error) {
 type log struct {
 	limit  int
 	window time.Duration
+	shut   unit
 
 	mu     sync.Mutex // guards all below
 	latest enmesh.Instant
@@ -45,10 +46,24 @@ type passage struct {
 }
 
 func (l *log) take(t enmesh.Instant, n int, look bool) verdict {
+	if v, known := l.shut.refuses(t, n); known {
+		return v
+	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.latest = max(l.latest, t)
 	l.forget()
+	v := l.admit(n, look)
+	if v.ok {
+		l.shut.open()
+	} else {
+		l.shut.learn(l.latest, n, v.wait)
+	}
+	l.mu.Unlock()
+	return v
+}
+
+// admit writes down n units at the latest, if there is room.
+func (l *log) admit(n int, look bool) verdict {
 	if n > l.limit-l.units {
 		return verdict{wait: l.until(n), left: l.limit - l.units}
 	}
@@ -61,8 +76,12 @@ func (l *log) take(t enmesh.Instant, n int, look bool) verdict {
 
 // forget drops what is older than the window.
 func (l *log) forget() {
-	for l.count > 0 && l.latest.Sub(l.ring[l.first].at) >= l.window {
-		l.units -= l.ring[l.first].units
+	for l.count > 0 {
+		oldest := &l.ring[l.first]
+		if l.latest.Sub(oldest.at) < l.window {
+			return
+		}
+		l.units -= oldest.units
 		l.first = (l.first + 1) & (len(l.ring) - 1)
 		l.count--
 	}
@@ -84,10 +103,10 @@ func (l *log) until(n int) time.Duration {
 }
 
 func (l *log) write(n int) {
+	l.units += n
 	if l.count > 0 {
 		if last := &l.ring[(l.first+l.count-1)&(len(l.ring)-1)]; last.at == l.latest {
 			last.units += n
-			l.units += n
 			return
 		}
 	}
@@ -96,7 +115,6 @@ func (l *log) write(n int) {
 	}
 	l.ring[(l.first+l.count)&(len(l.ring)-1)] = passage{l.latest, n}
 	l.count++
-	l.units += n
 }
 
 // grow doubles the ring.

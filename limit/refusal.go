@@ -26,13 +26,14 @@ const (
 // first needed and kept. A wait is rounded up to two digits of milliseconds (1 ms, 99 ms,
 // 250 ms, 1.1 s), so that there are few, and who comes back then does not come too early.
 type refusals struct {
+	policy string
 	status int
 	never  *enmesh.Error // the call costs more than there will ever be
 	waits  [12]atomic.Pointer[[100]atomic.Pointer[enmesh.Error]]
 }
 
-func newRefusals(status int) *refusals {
-	r := &refusals{status: status}
+func newRefusals(policy string, status int) *refusals {
+	r := &refusals{policy: policy, status: status}
 	r.never = r.build(never)
 	return r
 }
@@ -44,7 +45,7 @@ func (r *refusals) build(after time.Duration) *enmesh.Error {
 		Unsent:     true,
 		Status:     r.status,
 		Flag:       enmesh.FlagRateLimited,
-		Policy:     "limit",
+		Policy:     r.policy,
 		RetryAfter: after,
 		Err:        ErrLimited,
 	}

@@ -26,14 +26,26 @@ type rule interface {
 // single is a rule with one state.
 type single struct {
 	rule rule
+	shut unit
 
-	mu    sync.Mutex // guards state
-	state state
+	mu     sync.Mutex // guards all below
+	latest enmesh.Instant
+	state  state
 }
 
 // take asks the rule.
 func (s *single) take(t enmesh.Instant, n int, look bool) verdict {
+	if v, known := s.shut.refuses(t, n); known {
+		return v
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rule.take(&s.state, t, n, look)
+	s.latest = max(s.latest, t)
+	v := s.rule.take(&s.state, s.latest, n, look)
+	if v.ok {
+		s.shut.open()
+	} else {
+		s.shut.learn(s.latest, n, v.wait)
+	}
+	s.mu.Unlock()
+	return v
 }

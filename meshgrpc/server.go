@@ -8,11 +8,9 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"runtime"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/keepalive"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -25,6 +23,8 @@ type Server struct {
 	identity   func(*tls.ConnectionState) string
 	onPanic    func(ctx context.Context, method string, value any, stack []byte)
 	workers    uint32
+	limits     serverLimits
+	creds      credentials.TransportCredentials // nil: those of tls
 	identities identities
 	sources    sources
 	outside    outside
@@ -44,7 +44,7 @@ type Server struct {
 // is a linked method's name in other letters. Keys of metadata in which anybody could claim
 // to be somebody are taken off (see [WithStrippedMetadata]).
 func NewServer(r enmesh.Router, opts ...ServerOption) *Server {
-	s := &Server{router: r, onPanic: logPanic, workers: defaultWorkers()}
+	s := &Server{router: r, onPanic: logPanic, workers: defaultWorkers(), limits: defaultLimits()}
 	s.identity = s.identities.of
 	for _, o := range opts {
 		o.server(s)
@@ -60,24 +60,20 @@ func defaultWorkers() uint32 {
 	return uint32(workersPerProc * runtime.GOMAXPROCS(0))
 }
 
-// Options is all that grpc.NewServer needs: both interceptors, credentials if
-// [WithTLS] was given, a keepalive policy that allows clients to ping every 10
-// seconds, pings of clients that are silent for 9 seconds, which finds the dead ones
-// within 15 and tells the others that this side lives, and stream workers (see
-// [WithStreamWorkers]). Interceptors of the program's own run inside when they come later in the
-// list of options.
+// Options is all that grpc.NewServer needs: both interceptors; credentials, those of
+// [WithTLS] or [WithCredentials], else plaintext, above which connections and frames are
+// counted; the limits of this package's options or their defaults; a keepalive policy that
+// allows clients to ping every 10 seconds; pings of clients that are silent for 9 seconds,
+// which finds the dead ones within 15 and tells the others that this side lives; and stream
+// workers (see [WithStreamWorkers]). Options of the program's own that come later in the list win;
+// its interceptors run inside.
 func (s *Server) Options() []grpc.ServerOption {
-	opts := []grpc.ServerOption{
+	return append([]grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(s.Unary()),
 		grpc.ChainStreamInterceptor(s.Stream()),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 9 * time.Second, Timeout: 6 * time.Second}),
 		grpc.NumStreamWorkers(s.workers),
-	}
-	if s.tls != nil {
-		opts = append(opts, grpc.Creds(credentials.NewTLS(s.tls)))
-	}
-	return opts
+		grpc.Creds(s.transport()),
+	}, s.limits.options()...)
 }
 
 // Unary is the interceptor of unary methods alone.

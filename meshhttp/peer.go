@@ -8,7 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
+	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -25,9 +25,6 @@ func verifiedIdentity(cs *tls.ConnectionState) string {
 	return ""
 }
 
-// maxSources bounds how many connections' peers are remembered.
-const maxSources = 1024
-
 // origin tells a connection from every other: net/http hands out one state of TLS for
 // all requests of a connection. The address is a part of it since middlewares rewrite
 // it for single requests; in plaintext it, and where the connection came in, are all that
@@ -39,10 +36,15 @@ type origin struct {
 }
 
 // sources remembers the peers of connections: address and identity are otherwise read
-// from texts for every request. Peers are never written again.
-type sources struct {
-	mu    sync.RWMutex // guards known
-	known map[origin]*enmesh.Peer
+// from texts for every request. It is a table without a lock, in which a connection may
+// take the place of another, and the other be described anew. Peers are never written
+// again.
+type sources [1024]atomic.Pointer[known]
+
+// known is a connection and its peer.
+type known struct {
+	at   origin
+	peer *enmesh.Peer
 }
 
 // of is who sent r.
@@ -51,20 +53,22 @@ func (s *sources) of(r *http.Request, identity func(*tls.ConnectionState) string
 	if at.tls == nil {
 		at.local = localAddr(r)
 	}
-	s.mu.RLock()
-	p := s.known[at]
-	s.mu.RUnlock()
-	if p != nil {
-		return p
+	slot := &s[place(at.addr)%uint32(len(s))]
+	if k := slot.Load(); k != nil && k.at == at {
+		return k.peer
 	}
-	p = describePeer(r, identity)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.known == nil || len(s.known) >= maxSources {
-		s.known = map[origin]*enmesh.Peer{}
-	}
-	s.known[at] = p
+	p := describePeer(r, identity)
+	slot.Store(&known{at, p})
 	return p
+}
+
+// place is a number for an address: its end, the port, differs most.
+func place(addr string) uint32 {
+	n := uint32(0)
+	for i := max(0, len(addr)-8); i < len(addr); i++ {
+		n = n*31 + uint32(addr[i])
+	}
+	return n
 }
 
 // localAddr is where the connection came in; nil when the server does not say, or not by

@@ -6,6 +6,7 @@ package meshhttp
 import (
 	"context"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 
 	"github.com/enmesh-go/enmesh"
@@ -14,6 +15,9 @@ import (
 
 // request makes the attempt's request and says what sends it.
 func (x *exchange) request(ctx context.Context, c *enmesh.Call) (*http.Request, http.RoundTripper, *enmesh.Error) {
+	if !sendable(c) {
+		return nil, nil, errUnsendable
+	}
 	out, ctx := x.outgoing(ctx)
 	out.req = *x.in.WithContext(ctx)
 	out.url = *x.in.URL
@@ -43,13 +47,14 @@ func (x *exchange) outgoing(ctx context.Context) (*outgoing, context.Context) {
 		return new(outgoing), ctx
 	case x.plain != nil:
 		return x.plain, ctx
-	case x.copied, x.pool == nil, !x.pool.one.Load(), x.k.Call.HasTried(), x.in.Cancel != nil: //nolint:staticcheck // callers may still set it
+	case x.copied, x.pool == nil, !x.pool.one.Load(), x.k.Call.HasTried(), x.in.Cancel != nil, //nolint:staticcheck // callers may still set it
+		httptrace.ContextClientTrace(ctx) != nil:
 		return new(outgoing), ctx
 	case x.first == nil:
 		x.first = newReused()
 	}
 	w := &x.out.watched
-	w.Context, w.trace = ctx, x.first.watched
+	w.Context, w.trace = ctx, x.first.trace
 	return &x.first.outgoing, w
 }
 

@@ -24,24 +24,23 @@ type reused struct {
 	// How often net/http got a connection for a request, and had written one; never set
 	// back, so that a hook that comes late cannot hide another that has yet to come.
 	begun, ended atomic.Uint32
-	before       uint32          // begun when the present call started
-	answered     bool            // RoundTrip has returned an answer
-	watched      context.Context //nolint:containedctx // holds the trace, and nothing of a call
+	before       uint32 // begun when the present call started
+	answered     bool   // RoundTrip has returned an answer
+	trace        *httptrace.ClientTrace
 }
 
 func newReused() *reused {
 	r := new(reused)
 	r.room.m = make(http.Header)
-	r.watched = httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
+	r.trace = &httptrace.ClientTrace{
 		GotConn:      func(httptrace.GotConnInfo) { r.begun.Add(1) },
 		WroteRequest: func(httptrace.WroteRequestInfo) { r.ended.Add(1) },
-	})
+	}
 	return r
 }
 
 // written reports whether net/http has answered the call over one connection, and has
-// written all of it. It is false when nothing is known, as under a trace of the caller's
-// own.
+// written all of it. It is false when nothing is known.
 func (r *reused) written() bool {
 	want := r.before + 1
 	return r.answered && r.ended.Load() == want && r.begun.Load() == want
@@ -54,18 +53,37 @@ func (r *reused) reset() {
 	r.before, r.answered = r.begun.Load(), false
 }
 
-// watchedContext is an attempt's context that has a trace as well, unless it has one.
+// watchedContext is an attempt's context, which has no trace, with one.
 type watchedContext struct {
 	context.Context //nolint:containedctx // it is a context
-	trace           context.Context
+	trace           any
 }
 
-// Value is the attempt's, then the trace.
+// Value is the trace, or the attempt's: net/http looks for the one five times a request.
 func (c *watchedContext) Value(key any) any {
-	if v := c.Context.Value(key); v != nil {
-		return v
+	if key == traceKey {
+		return c.trace
 	}
-	return c.trace.Value(key)
+	return c.Context.Value(key)
+}
+
+// traceKey is the key by which httptrace finds a trace in a context.
+var traceKey = func() any {
+	k := &keyOf{Context: context.Background()}
+	httptrace.ContextClientTrace(k)
+	return k.key
+}()
+
+// keyOf notes the key that it is asked for.
+type keyOf struct {
+	context.Context //nolint:containedctx // it is a context
+	key             any
+}
+
+// Value notes the key.
+func (k *keyOf) Value(key any) any {
+	k.key = key
+	return nil
 }
 
 // maxRoom is the most headers that a map is kept for.

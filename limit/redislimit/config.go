@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/limit"
 )
 
 // The defaults of [Config].
@@ -38,7 +39,7 @@ const unknownInstances = 10
 // they differ, as during a rollout, each call is judged by its own instance's.
 type Config struct {
 	// Name says which limit this is: all quotas of one name on one Redis are one limit.
-	// It must be set.
+	// It must be set, and printable ASCII without quotes and backslashes.
 	Name string
 	// Rate is how many calls a second may go in the long run, in the whole fleet and for
 	// each key. It is refused unless above 0 and at most a million.
@@ -63,6 +64,14 @@ type Config struct {
 	// it, keys that nothing is known about share one limit. 0 is 100,000; negative and above
 	// 10 million is refused.
 	MaxKeys int
+	// Status is the HTTP status of a refusal. 0 is 429; else it is within 400 to 599.
+	Status int
+	// Headers says whether a server's refusals carry RateLimit headers, under Name. The zero
+	// value is limit.OnRefusal; limit.Always is refused: nobody knows at each call what is
+	// left in the fleet.
+	Headers limit.Headers
+	// Envoy adds the headers X-RateLimit-Limit, -Remaining and -Reset to them.
+	Envoy bool
 	// Recorder is told of every call that is decided without Redis. It may be nil.
 	Recorder enmesh.Recorder
 }
@@ -106,6 +115,17 @@ func (cfg Config) check() error {
 		return fmt.Errorf("redislimit: MaxKeys %d is not within 0 to %d", cfg.MaxKeys, maxMaxKeys)
 	}
 	return nil
+}
+
+// refuser says no in the limit's name.
+func (cfg Config) refuser() (*limit.Refuser, error) {
+	r, err := limit.NewRefuser("redislimit", limit.Terms{
+		Status: cfg.Status, Name: cfg.Name, Headers: cfg.Headers, Envoy: cfg.Envoy,
+	}, cfg.Burst, cfg.fill())
+	if err != nil {
+		return nil, fmt.Errorf("redislimit: %w", err)
+	}
+	return r, nil
 }
 
 // fill is the time in which an empty bucket fills.

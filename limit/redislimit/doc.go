@@ -20,7 +20,8 @@
 //	router := enmesh.Fixed(false, quota.Middleware())
 //
 // Every tenant may then make 1000 calls a second in the whole fleet. A refusal is
-// limit.ErrLimited: it reads as 429 or RESOURCE_EXHAUSTED and says when to come back.
+// limit.ErrLimited: it reads as 429 or RESOURCE_EXHAUSTED, says when to come back, and on a
+// server carries RateLimit headers.
 //
 // # How it counts
 //
@@ -63,6 +64,6 @@
 // # Limits
 //
 // A quota counts attempts where it stands inside a retry, calls where it stands outside.
-// RetryAfter is rounded up to a power of two milliseconds, so that a refusal costs
-// nothing. go-redis logs every connection that fails: silence it with its own SetLogger.
+// RetryAfter is rounded up to two digits of milliseconds, so that there are few refusals
+// and each is made once. go-redis logs every connection that fails: silence it with its own SetLogger.
 package redislimit

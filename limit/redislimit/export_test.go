@@ -4,8 +4,6 @@
 package redislimit
 
 import (
-	"time"
-
 	"github.com/redis/go-redis/v9"
 
 	"github.com/enmesh-go/enmesh"
@@ -17,7 +15,11 @@ func NewWithClock(client redis.UniversalClient, cfg Config, now func() enmesh.In
 	if err != nil {
 		return nil, err
 	}
-	return start(client, cfg, func(*enmesh.Call) string { return "" }, now), nil
+	refuser, err := cfg.refuser()
+	if err != nil {
+		return nil, err
+	}
+	return start(client, cfg, refuser, func(*enmesh.Call) string { return "" }, now), nil
 }
 
 // RedisKey is the key in Redis of one of the quota's keys.
@@ -25,9 +27,6 @@ func (q *Quota) RedisKey(key string) string { return sumOf(q.cfg.Name, key).redi
 
 // SlotOf is the cluster's hash slot that the quota takes the key for.
 func (q *Quota) SlotOf(key string) int { return sumOf(q.cfg.Name, key).slot() }
-
-// RefusalFor is refusalFor.
-func RefusalFor(wait time.Duration) *enmesh.Error { return refusalFor(wait) }
 
 // Script is the source of take, whose first line that reads the clock is ReadsClock.
 var Script, ReadsClock = takeSource, "local time = redis.call('TIME')"

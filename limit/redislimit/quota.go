@@ -13,16 +13,18 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/limit"
 )
 
 // Quota is a limit that the instances of a fleet share. It is a gate, safe for concurrent
 // use. What is decided by permits taken ahead, or by a refusal that still holds, touches
 // no network and does not allocate. Close it when it is no longer used.
 type Quota struct {
-	cfg    Config
-	client redis.UniversalClient
-	key    func(*enmesh.Call) string
-	now    func() enmesh.Instant
+	cfg     Config
+	client  redis.UniversalClient
+	key     func(*enmesh.Call) string
+	refuser *limit.Refuser
+	now     func() enmesh.Instant
 
 	groups    []group // one, or for a cluster one for a part of the slots each
 	table     table
@@ -58,11 +60,15 @@ func New(client redis.UniversalClient, cfg Config, key func(*enmesh.Call) string
 	if key == nil {
 		key = func(*enmesh.Call) string { return "" }
 	}
-	return start(client, cfg, key, enmesh.Now), nil
+	refuser, err := cfg.refuser()
+	if err != nil {
+		return nil, err
+	}
+	return start(client, cfg, refuser, key, enmesh.Now), nil
 }
 
-func start(client redis.UniversalClient, cfg Config, key func(*enmesh.Call) string, now func() enmesh.Instant) *Quota {
-	q := &Quota{cfg: cfg, client: client, key: key, now: now, slots: make(chan struct{}, maxFlights)}
+func start(client redis.UniversalClient, cfg Config, refuser *limit.Refuser, key func(*enmesh.Call) string, now func() enmesh.Instant) *Quota {
+	q := &Quota{cfg: cfg, client: client, refuser: refuser, key: key, now: now, slots: make(chan struct{}, maxFlights)}
 	n := 1
 	if _, single := client.(*redis.Client); !single {
 		n = groups
@@ -142,7 +148,7 @@ func (q *Quota) admit(ctx context.Context, c *enmesh.Call) error {
 			q.refill(e, c.Clock, 0)
 		}
 		e.mu.Unlock()
-		return e.slot.count(v, wait)
+		return q.count(c, e.slot, v, wait)
 	}
 }
 
@@ -150,13 +156,13 @@ func (q *Quota) admit(ctx context.Context, c *enmesh.Call) error {
 func (q *Quota) share() share { return q.cfg.share(int(q.instances.Load())) }
 
 // count counts a verdict and makes an error of it.
-func (s *slot) count(v verdict, wait time.Duration) error {
+func (q *Quota) count(c *enmesh.Call, s *slot, v verdict, wait time.Duration) error {
 	if v == admitted {
 		s.admitted.Add(1)
 		return nil
 	}
 	s.refused.Add(1)
-	return refusalFor(wait)
+	return q.refuser.Refuse(c, max(wait, 0))
 }
 
 // Stats is what a quota has done so far.

@@ -52,6 +52,10 @@ func TestNew_refusesBadConfigs(t *testing.T) {
 		"Timeout 1m": func(c *redislimit.Config) { c.Timeout = time.Minute },
 		"Instances":  func(c *redislimit.Config) { c.Instances = -1 },
 		"MaxKeys":    func(c *redislimit.Config) { c.MaxKeys = -1 },
+
+		"limit: Status 200":   func(c *redislimit.Config) { c.Status = 200 },
+		"limit: Name":         func(c *redislimit.Config) { c.Name = `a"b` },
+		"limit: what is left": func(c *redislimit.Config) { c.Headers = limit.Always },
 	} {
 		cfg := good
 		change(&cfg)
@@ -82,23 +86,19 @@ func TestQuota_refusal(t *testing.T) {
 		e.Flag != enmesh.FlagRateLimited || e.Outcome != enmesh.Neutral || !e.Unsent || e.Policy != "redislimit" {
 		t.Errorf("got %#v, want ErrLimited, 429, RL, neutral, unsent", e)
 	}
-	if e.RetryAfter < 9*time.Second || e.RetryAfter > 20*time.Second {
-		t.Errorf("retry after %v, want the 10 s that a permit takes, rounded up to a power of two", e.RetryAfter)
+	if e.RetryAfter < 9*time.Second || e.RetryAfter > 10*time.Second {
+		t.Errorf("retry after %v, want the 10 s that a permit takes", e.RetryAfter)
 	}
-	if s := q.Stats(); s.Admitted != 3 || s.Refused != 1 || s.Local != 0 || s.Open != 0 || s.Keys != 1 {
-		t.Errorf("got %+v, want 3 admitted, 1 refused, none locally", s)
+	answer := enmeshtest.Header{}
+	c := &enmesh.Call{Side: enmesh.Server, Clock: enmesh.Now(), Answer: enmesh.Answer{Header: answer}}
+	if _, err := q.Admit(t.Context(), c); err == nil {
+		t.Fatal("a fourth call is admitted")
 	}
-}
-
-func TestRefusalFor_roundsUp(t *testing.T) {
-	for wait, want := range map[time.Duration]time.Duration{
-		-1: time.Millisecond, 0: time.Millisecond, time.Millisecond: time.Millisecond,
-		time.Millisecond + 1: 2 * time.Millisecond, 2 * time.Millisecond: 2 * time.Millisecond,
-		time.Second: 1024 * time.Millisecond, 1 << 62: time.Millisecond << 27,
-	} {
-		if got := redislimit.RefusalFor(wait).RetryAfter; got != want {
-			t.Errorf("%v: retry after %v, want %v", wait, got, want)
-		}
+	if got := answer.Get("Ratelimit-Policy") + " " + answer.Get("Ratelimit"); got != `"refusal";q=3;w=30 "refusal";r=0;t=10` {
+		t.Errorf("the refusal's headers are %q", got)
+	}
+	if s := q.Stats(); s.Admitted != 3 || s.Refused != 2 || s.Local != 0 || s.Open != 0 || s.Keys != 1 {
+		t.Errorf("got %+v, want 3 admitted, 2 refused, none locally", s)
 	}
 }
 

@@ -56,7 +56,7 @@ func (q *Quota) settle(ctx context.Context, c *enmesh.Call, e *entry) error {
 		}
 		if v, wait := e.take(c.Clock); v != unknown {
 			e.mu.Unlock()
-			return e.slot.count(v, wait)
+			return q.count(c, e.slot, v, wait)
 		}
 		e.taken-- // it is counted once
 	}
@@ -71,7 +71,7 @@ func (q *Quota) settleLocally(c *enmesh.Call, e *entry) error {
 	if q.cfg.Recorder != nil {
 		q.cfg.Recorder.Record(c, enmesh.Decision{Policy: "redislimit", Action: enmesh.ActionDegrade})
 	}
-	return e.slot.count(v, wait)
+	return q.count(c, e.slot, v, wait)
 }
 
 // await waits for the end, for so long, and reports whether it came.

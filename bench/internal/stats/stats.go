@@ -1,7 +1,8 @@
 // Copyright 2026 The enmesh Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+// Package stats describes how figures are distributed over the rounds of a run.
+package stats
 
 import (
 	"math"
@@ -17,8 +18,8 @@ type Spread struct {
 	Q3     float64 `json:"q3"`   // a quarter of the rounds lie above
 }
 
-// spreadOf describes values, of which there is at least one.
-func spreadOf(values []float64) Spread {
+// Of describes values, of which there is at least one.
+func Of(values []float64) Spread {
 	v := slices.Sorted(slices.Values(values))
 	k := medianRank(len(v))
 	return Spread{Median: quantile(v, 0.5), Low: v[k], High: v[len(v)-1-k], Q1: quantile(v, 0.25), Q3: quantile(v, 0.75)}
