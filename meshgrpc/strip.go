@@ -138,7 +138,7 @@ func (x *served) authority(md metadata.MD) *enmesh.Error {
 	host, ok := urlhost.Clean(values[0])
 	switch {
 	case len(values) > 1 || !ok && strings.ContainsAny(values[0], "@,;\\ \t\x00"):
-		return errAuthority
+		return errHost
 	case !ok:
 		host = values[0]
 	case host != values[0]:
