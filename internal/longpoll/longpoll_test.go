@@ -35,7 +35,8 @@ func play(t *testing.T, cfg longpoll.Config, steps []step) (asked []time.Duratio
 			t.Errorf("query %d: asked beyond %d, want %d", n, q.Index, s.sent)
 		}
 		asked = append(asked, time.Since(begin))
-		if n++; n == len(steps) {
+		n++
+		if n == len(steps) {
 			cancel()
 		}
 		return s.answer, s.err

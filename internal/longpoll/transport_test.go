@@ -23,7 +23,7 @@ func TestTransport(t *testing.T) {
 	}))
 	defer server.Close()
 	base := &http.Transport{}
-	get := func(tr *longpoll.Transport, ctx context.Context) (*http.Response, string, error) { //nolint:revive // the transport is what varies
+	get := func(ctx context.Context, tr *longpoll.Transport) (*http.Response, string, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
@@ -43,11 +43,11 @@ func TestTransport(t *testing.T) {
 		return resp, string(text), err
 	}
 	var tapped longpoll.Tapped
-	resp, text, err := get(&longpoll.Transport{Base: base, Most: 10}, longpoll.Tap(t.Context(), &tapped))
+	resp, text, err := get(longpoll.Tap(t.Context(), &tapped), &longpoll.Transport{Base: base, Most: 10})
 	if err != nil || text != "0123456789" || tapped.Body.String() != text || tapped.Header.Get("X-Token") != "own" || resp.Header.Get("X-Token") != "own" {
 		t.Errorf("got %q, %v, tapped %q; want the answer twice", text, err, tapped.Body.String())
 	}
-	if _, text, err := get(&longpoll.Transport{Base: base, Most: 9}, t.Context()); !errors.Is(err, longpoll.ErrTooLarge) || len(text) > 9 {
+	if _, text, err := get(t.Context(), &longpoll.Transport{Base: base, Most: 9}); !errors.Is(err, longpoll.ErrTooLarge) || len(text) > 9 {
 		t.Errorf("a longer answer: got %q, %v, want ErrTooLarge", text, err)
 	}
 	file := filepath.Join(t.TempDir(), "token")
@@ -57,7 +57,7 @@ func TestTransport(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if resp, _, _ := get(&longpoll.Transport{Base: base, Most: 10, TokenFile: file}, t.Context()); resp.Header.Get("X-Token") != want {
+		if resp, _, _ := get(t.Context(), &longpoll.Transport{Base: base, Most: 10, TokenFile: file}); resp.Header.Get("X-Token") != want {
 			t.Errorf("got the token %q, want %q", resp.Header.Get("X-Token"), want)
 		}
 	}

@@ -52,7 +52,7 @@ func serveAPI() (address string, stop func(), err error) {
 		return "", nil, err
 	}
 	socket := filepath.Join(dir, "agent.sock")
-	l, err := net.Listen("unix", socket) //nolint:noctx // there is nothing to wait for
+	l, err := net.Listen("unix", socket)
 	if err != nil {
 		return "", nil, err
 	}

@@ -206,7 +206,7 @@ func TestChecker_gRPC(t *testing.T) {
 	guard := enmesh.Guard(engine(t, mustNew(t, conn, extgrpc.Config{})))
 	server := grpc.NewServer(meshgrpc.NewServer(enmesh.Fixed(false, guard)).Options()...)
 	healthpb.RegisterHealthServer(server, health.NewServer())
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // there is nothing to wait for
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
