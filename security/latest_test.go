@@ -80,7 +80,9 @@ func TestLatest_takesNothingBad(t *testing.T) {
 	d := development(t, "td")
 	own := issue(t, d, "web")
 	var told []string
-	l := security.Latest{OnUpdate: func(i *security.Identity, err error) { told = append(told, fmt.Sprintf("identity %t, failure %t", i != nil, err != nil)) }}
+	l := security.Latest{OnUpdate: func(i *security.Identity, err error) {
+		told = append(told, fmt.Sprintf("identity %t, failure %t", i != nil, err != nil))
+	}}
 	if err := l.Take(own); err != nil {
 		t.Fatal(err)
 	}
