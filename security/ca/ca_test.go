@@ -4,10 +4,10 @@
 package ca_test
 
 import (
-	"errors"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
