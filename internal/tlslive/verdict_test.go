@@ -67,7 +67,7 @@ func TestVerdicts_agreeWithX509(t *testing.T) {
 	old := (*signer)(nil).signed(t, "old root", 0, 20, nil)
 	stranger := (*signer)(nil).signed(t, "root", 0, 100, nil)
 	middle := root.signed(t, "middle", 10, 50, nil)
-	cross := &signer{key: middle.key} // the same name and key, by the old root
+	// The same name and key, by the old root.
 	crossed, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: middle.cert.SerialNumber, Subject: middle.cert.Subject, NotBefore: hour(0), NotAfter: hour(30),
 		KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
@@ -75,7 +75,8 @@ func TestVerdicts_agreeWithX509(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cross.cert, err = x509.ParseCertificate(crossed); err != nil {
+	cross, err := x509.ParseCertificate(crossed)
+	if err != nil {
 		t.Fatal(err)
 	}
 	both := leafFor(x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
@@ -84,14 +85,14 @@ func TestVerdicts_agreeWithX509(t *testing.T) {
 	below := middle.signed(t, "below", 0, 60, both)
 	bad := stranger.signed(t, "bad", 0, 60, both)
 	chains := [][]*x509.Certificate{
-		{short.cert}, {server.cert}, {below.cert}, {below.cert, middle.cert}, {below.cert, cross.cert},
-		{below.cert, middle.cert, cross.cert}, {bad.cert}, {bad.cert, stranger.cert}, {short.cert, middle.cert},
+		{short.cert}, {server.cert}, {below.cert}, {below.cert, middle.cert}, {below.cert, cross},
+		{below.cert, middle.cert, cross}, {bad.cert}, {bad.cert, stranger.cert}, {short.cert, middle.cert},
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(root.cert)
 	roots.AddCert(old.cert)
 	var verdicts tlslive.Verdicts
-	random := mathrand.New(mathrand.NewPCG(1, 2)) //nolint:gosec // the same cases every time
+	random := mathrand.New(mathrand.NewPCG(1, 2))
 	accepted := 0
 	for range 3000 {
 		chain := chains[random.IntN(len(chains))]
@@ -150,7 +151,7 @@ func TestEnds(t *testing.T) {
 			return nil, errors.New("none")
 		}, new(tls.ConnectionState), time.Time{}, time.Time{}},
 	} {
-		mine, theirs := tlslive.Ends(&tls.Config{GetClientCertificate: tt.get}, tt.state) //nolint:gosec // it makes no connection
+		mine, theirs := tlslive.Ends(&tls.Config{GetClientCertificate: tt.get}, tt.state)
 		if !mine.Equal(tt.own) || !theirs.Equal(tt.peer) {
 			t.Errorf("%s: %v and %v, want %v and %v", name, mine, theirs, tt.own, tt.peer)
 		}
