@@ -94,7 +94,7 @@ func TestScenarioT13_silentHandshakes(t *testing.T) {
 				if closed != n {
 					t.Errorf("%d of %d silent connections were ended within %v, want all", closed, n, handshakeTimeout+slack)
 				}
-				if each > 20 {
+				if each > 20*raceWeighs {
 					t.Errorf("%.1f KiB for a silent connection, want 20 at most", each)
 				}
 			})

@@ -92,7 +92,7 @@ func (g *fortress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func webTarget(t *testing.T, secure bool, opts ...meshhttp.LimitOption) *fortress {
 	t.Helper()
 	g := &fortress{name: "HTTP"}
-	opts = append(opts, meshhttp.FloodHook(g.hear))
+	opts = append(opts, meshhttp.FloodHook(g.hear), meshhttp.FloodLimit(floodRate, floodBurst))
 	server := meshhttp.NewServer(meshhttp.NewHandler(g, enmesh.Fixed(false)), opts...)
 	server.ErrorLog = log.New(io.Discard, "", 0)
 	if secure {
@@ -110,7 +110,7 @@ func webTarget(t *testing.T, secure bool, opts ...meshhttp.LimitOption) *fortres
 func rpcTarget(t *testing.T, secure bool, opts ...meshgrpc.ServerOption) *fortress {
 	t.Helper()
 	g := &fortress{name: "gRPC", rpc: true}
-	opts = append(opts, meshgrpc.WithFloodHook(g.hear))
+	opts = append(opts, meshgrpc.WithFloodHook(g.hear), meshgrpc.WithFloodLimit(floodRate, floodBurst))
 	if secure {
 		g.name += " over TLS"
 		var cfg *tls.Config
@@ -160,7 +160,7 @@ func (g *fortress) honest(t *testing.T) ledger.Call {
 	if g.rpc {
 		creds := insecure.NewCredentials()
 		if g.secure != nil {
-			creds = credentials.NewTLS(g.secure)
+			creds = credentials.NewTLS(g.secure.Clone())
 		}
 		cc, err := grpc.NewClient(g.addr, grpc.WithTransportCredentials(creds))
 		if err != nil {
@@ -173,7 +173,7 @@ func (g *fortress) honest(t *testing.T) ledger.Call {
 			return g.name, err
 		}
 	}
-	scheme, base := "http://", &http.Transport{Protocols: new(http.Protocols), MaxIdleConnsPerHost: 100, TLSClientConfig: g.secure}
+	scheme, base := "http://", &http.Transport{Protocols: new(http.Protocols), MaxIdleConnsPerHost: 100, TLSClientConfig: g.secure.Clone()}
 	base.Protocols.SetUnencryptedHTTP2(g.secure == nil)
 	base.Protocols.SetHTTP2(g.secure != nil)
 	if g.secure != nil {
