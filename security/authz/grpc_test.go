@@ -176,7 +176,10 @@ func compare(ctx context.Context, pairs []pair) (allowed int, err error) {
 // The engine decides as grpc-go's own, on real connections, wherever grpc's policies can
 // say the same.
 func TestScenarioA15_grpc(t *testing.T) {
-	const policies, rounds = 400, 250
+	policies, rounds := 400, 250
+	if raceEnabled {
+		rounds /= 10
+	}
 	d := dice{rand.New(rand.NewPCG(15, 6))}
 	var pairs []pair
 	for range policies {
