@@ -62,7 +62,7 @@ func (d *dialCredentials) handshake(ctx context.Context, authority string, raw n
 		return nil, nil, err
 	}
 	if cfg == nil {
-		return d.insecure.ClientHandshake(ctx, authority, raw)
+		return d.insecure.ClientHandshake(ctx, authority, d.exposed(dialledTo(ctx), raw))
 	}
 	if cfg.ServerName != "" {
 		authority = cfg.ServerName
@@ -77,6 +77,30 @@ func (d *dialCredentials) handshake(ctx context.Context, authority string, raw n
 		info = TLSInfo{t}
 	}
 	return conn, info, nil
+}
+
+var errExposed = errors.New("meshgrpc: the connection is in plaintext, and policy wants TLS")
+
+// exposed is a connection in plaintext that ends once the Source wants TLS for its endpoint:
+// another one takes its place then, and what is still on it a moment later is cut.
+func (d *dialCredentials) exposed(e *balance.Endpoint, raw net.Conn) net.Conn {
+	if d.tls == nil || e == nil {
+		return raw
+	}
+	kept, warned := d.client.live.Wrap(raw), false
+	kept.Keep(func() error {
+		switch c, ok := e.Attachment().(*conn); {
+		case d.tls.ClientTLS(e) == nil:
+			warned = false
+		case warned || !ok:
+			return errExposed
+		default:
+			warned = true
+			c.renew()
+		}
+		return nil
+	})
+	return kept
 }
 
 // keep has a connection that was made by the mesh's cfg checked while it is open, as the

@@ -99,7 +99,8 @@
 // A connection that the Source secures is replaced likewise before a certificate of either
 // side ends, after 50 min at the latest. Every 2 s the Source's configuration verifies the
 // server again: when its certificate has ended, or policy or the roots have changed so that
-// it would not be let in now, the connection is closed with its calls and streams.
+// it would not be let in now, the connection is closed with its calls and streams. One in
+// plaintext is replaced when policy wants TLS, and closed 2 s later.
 //
 // A far side that dies without a word is found out within 15 s of silence while calls are
 // in flight, by an HTTP/2 PING after 10 s. Servers count pings that come while they have

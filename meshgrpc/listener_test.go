@@ -7,7 +7,9 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -112,5 +114,72 @@ func TestWithListener_refusesOtherProtocols(t *testing.T) {
 		if n, err := c.Read(make([]byte, 1)); err == nil {
 			t.Errorf("%s: %d bytes were sent", name, n)
 		}
+	}
+}
+
+// TestConnection_inPlaintextEndsWhenPolicyWantsTLS: calls go on without a failure, and over
+// mutual TLS soon after policy says so.
+func TestConnection_inPlaintextEndsWhenPolicyWantsTLS(t *testing.T) {
+	t.Parallel()
+	authority, err := ca.NewDevelopment("cluster.local", ca.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := authority.Source("default", "ratings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lis, err := mtls.NewListener(inner, mtls.ListenerConfig{Source: own, Mode: func(uint16) mtls.Mode { return mtls.Permissive }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plaintext atomic.Bool
+	look := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			plaintext.Store(c.Source.TLS == nil)
+			return next(ctx, c)
+		}
+	}
+	serveOn(t, lis, &service{}, meshgrpc.NewServer(enmesh.Fixed(false, look), meshgrpc.WithListener()).Options()...)
+	var strict atomic.Bool
+	secure := mtls.Client(own, security.InTrustDomain("cluster.local"))
+	src := &secured{config: func(*balance.Endpoint) *tls.Config {
+		if strict.Load() {
+			return secure
+		}
+		return nil
+	}}
+	src.apply("ratings", lis.Addr().String())
+	_, client := dial(t, "enmesh:///ratings", enmesh.Fixed(false), src)
+	call := func() {
+		t.Helper()
+		if _, err := client.UnaryCall(testContext(t), &testpb.SimpleRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	call()
+	stream, err := client.FullDuplexCall(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !plaintext.Load() {
+		t.Fatal("the first call was not in plaintext")
+	}
+	strict.Store(true)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(5 * time.Second); plaintext.Load(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatal("calls still go in plaintext")
+		}
+		call()
+	}
+	begin := time.Now()
+	if _, err := stream.Recv(); err == nil || time.Since(begin) > 5*time.Second {
+		t.Errorf("the stream in plaintext: %v after %v; want it cut", err, time.Since(begin))
 	}
 }

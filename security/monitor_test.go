@@ -53,7 +53,7 @@ func lasting(t *testing.T, ttl time.Duration) *security.Identity {
 // while there is still some, and counts one failure.
 func TestScenarioT6_notReadyBeforeTheCertificateEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src := &faulty{Source: security.Fixed(lasting(t, time.Hour))}
+		src := &faulty{Source: security.Fixed(lasting(t, time.Hour)), err: errors.New("the issuer is down")}
 		var log bytes.Buffer
 		var told []float64
 		m := newMonitor(t, src, security.MonitorConfig{
@@ -63,7 +63,6 @@ func TestScenarioT6_notReadyBeforeTheCertificateEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- m.Run(ctx) }()
-		src.err = errors.New("the issuer is down")
 		var notReady time.Duration
 		for end := time.Now().Add(59 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
 			if err := m.Ready(); err != nil && notReady == 0 {

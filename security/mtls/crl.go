@@ -27,6 +27,9 @@ var (
 // maxCRL bounds each file with revocation lists, in bytes, unless CRLConfig says.
 const maxCRL = 16 << 20
 
+// listPoll is how often lists are read again unless CRLConfig says: they may be large.
+const listPoll = 5 * time.Second
+
 // CRLConfig says where revocation lists lie.
 type CRLConfig struct {
 	// Files hold lists in PEM, any number of them, or one in DER. At least one file is
@@ -38,7 +41,7 @@ type CRLConfig struct {
 	AllowUndetermined bool
 	// MaxSize bounds each file, in bytes. 0 means 16 MiB; negative is refused.
 	MaxSize int64
-	// Poll is how often the files are read again. 0 means 500 ms; negative is refused.
+	// Poll is how often the files are read again. 0 means 5 s; negative is refused.
 	Poll time.Duration
 	// OnUpdate, when set, hears of each change that is in force (nil), and of each new
 	// failure. It is called on the watching goroutine.
@@ -77,7 +80,7 @@ func NewCRL(cfg CRLConfig) (*CRL, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	poll, err := pollOf("revocation list", cfg.Poll)
+	poll, err := pollOf("revocation list", cfg.Poll, listPoll)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@
 //
 // # Limits
 //
-// Files are found to have changed by reading them, every 500 ms: that works for every kind
+// Files are found to have changed by reading them, every 250 ms: that works for every kind
 // of file system and every way to replace a file. A session of TLS is resumed only with
 // [Tickets], and is then verified like a new connection. The standard library's check of a
 // client's chain comes before the bounds on its length: it gives up after 100 signatures.

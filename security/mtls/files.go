@@ -19,7 +19,7 @@ type FilesConfig struct {
 	CA   string // PEM, the roots of the leaf's own trust domain
 	// Federated are files with the roots of other trust domains, by trust domain.
 	Federated map[string]string
-	// Poll is how often the files are read again. 0 means 500 ms; negative is
+	// Poll is how often the files are read again. 0 means 250 ms; negative is
 	// refused. Reading finds every kind of change: edits in place, renames,
 	// symlink swaps, network file systems.
 	Poll time.Duration
@@ -51,7 +51,7 @@ func NewFiles(cfg FilesConfig) (*Files, error) {
 	if cfg.Cert == "" || cfg.Key == "" || cfg.CA == "" {
 		return nil, errors.New("mtls: files: Cert, Key and CA are all required")
 	}
-	poll, err := pollOf("files", cfg.Poll)
+	poll, err := pollOf("files", cfg.Poll, defaultPoll)
 	if err != nil {
 		return nil, err
 	}

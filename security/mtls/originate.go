@@ -54,7 +54,8 @@ type Origination struct {
 	// RequireTLS13 raises the least version from TLS 1.2, which hosts outside may have and
 	// not more, with forward secret AEAD cipher suites only, to 1.3.
 	RequireTLS13 bool
-	// Poll is how often the files are read again. 0 means 500 ms; negative is refused.
+	// Poll is how often the files are read again. 0 means 250 ms, and 5 s for the lists;
+	// negative is refused.
 	Poll time.Duration
 	// OnUpdate, when set, hears of each change of the files that is in force (nil) and of
 	// each new failure, on a watching goroutine.
@@ -107,7 +108,7 @@ func NewOriginator(cfg Origination) (*Originator, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	poll, err := pollOf("origination", cfg.Poll)
+	poll, err := pollOf("origination", cfg.Poll, defaultPoll)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func NewOriginator(cfg Origination) (*Originator, error) {
 	o := &Originator{cfg: cfg, made: map[string]*tls.Config{}}
 	o.files = watched[originFiles]{read: o.read, take: o.take, tell: cfg.OnUpdate, poll: poll}
 	if cfg.CRLFile != "" {
-		o.crl, err = NewCRL(CRLConfig{Files: []string{cfg.CRLFile}, Poll: poll, OnUpdate: cfg.OnUpdate, Now: cfg.Now})
+		o.crl, err = NewCRL(CRLConfig{Files: []string{cfg.CRLFile}, Poll: cfg.Poll, OnUpdate: cfg.OnUpdate, Now: cfg.Now})
 		if err != nil {
 			return nil, err
 		}

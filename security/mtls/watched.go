@@ -17,7 +17,7 @@ import (
 const settle = 100 * time.Millisecond
 
 // defaultPoll is how often files are read again unless a configuration says.
-const defaultPoll = 500 * time.Millisecond
+const defaultPoll = 250 * time.Millisecond
 
 // digest tells one state of files from another.
 type digest [sha256.Size]byte
@@ -119,12 +119,12 @@ func (w *watched[T]) report(err error) {
 }
 
 // pollOf checks how often files are to be read.
-func pollOf(what string, poll time.Duration) (time.Duration, error) {
+func pollOf(what string, poll, byDefault time.Duration) (time.Duration, error) {
 	switch {
 	case poll < 0:
 		return 0, fmt.Errorf("mtls: %s: Poll is %v; it must be positive, or 0 for the default", what, poll)
 	case poll == 0:
-		return defaultPoll, nil
+		return byDefault, nil
 	}
 	return poll, nil
 }
