@@ -20,7 +20,7 @@ var (
 		Code: enmesh.Unimplemented, Outcome: enmesh.Neutral, Policy: "meshgrpc",
 		Err: errors.New("meshgrpc: the path is no method's"),
 	}
-	errAuthority = &enmesh.Error{
+	errHost = &enmesh.Error{
 		Code: enmesh.InvalidArgument, Outcome: enmesh.Neutral, Policy: "meshgrpc",
 		Err: errors.New("meshgrpc: the authority is malformed"),
 	}

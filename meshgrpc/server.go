@@ -8,14 +8,12 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/enmesh-go/enmesh"
-	"github.com/enmesh-go/enmesh/internal/reserved"
 )
 
 // Server is the server side of the mesh for gRPC: it runs the chains of a Router
@@ -31,11 +29,7 @@ type Server struct {
 	creds      credentials.TransportCredentials // nil: those of tls
 	identities identities
 	sources    sources
-	names      *reserved.Names // keys that are taken off
-	stripped   []string
-	trusted    func(*enmesh.Peer) bool
-	recorder   enmesh.Recorder
-	refused    atomic.Uint64
+	outside    outside
 }
 
 // NewServer makes the server side; r chooses each call's route. A call's destination
@@ -57,7 +51,7 @@ func NewServer(r enmesh.Router, opts ...ServerOption) *Server {
 	for _, o := range opts {
 		o.server(s)
 	}
-	s.names = reserved.New(s.stripped, nil)
+	s.outside.prepare()
 	return s
 }
 

@@ -7,12 +7,34 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"google.golang.org/grpc/metadata"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/reserved"
 	"github.com/enmesh-go/enmesh/internal/urlhost"
 )
+
+// outside is what a server believes of callers, and what it has refused for it.
+type outside struct {
+	stripped []string
+	names    *reserved.Names // keys that are taken off
+	trusted  func(*enmesh.Peer) bool
+	recorder enmesh.Recorder
+	refused  atomic.Uint64
+}
+
+// prepare is called when the options are known.
+func (o *outside) prepare() { o.names = reserved.New(o.stripped, nil) }
+
+func (o *outside) takes(key string) bool {
+	if o.names.Has(key) {
+		return true
+	}
+	name, ok := strings.CutSuffix(key, "-bin")
+	return ok && o.names.Has(name)
+}
 
 // WithStrippedMetadata has more keys taken off the metadata of calls before a policy or a
 // handler can read them: those in which something inside says who calls. Names are compared
@@ -23,33 +45,33 @@ import (
 // on), but for names with "_", which are usual in metadata. Policies that know a caller ask
 // Call.Source, which is what the connection says.
 func WithStrippedMetadata(keys ...string) ServerOption {
-	return serverOption(func(s *Server) { s.stripped = append(slices.Clone(s.stripped), keys...) })
+	return serverOption(func(s *Server) { s.outside.stripped = append(slices.Clone(s.outside.stripped), keys...) })
 }
 
 // TrustMetadataOf names the peers whose metadata is kept: a gateway that is known by its
 // identity. f is called for the calls that have a key to be taken off. The default trusts
 // nobody.
 func TrustMetadataOf(f func(*enmesh.Peer) bool) ServerOption {
-	return serverOption(func(s *Server) { s.trusted = f })
+	return serverOption(func(s *Server) { s.outside.trusted = f })
 }
 
 // WithRecorder has r told of every call that is refused before any policy has seen it, as
 // a decision of "meshgrpc". The default tells nobody; [Server.Refused] counts anyway.
 func WithRecorder(r enmesh.Recorder) ServerOption {
-	return serverOption(func(s *Server) { s.recorder = r })
+	return serverOption(func(s *Server) { s.outside.recorder = r })
 }
 
 // Refused is how many calls were refused before any policy has seen them, by their path or
 // authority. What grpc itself refuses is not among them.
-func (s *Server) Refused() uint64 { return s.refused.Load() }
+func (s *Server) Refused() uint64 { return s.outside.refused.Load() }
 
 var refusedDecision = enmesh.Decision{Policy: "meshgrpc", Action: enmesh.ActionRefuse}
 
 // reject is the status of a call that no policy gets to see.
 func (s *Server) reject(kind enmesh.Kind, e *enmesh.Error) error {
-	s.refused.Add(1)
-	if s.recorder != nil {
-		s.recorder.Record(&enmesh.Call{Side: enmesh.Server, Protocol: enmesh.GRPC, Kind: kind, Method: "POST"}, refusedDecision)
+	s.outside.refused.Add(1)
+	if s.outside.recorder != nil {
+		s.outside.recorder.Record(&enmesh.Call{Side: enmesh.Server, Protocol: enmesh.GRPC, Kind: kind, Method: "POST"}, refusedDecision)
 	}
 	return asStatus(e)
 }
@@ -82,19 +104,11 @@ func metadataOf(ctx context.Context) metadata.MD {
 	return md
 }
 
-func (s *Server) takes(key string) bool {
-	if s.names.Has(key) {
-		return true
-	}
-	name, ok := strings.CutSuffix(key, "-bin")
-	return ok && s.names.Has(name)
-}
-
 // strip takes the keys off that the caller has no say in. The server's own map stays as it
 // is.
 func (x *served) strip(md metadata.MD) {
 	for key := range md {
-		if x.server.takes(key) {
+		if x.server.outside.takes(key) {
 			x.sift(md)
 			return
 		}
@@ -102,12 +116,12 @@ func (x *served) strip(md metadata.MD) {
 }
 
 func (x *served) sift(md metadata.MD) {
-	if f := x.server.trusted; f != nil && x.Call.Source != nil && f(x.Call.Source) {
+	if f := x.server.outside.trusted; f != nil && x.Call.Source != nil && f(x.Call.Source) {
 		return
 	}
 	x.edited = make(metadata.MD, len(md))
 	for key, values := range md {
-		if !x.server.takes(key) {
+		if !x.server.outside.takes(key) {
 			x.edited[key] = slices.Clip(values)
 		}
 	}
@@ -124,7 +138,7 @@ func (x *served) authority(md metadata.MD) *enmesh.Error {
 	host, ok := urlhost.Clean(values[0])
 	switch {
 	case len(values) > 1 || !ok && strings.ContainsAny(values[0], "@,;\\ \t\x00"):
-		return errAuthority
+		return errHost
 	case !ok:
 		host = values[0]
 	case host != values[0]:

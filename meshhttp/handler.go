@@ -71,6 +71,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x.begin(ctx)
 	x.describe()
+	x.strip()
 	defer x.rescue()
 	x.k.Enter(h.router)
 	x.finish(x.k.RunIn(&x.to.link))
@@ -102,14 +103,14 @@ func (x *served) describe() {
 	}
 	c.Service, c.Port = splitAuthority(c.Authority)
 	c.Idempotent = idempotent(r.Method, r.Header)
+	x.header.m = r.Header
+	c.Header = &x.header
+	c.Answer.Header = (*writtenHeader)(&x.to.w)
 	from := x.h.sources.of(r, x.h.cfg.identity)
 	c.Source = &from.Peer
 	if from.worn(c.Clock) && r.Header["Upgrade"] == nil {
 		x.to.w.ResponseWriter.Header().Set("Connection", "close") // over HTTP/2 net/http sends GOAWAY
 	}
-	x.strip()
-	c.Header = &x.header
-	c.Answer.Header = (*writtenHeader)(&x.to.w)
 }
 
 // method is the request's method; net/http reads "" as GET.

@@ -77,7 +77,7 @@ func newServerConfig(opts []ServerOption) serverConfig {
 		deadlineHeader: DefaultDeadlineHeader,
 		maxDeadline:    DefaultMaxDeadline,
 		identity:       verifiedIdentity,
-		methods:        known,
+		methods:        usualMethods,
 	}
 	for _, o := range opts {
 		o.server(&cfg)

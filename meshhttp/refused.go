@@ -59,8 +59,8 @@ func WithRecorder(r enmesh.Recorder) ServerOption {
 	return serverOption(func(cfg *serverConfig) { cfg.recorder = r })
 }
 
-// known are the methods that a server takes unless [AllowMethods] says otherwise.
-var known = []string{
+// usualMethods are the methods that a server takes unless [AllowMethods] says otherwise.
+var usualMethods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
 	http.MethodDelete, http.MethodOptions, http.MethodTrace, "QUERY",
 }

@@ -77,7 +77,6 @@ func (s *stripper) copied(m http.Header) http.Header {
 // map stays as it is.
 func (x *served) strip() {
 	r, s := x.in, &x.h.strip
-	x.header.m = r.Header
 	if r.Trailer == nil && !s.any(r.Header) {
 		return
 	}

@@ -37,22 +37,22 @@ func sockets(t *testing.T, h http.Handler) string {
 	return l.Addr().String()
 }
 
-// lineClient sends requests as they are written, over one connection as long as it lasts.
-type lineClient struct {
+// trickster sends requests as they are written, over one connection as long as it lasts.
+type trickster struct {
 	t    *testing.T
 	addr string
 	conn net.Conn
 	r    *bufio.Reader
 }
 
-func dialRaw(t *testing.T, addr string) *lineClient {
+func dialRaw(t *testing.T, addr string) *trickster {
 	t.Helper()
-	c := &lineClient{t: t, addr: addr}
+	c := &trickster{t: t, addr: addr}
 	t.Cleanup(c.hangUp)
 	return c
 }
 
-func (c *lineClient) hangUp() {
+func (c *trickster) hangUp() {
 	if c.conn != nil {
 		_ = c.conn.Close()
 		c.conn = nil
@@ -60,7 +60,7 @@ func (c *lineClient) hangUp() {
 }
 
 // send sends a request of a line, without the protocol, and more lines.
-func (c *lineClient) send(line string, lines ...string) (status int, body string) {
+func (c *trickster) send(line string, lines ...string) (status int, body string) {
 	c.t.Helper()
 	if c.conn == nil {
 		conn, err := net.Dial("tcp", c.addr)
