@@ -26,6 +26,12 @@
 //
 //	server := grpc.NewServer(meshgrpc.NewServer(router).Options()...)
 //
+// Its Options bound what a client can make it hold or do, where grpc-go's own defaults do
+// not: 8 KiB of metadata, messages of 4 MiB, 100 calls at once over a connection, windows of
+// 64 KiB and 1 MiB, 5 s for the handshakes, and no more frames that make work for nothing
+// than 1000 a second. Each has an option. How many connections there may be is for the
+// program to say ([WithMaxConnections]).
+//
 // # Errors
 //
 // Inside a chain an RPC's error is an *enmesh.Error that says what it means for the

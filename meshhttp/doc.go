@@ -129,6 +129,20 @@
 // it ran is answered with the error's status, "policy: cause" as text, and
 // Retry-After where the error has one.
 //
+// # What a client can make a server do
+//
+// [NewServer] makes a server that bounds it, with defaults that can be left alone: 16 KiB of
+// header within 5 s, a body that does not stop for a minute, 100 requests at once over a
+// connection of HTTP/2, windows of 64 KiB and 1 MiB, a minute of idling, and no more frames
+// that make work for nothing than 1000 a second. How many connections there may be, how long
+// a body or the writing of an answer, is for the program to say ([MaxConnections],
+// [MaxBody], [WriteTimeout]).
+//
+//	server := meshhttp.Graceful(meshhttp.NewServer(handler))
+//
+// What it cannot see is left: net/http reads a request with both a Content-Length and
+// chunks by its chunks, and does not tell (see [CloseChunked]).
+//
 // # One view of a request
 //
 // Before its chain runs, a Handler brings what a request asks for into one form, and the

@@ -192,7 +192,7 @@ func TestNewServer_maxConnections(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		t.Cleanup(func() { _ = c.Close() })
 		held = append(held, c)
 		answers(t, c, ask, true)
 	}

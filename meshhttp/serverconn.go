@@ -80,5 +80,5 @@ func (f *framesServer) serve(s *http.Server, c net.Conn, h http.Handler, begun b
 	if b, ok := h.(interface{ BaseContext() context.Context }); ok {
 		opts.Context = b.BaseContext()
 	}
-	f.two.ServeConn(c, opts)
+	f.two.ServeConn(c, opts) //nolint:staticcheck // see watchFrames
 }

@@ -59,7 +59,8 @@ func (a *account) received(f *frame) string {
 	case kindReset:
 		return a.charge("RST_STREAM frames")
 	case kindContinuation:
-		if a.continued++; a.continued > maxContinued {
+		a.continued++
+		if a.continued > maxContinued {
 			return "CONTINUATION frames in a row"
 		}
 		return a.charge("CONTINUATION frames")

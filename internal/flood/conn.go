@@ -92,7 +92,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 // follow enters what the client sent.
 func (c *Conn) follow(p []byte) string {
 	var f frame
-	for ok := false; ; {
+	var ok bool
+	for {
 		if p, ok = c.in.next(p, &f); !ok {
 			return ""
 		}
@@ -122,7 +123,8 @@ func (c *Conn) write(b []byte) (n int, what string, err error) {
 	}
 	n, err = c.Conn.Write(b)
 	var f frame
-	for p, ok := b[:n], false; ; {
+	var ok bool
+	for p := b[:n]; ; {
 		if p, ok = c.out.next(p, &f); !ok {
 			return n, what, err
 		}

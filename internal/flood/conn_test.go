@@ -269,7 +269,7 @@ func TestConn_isSecureWhereItsConnectionIs(t *testing.T) {
 	if _, ok := flood.Guard(a, flood.Config{}).(stater); ok {
 		t.Error("a plain connection has a ConnectionState")
 	}
-	if _, ok := flood.Guard(tls.Server(b, &tls.Config{}), flood.Config{}).(stater); !ok { //nolint:gosec // it is never used
+	if _, ok := flood.Guard(tls.Server(b, &tls.Config{}), flood.Config{}).(stater); !ok {
 		t.Error("a connection over TLS has no ConnectionState")
 	}
 }

@@ -16,7 +16,8 @@ func heads(p []byte, piece int) (all []frame, end scanner) {
 	var s scanner
 	for chunk := range slices.Chunk(p, piece) {
 		var f frame
-		for ok := false; ; {
+		var ok bool
+		for {
 			if chunk, ok = s.next(chunk, &f); !ok {
 				break
 			}

@@ -4,6 +4,7 @@
 package scenario_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,9 @@ func rapidReset(t *testing.T, lasts time.Duration) {
 			}
 		})
 		t.Logf("%s: %d connections ended, %d of them with ENHANCE_YOUR_CALM seen, the slowest after %v; %d handlers ran", g.name, conns, calm, worst, g.ran.Load())
+		if !strings.HasPrefix(g.heard(), "RST_STREAM frames") {
+			t.Errorf("%s: the hook heard %q", g.name, g.heard())
+		}
 		if calm == 0 {
 			t.Errorf("%s: of %d connections none was told ENHANCE_YOUR_CALM", g.name, conns)
 		}

@@ -6,7 +6,6 @@ package scenario_test
 import (
 	"bufio"
 	"context"
-	"io"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -38,7 +37,7 @@ func newRawClient(ctx context.Context, g *fortress) (*rawClient, error) {
 	c := &rawClient{Framer: http2.NewFramer(out, bufio.NewReader(conn)), conn: conn, out: out, rpc: g.rpc, ended: make(chan struct{}), next: 1}
 	c.AllowIllegalWrites, c.AllowIllegalReads = true, true
 	c.code.Store(-1)
-	if _, err := io.WriteString(out, http2.ClientPreface); err != nil {
+	if _, err := out.WriteString(http2.ClientPreface); err != nil {
 		return nil, err
 	}
 	if err := c.WriteSettings(); err != nil {
