@@ -103,7 +103,7 @@
 // before it is closed. A stream that outlives it is not cut.
 //
 // A connection that the Source secures is replaced likewise before a certificate of either
-// side ends, after 50 min at the latest. Every 2 s the Source's configuration verifies the
+// side ends, after 40 min at the latest. Every 2 s the Source's configuration verifies the
 // server again: when its certificate has ended, or policy or the roots have changed so that
 // it would not be let in now, the connection is closed with its calls and streams. One in
 // plaintext is replaced when policy wants TLS, and closed 2 s later.

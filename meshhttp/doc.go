@@ -88,7 +88,7 @@
 // ready.
 //
 // Connections that the Source secures are replaced between calls before a certificate of
-// either side ends, after 50 min at the latest. Every 2 s the Source's configuration
+// either side ends, after 40 min at the latest. Every 2 s the Source's configuration
 // verifies the server again: when its certificate has ended, or policy or the roots have
 // changed so that it would not be let in now, the connection is closed with what is on it.
 //

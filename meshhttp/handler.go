@@ -33,7 +33,7 @@ import (
 // as net/http knows it. A hijacked call ends when its connection is closed and the
 // handler has returned.
 //
-// A connection with mutual TLS is ended softly, between requests, after some 50 min or four
+// A connection with mutual TLS is ended softly, between requests, after some 40 min or four
 // fifths of what is left of the client's certificate, so that the client shows its present
 // one.
 type Handler struct {

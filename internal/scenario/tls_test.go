@@ -92,7 +92,8 @@ func TestScenarioT1_rotationUnderLoad(t *testing.T) {
 			defer func() { _ = conn.Close() }()
 			return bytes.Equal(conn.ConnectionState().PeerCertificates[0].Raw, written.Certificate[0])
 		}))
-		if rotations++; rotations == 1 {
+		rotations++
+		if rotations == 1 {
 			before = y.connections() - looks
 		}
 	}

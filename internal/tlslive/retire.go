@@ -9,7 +9,7 @@ import (
 )
 
 // Oldest is how long a connection is used at most, unless policy says less.
-const Oldest = 50 * time.Minute
+const Oldest = 40 * time.Minute
 
 // Use is how long a connection over TLS should be used from now on, so that its calls
 // finish before a certificate of it ends: four fifths of what is left, and at most

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"io"
 	"net"
+	"net/http"
 	"testing"
 	"time"
 
@@ -80,6 +81,26 @@ func BenchmarkEcho(b *testing.B) {
 			_ = conn.Close()
 			<-done
 			_ = lis.Close()
+		})
+	}
+}
+
+// BenchmarkCall is a call of HTTP/1.1 over a kept connection, with mutual TLS and without.
+func BenchmarkCall(b *testing.B) {
+	d := newCA(b, ca.Config{})
+	cfg, reviews := mtls.Client(source(b, d, "web"), sa("reviews")), source(b, d, "reviews")
+	_, addr := listen(b, mtls.ListenerConfig{Source: reviews, Mode: always(mtls.Permissive)})
+	tr := &http.Transport{TLSClientConfig: cfg}
+	defer tr.CloseIdleConnections()
+	c := &http.Client{Transport: tr}
+	for _, scheme := range []string{"http", "https"} {
+		b.Run(scheme, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := get(c, scheme+"://"+addr); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

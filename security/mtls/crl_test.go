@@ -196,7 +196,7 @@ func TestScenarioT11_badFiles(t *testing.T) {
 		"delta":     extension(asn1.ObjectIdentifier{2, 5, 29, 27}, true),
 		"partial":   extension(asn1.ObjectIdentifier{2, 5, 29, 28}, false),
 		"unknown":   extension(asn1.ObjectIdentifier{1, 2, 3}, true),
-		"no number": []byte{0x30, 0},
+		"no number": {0x30, 0},
 	}
 	file := filepath.Join(dir, "crl.pem")
 	for name, data := range bad {

@@ -54,7 +54,7 @@
 // our own certificate has ended. On servers this is true of everything that is made here;
 // clients need an adapter that does it, which meshhttp and meshgrpc are. The adapters end
 // connections softly, between calls, after four fifths of what was left of the certificates,
-// and 50 min at the latest, so that renewed certificates are shown and no call is cut.
+// and 40 min at the latest, so that renewed certificates are shown and no call is cut.
 //
 // # When something is missing
 //

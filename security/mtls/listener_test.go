@@ -238,7 +238,7 @@ func memory() int {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int(m.HeapInuse + m.StackInuse) //nolint:gosec // it fits
+	return int(m.HeapInuse + m.StackInuse)
 }
 
 func TestListener_boundsHandshakes(t *testing.T) {

@@ -88,18 +88,21 @@ func (v *server) config(conn net.Conn) (*tls.Config, error) {
 		b = &built{own, c}
 		v.last.Store(b)
 	}
-	c := b.config.Clone()
-	of := weak.Make(c)
+	c, one := b.config.Clone(), &connection{conn}
 	c.VerifyConnection = func(cs tls.ConnectionState) error {
 		chain := cs.PeerCertificates
 		if err := v.verify(own, chain); err != nil {
 			return err
 		}
-		v.keep(conn, of, chain)
+		v.keep(one, chain)
 		return nil
 	}
 	return c, nil
 }
+
+// connection is what only the configuration of one connection refers to. crypto/tls keeps
+// that, or a copy that grpc has made of it, as long as the connection.
+type connection struct{ net.Conn }
 
 // verify says why a client is not to be served.
 func (v *server) verify(own *security.Identity, chain []*x509.Certificate) error {
@@ -107,9 +110,8 @@ func (v *server) verify(own *security.Identity, chain []*x509.Certificate) error
 }
 
 // keep has a connection checked while it is open. A Listener knows its end. That of any
-// other is not told, but crypto/tls keeps a connection's configuration as long as the
-// connection, and this one is no other's.
-func (v *server) keep(conn net.Conn, of weak.Pointer[tls.Config], chain []*x509.Certificate) {
+// other is not told: it is over when nobody refers to it any more.
+func (v *server) keep(one *connection, chain []*x509.Certificate) {
 	again := func() error {
 		own, err := present(v.src, v.now())
 		if err != nil {
@@ -117,7 +119,7 @@ func (v *server) keep(conn net.Conn, of weak.Pointer[tls.Config], chain []*x509.
 		}
 		return v.verify(own, chain)
 	}
-	if a, ok := conn.(*aging); ok {
+	if a, ok := one.Conn.(*aging); ok {
 		a.Keep(func() error {
 			if !a.until.IsZero() && v.now().After(a.until) {
 				return ErrOld
@@ -126,5 +128,6 @@ func (v *server) keep(conn net.Conn, of weak.Pointer[tls.Config], chain []*x509.
 		})
 		return
 	}
-	v.live.KeepWhile(func() bool { return of.Value() != nil }, conn, again)
+	of := weak.Make(one)
+	v.live.KeepWhile(func() bool { return of.Value() != nil }, one.Conn, again)
 }
