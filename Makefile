@@ -32,8 +32,9 @@ help: ## list the targets
 
 # A test that needs a server of the real kind names its program as a prerequisite
 # here, and finds it through a variable: the rules at the end build it from its tools/.
-# The first build of Consul takes some minutes, as does that of SPIRE, and later ones nothing. PACED are the
-# packages that make so many calls a second: they have the machine to themselves for that.
+# The first build of Consul takes some minutes, that of SPIRE as many and a C compiler, and
+# later ones nothing. PACED are the packages that make so many calls a second: they have the
+# machine to themselves for that.
 SERVERS := bin/consul bin/redis-server bin/ratelimit bin/spire-server bin/spire-agent
 PACED := ./internal/scenario ./limit/redislimit
 

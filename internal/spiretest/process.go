@@ -33,7 +33,7 @@ func (s *Spire) start(program string, args ...string) *process {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // the child has its own
 	cmd.Stdout, cmd.Stderr = log, log
 	started := make(chan error)
 	go func() {

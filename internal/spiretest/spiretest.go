@@ -34,7 +34,7 @@ type Spire struct {
 	t      testing.TB
 	bin    string
 	dir    string
-	port   int
+	port   string
 	server *process
 	agent  *process
 }
@@ -149,19 +149,23 @@ func programs(t testing.TB) string {
 }
 
 // freePort is one that nobody has now.
-func freePort(t testing.TB) int {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // there is nothing to wait for
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it is one
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 func (s *Spire) write(name, text string) {
 	s.t.Helper()
-	text = strings.NewReplacer("@PORT@", fmt.Sprint(s.port), "@DIR@", s.dir, "@TD@", TrustDomain).Replace(text)
+	text = strings.NewReplacer("@PORT@", s.port, "@DIR@", s.dir, "@TD@", TrustDomain).Replace(text)
 	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -171,7 +175,7 @@ func (s *Spire) write(name, text string) {
 func (s *Spire) run(program string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, program), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, program), args...) //nolint:gosec // the test's own program
 	cmd.Dir = s.dir
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

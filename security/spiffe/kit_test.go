@@ -37,7 +37,6 @@ type agent struct {
 	answer  *workload.X509SVIDResponse
 	err     error
 	changed chan struct{} // closed by the next change
-	streams int
 }
 
 func newAgent(t testing.TB) *agent {
@@ -80,30 +79,20 @@ func (a *agent) say(answer *workload.X509SVIDResponse, err error) {
 	a.changed = make(chan struct{})
 }
 
-func (a *agent) state() (*workload.X509SVIDResponse, error, <-chan struct{}) { //nolint:revive // the error is what to say
+func (a *agent) state() (*workload.X509SVIDResponse, <-chan struct{}, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.answer, a.err, a.changed
-}
-
-// opened is how many streams there were.
-func (a *agent) opened() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.streams
+	return a.answer, a.changed, a.err
 }
 
 // FetchX509SVID is the API's.
 func (a *agent) FetchX509SVID(_ *workload.X509SVIDRequest, stream workload.SpiffeWorkloadAPI_FetchX509SVIDServer) error {
-	a.mu.Lock()
-	a.streams++
-	a.mu.Unlock()
 	md, _ := metadata.FromIncomingContext(stream.Context())
 	if got := md.Get("workload.spiffe.io"); len(got) != 1 || got[0] != "true" {
 		return status.Error(codes.InvalidArgument, "security header missing from request")
 	}
 	for {
-		answer, err, changed := a.state()
+		answer, changed, err := a.state()
 		if err != nil {
 			return err
 		}

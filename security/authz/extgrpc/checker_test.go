@@ -4,12 +4,17 @@
 package extgrpc_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +34,9 @@ import (
 	"github.com/enmesh-go/enmesh/enmeshtest"
 	"github.com/enmesh-go/enmesh/meshgrpc"
 	"github.com/enmesh-go/enmesh/meshhttp"
+	"github.com/enmesh-go/enmesh/security"
 	"github.com/enmesh-go/enmesh/security/authz/extgrpc"
+	"github.com/enmesh-go/enmesh/security/ca"
 )
 
 func TestChecker_asks(t *testing.T) {
@@ -62,6 +69,37 @@ func TestChecker_asks(t *testing.T) {
 	}
 	if got.GetContextExtensions()["mesh"] != "enmesh" || len(md.Get("authorization")) > 0 {
 		t.Errorf("got the extensions %v and the metadata %v, want mesh and nothing of the caller", got.GetContextExtensions(), md)
+	}
+}
+
+func TestChecker_sendsTheCertificate(t *testing.T) {
+	authority, err := ca.NewDevelopment("cluster.local", ca.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued, err := authority.Issue(security.MustParseID(identity))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, conn := says(t, allowed(nil), nil)
+	k := mustNew(t, conn, extgrpc.Config{IncludePeerCertificate: true})
+	c := call()
+	c.Source.TLS = &tls.ConnectionState{ServerName: "shop.example", PeerCertificates: []*x509.Certificate{issued.Certificate().Leaf}}
+	if err := k.Check(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	asked, _ := a.last()
+	text, err := url.QueryUnescape(asked.GetSource().GetCertificate())
+	block, _ := pem.Decode([]byte(text))
+	if err != nil || block == nil || !bytes.Equal(block.Bytes, issued.Certificate().Leaf.Raw) || asked.GetTlsSession().GetSni() != "shop.example" {
+		t.Errorf("got the certificate %q and the server name %q, want those of the connection", text, asked.GetTlsSession().GetSni())
+	}
+	c.Source.Identity = "" // what was not verified says nothing
+	if err := k.Check(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if asked, _ := a.last(); asked.GetSource().GetCertificate() != "" {
+		t.Error("a certificate that was not verified was sent")
 	}
 }
 
@@ -206,7 +244,7 @@ func TestChecker_gRPC(t *testing.T) {
 	guard := enmesh.Guard(engine(t, mustNew(t, conn, extgrpc.Config{})))
 	server := grpc.NewServer(meshgrpc.NewServer(enmesh.Fixed(false, guard)).Options()...)
 	healthpb.RegisterHealthServer(server, health.NewServer())
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // there is nothing to wait for
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,5 +339,17 @@ func TestNew_refuses(t *testing.T) {
 	}
 	if k, err := extgrpc.New(nil, extgrpc.Config{}); err == nil {
 		t.Errorf("no connection: got %v, want a refusal", k)
+	}
+}
+
+// A question and its answer over loopback.
+func BenchmarkCheck(b *testing.B) {
+	_, conn := says(b, allowed(nil), nil)
+	k, c := mustNew(b, conn, extgrpc.Config{}), call()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := k.Check(b.Context(), c); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -60,7 +60,7 @@ func says(t testing.TB, answer *auth.CheckResponse, err error) (*authorizer, *gr
 // start serves an authorizer.
 func start(t testing.TB, a *authorizer) *grpc.ClientConn {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // there is nothing to wait for
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

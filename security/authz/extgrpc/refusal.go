@@ -64,7 +64,7 @@ func statusOf(answer *auth.CheckResponse) int {
 		}
 		return status
 	}
-	code := enmesh.Code(answer.GetStatus().GetCode()) //nolint:gosec // what is beyond the table is no row of it
+	code := enmesh.Code(answer.GetStatus().GetCode())
 	if enmesh.OutcomeOfCode(code) == enmesh.Neutral && code != enmesh.Canceled {
 		return enmesh.StatusOfCode(code)
 	}

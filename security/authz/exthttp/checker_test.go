@@ -285,3 +285,14 @@ func TestNew_refuses(t *testing.T) {
 		}
 	}
 }
+
+// A question and its answer over loopback.
+func BenchmarkCheck(b *testing.B) {
+	k, c := mustNew(b, newAuthorizer(b, allow), exthttp.Config{}), call()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := k.Check(b.Context(), c); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -97,7 +97,10 @@ func (cfg Config) compile() (*compiled, error) {
 		k.StatusOnError = http.StatusForbidden
 	}
 	k.PathPrefix = strings.TrimSuffix(cfg.PathPrefix, "/")
-	return k, k.lists()
+	if err := k.lists(); err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 // lists reads the lists of headers.

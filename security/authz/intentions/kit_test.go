@@ -125,7 +125,7 @@ func call(identity string) *enmesh.Call {
 // await polls check under a deadline.
 func await(t testing.TB, what string, check func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(20 * time.Second)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !check() {

@@ -82,7 +82,10 @@ func jsonText(v any) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
-	b, _ := json.Marshal(v) // it is made of texts
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // it is made of texts
+	}
 	return string(b)
 }
 
