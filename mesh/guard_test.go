@@ -395,3 +395,29 @@ type stuck struct{ own *security.Identity }
 
 func (s *stuck) Identity() (*security.Identity, error) { return s.own, nil }
 func (s *stuck) Err() error                            { return errors.New("the issuer is down") }
+
+// What Run serves is guarded where it is said.
+func TestRun_listensGuarded(t *testing.T) {
+	f := newFort(t, strings.TrimPrefix(strictPeers, "\n---"))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.addr = l.Addr().String()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	web := meshhttp.NewServer(meshhttp.NewHandler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), f.mesh.Inbound()))
+	ended := make(chan error, 1)
+	go func() {
+		ended <- mesh.Run(ctx, f.mesh, mesh.Serving{Server: meshhttp.Graceful(web), Listener: l, Protocol: "http", Guarded: true},
+			mesh.WithSignals(), mesh.WithTiming(mesh.Timing{Propagation: -1, Hint: -1}))
+	}()
+	f.becomes("served by mutual TLS", func() bool { got, _ := f.get(f.client("web"), "/"); return got == 200 })
+	if got, _ := f.get(f.client(""), "/"); got != 0 {
+		t.Errorf("got %d in plaintext, want no connection", got)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

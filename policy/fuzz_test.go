@@ -97,6 +97,7 @@ func holdsTogether(t *testing.T, data []byte) {
 		}
 	}
 	ownHoldsTogether(t, s)
+	securityHoldsTogether(t, s)
 	for _, d := range s.Destinations {
 		for _, subset := range append(d.Subsets(), "") {
 			traffic := d.Traffic(subset, 80)

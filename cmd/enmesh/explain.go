@@ -83,7 +83,10 @@ func answer(ctx context.Context, of *workload, paths []string, domain string, va
 	if asJSON {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
-		_ = e.Encode(x) // who reads may be gone
+		if err := e.Encode(x); err != nil {
+			say(messages, "enmesh: %v\n", err)
+			return exitUsage
+		}
 	} else {
 		_ = x.WriteText(out) // who reads may be gone
 	}

@@ -23,7 +23,7 @@ const issuerName = "https://people.example"
 // issuer gives out tokens, and its public keys to whoever asks.
 type issuer struct {
 	signer jose.Signer
-	keys   jose.JSONWebKeySet
+	keys   []byte // a set, as JSON
 	addr   string
 }
 
@@ -38,14 +38,15 @@ func newIssuer(ctx context.Context, ends *cleanups) (*issuer, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: id, Algorithm: "ES256", Use: "sig"}}})
+	if err != nil {
+		return nil, err
+	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	i := &issuer{
-		signer: signer, addr: l.Addr().String(),
-		keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: id, Algorithm: "ES256", Use: "sig"}}},
-	}
+	i := &issuer{signer: signer, keys: keys, addr: l.Addr().String()}
 	server := &http.Server{Handler: i, ReadHeaderTimeout: 5 * time.Second}
 	done := make(chan struct{})
 	go func() {
@@ -63,7 +64,7 @@ func newIssuer(ctx context.Context, ends *cleanups) (*issuer, error) {
 // ServeHTTP answers with the public keys.
 func (i *issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(i.keys) // who asks may be gone
+	_, _ = w.Write(i.keys) // who asks may be gone
 }
 
 // token is for a person with roles, good for so long.

@@ -10,7 +10,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -170,7 +169,7 @@ func (w *town) RoundTrip(r *http.Request) (*http.Response, error) {
 	case r.URL.Host == "jwt-server.istio-system.svc":
 		http.ServeFile(out, r, filepath.Join(w.dir, "jwt", "jwks-e2e.json"))
 	case r.URL.Host == "example.com":
-		_, _ = io.WriteString(out, w.keys)
+		_, _ = out.WriteString(w.keys)
 	default:
 		return nil, errors.New("no such host: " + r.URL.Host)
 	}
@@ -278,7 +277,10 @@ func listen(t *testing.T) *posing {
 
 // tell answers with the header that it saw.
 func tell(out http.ResponseWriter, r *http.Request) {
-	text, _ := json.Marshal(r.Header)
+	text, err := json.Marshal(r.Header)
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusInternalServerError)
+	}
 	out.Header().Set(sawAll, string(text))
 }
 
@@ -288,7 +290,10 @@ func tellRPC(_ any, s grpc.ServerStream) error {
 	for k, v := range md {
 		saw[http.CanonicalHeaderKey(k)] = v
 	}
-	text, _ := json.Marshal(saw)
+	text, err := json.Marshal(saw)
+	if err != nil {
+		return err
+	}
 	if err := s.SetHeader(metadata.Pairs(sawAll, string(text))); err != nil {
 		return err
 	}

@@ -75,7 +75,10 @@ type subject struct {
 	issuer, name pattern
 }
 
-var errSubject = errors.New("is no request principal: write \"issuer/subject\"")
+var (
+	errSubject = errors.New("is no request principal: write \"issuer/subject\"")
+	errIssuer  = errors.New("is cut within the issuer's URL, at its last slash: write the whole issuer, a slash, and the subject or \"*\"")
+)
 
 func parseSubject(value string) (subject, error) {
 	whole, err := parsePattern(value)
@@ -94,8 +97,17 @@ func parseSubject(value string) (subject, error) {
 	case slash >= 0:
 		s.cut(whole.text[:slash], whole.text[slash+1:])
 	}
+	switch {
+	case s.issuer.nobody() || s.name.nobody():
+		return s, errSubject
+	case s.issuer.text == "https:/" || s.issuer.text == "http:/":
+		return s, errIssuer
+	}
 	return s, nil
 }
+
+// nobody reports whether the pattern matches nothing.
+func (p pattern) nobody() bool { return p.text == "" && p.form != present }
 
 // cut sets the patterns of both halves; the wildcard is the first's or the second's.
 func (s *subject) cut(issuer, name string) {

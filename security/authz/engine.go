@@ -5,6 +5,7 @@ package authz
 
 import (
 	"context"
+	"maps"
 	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
@@ -39,7 +40,7 @@ func New(cfg Config) (*Engine, error) {
 		custom:   newTable(force.rules[Custom]),
 		inForce:  force.book(cfg.Default),
 		audit:    newTable(force.rules[Audit]),
-		checkers: cfg.Checkers,
+		checkers: maps.Clone(cfg.Checkers),
 		proxies:  cfg.TrustedProxies,
 		hide:     cfg.Hide,
 		recorder: cfg.Recorder,

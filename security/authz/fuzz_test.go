@@ -158,6 +158,24 @@ func FuzzHost(f *testing.F) {
 	})
 }
 
+// End users against regular expressions: no issuer passes for another.
+func FuzzSubject(f *testing.F) {
+	f.Add("https://i.example/alice", "https://i.example", "alice")
+	f.Fuzz(func(t *testing.T, pattern, issuer, name string) {
+		if !regular(pattern, issuer, name) || strings.Contains(issuer+name, "\x00") {
+			return
+		}
+		r := request{auth: &enmesh.Auth{Issuer: issuer, Subject: name}}
+		allow, deny, ok := tryRule(from(authz.Source{RequestPrincipals: []string{pattern}}), r)
+		if !ok {
+			return
+		}
+		if want := endUser([]string{pattern}, r); allow != want.every || deny != want.some {
+			t.Fatalf("%q against %q and %q: ALLOW matches %v, DENY matches %v, want %v and %v", pattern, issuer, name, allow, deny, want.every, want.some)
+		}
+	})
+}
+
 // Whatever text a policy holds, it is taken or refused, and no call brings it down.
 func FuzzNew(f *testing.F) {
 	f.Add("request.headers[x]", "a*")

@@ -5,6 +5,7 @@ package authz_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/enmesh-go/enmesh"
@@ -271,5 +272,57 @@ func TestRule_endUser(t *testing.T) {
 		{"NUL", when("request.auth.claims[name]", "a*"), request{auth: auth}, doubt},
 		{"no token", when("request.auth.claims[iss]", "*"), request{}, no},
 		{"no token, not", unless("request.auth.claims[iss]", "*"), request{}, yes},
+	})
+}
+
+// Lists so long that they are looked up, not gone through.
+func TestRule_longLists(t *testing.T) {
+	var paths, names []string
+	for i := range 50 {
+		paths = append(paths, fmt.Sprintf("/p/%d", i), fmt.Sprintf("/q/%d/*", i), fmt.Sprintf("*/r-%d", i))
+		names = append(names, fmt.Sprintf("cluster.local/ns/n%d/sa/a", i))
+	}
+	rule := authz.Rule{To: []authz.Operation{{Paths: paths}}, From: []authz.Source{{Principals: names}}}
+	who := "spiffe://cluster.local/ns/n%d/sa/a"
+	runRules(t, []ruleCase{
+		{"exact", rule, request{path: "/p/49", identity: fmt.Sprintf(who, 0)}, yes},
+		{"prefix", rule, request{path: "/q/49/x", identity: fmt.Sprintf(who, 49)}, yes},
+		{"suffix", rule, request{path: "/any/r-7", identity: fmt.Sprintf(who, 7)}, yes},
+		{"other path", rule, request{path: "/p/50", identity: fmt.Sprintf(who, 7)}, no},
+		{"other caller", rule, request{path: "/p/5", identity: fmt.Sprintf(who, 50)}, no},
+	})
+}
+
+// Tokens that another authenticator than ours has read.
+func TestRule_otherTokens(t *testing.T) {
+	auth := &enmesh.Auth{Issuer: "i", Subject: "a\x00b", Audiences: []string{"x\x00"}, Claims: map[string]any{
+		"list": []string{"a", "b"}, "nul": []string{"a\x00"}, "half": 1.5, "number": 7, "lists": []any{[]any{"a"}}, "mixed": []any{"a\x00", "b", nil},
+	}}
+	runRules(t, []ruleCase{
+		{"list of strings", when("request.auth.claims[list]", "b"), request{auth: auth}, yes},
+		{"list with NUL", when("request.auth.claims[nul]", "a*"), request{auth: auth}, doubt},
+		{"list of more", when("request.auth.claims[mixed]", "b"), request{auth: auth}, yes},
+		{"fraction", when("request.auth.claims[half]", "1.5"), request{auth: auth}, doubt},
+		{"integer", when("request.auth.claims[number]", "7"), request{auth: auth}, doubt},
+		{"list of lists", when("request.auth.claims[lists]", "a"), request{auth: auth}, no},
+		{"subject with NUL", from(authz.Source{RequestPrincipals: []string{"i/a*"}}), request{auth: auth}, doubt},
+		{"audience with NUL", when("request.auth.audiences", "x"), request{auth: auth}, doubt},
+		{"no presenter", when("request.auth.presenter", "*"), request{auth: auth}, no},
+		{"subject by its end", from(authz.Source{RequestPrincipals: []string{"*x/b"}}), request{auth: &enmesh.Auth{Issuer: "i", Subject: "ax/b"}}, doubt},
+	})
+}
+
+func TestRule_hostsOfIPv6(t *testing.T) {
+	hosts := func(v ...string) authz.Rule { return to(authz.Operation{Hosts: v}) }
+	runRules(t, []ruleCase{
+		{"port", hosts("[2001:db8::1]:8080"), request{host: "[2001:DB8:0::1]:8080"}, yes},
+		{"other port", hosts("[2001:db8::1]:8080"), request{host: "[2001:db8::1]"}, no},
+		{"any port", hosts("[2001:db8::1]:*"), request{host: "[2001:db8::1]:1"}, yes},
+		{"prefix", hosts("[2001:db8:*"), request{host: "[2001:db8::1]"}, yes},
+		{"no brackets", hosts("[::1]"), request{host: "::1"}, doubt},
+		{"no address", hosts("[::1]"), request{host: "[::g]"}, doubt},
+		{"IPv4 in brackets", hosts("127.0.0.1"), request{host: "[127.0.0.1]"}, doubt},
+		{"port too high", hosts("a.example"), request{host: "a.example:65536"}, doubt},
+		{"dot alone", hosts("a.example"), request{host: "."}, doubt},
 	})
 }
