@@ -44,7 +44,11 @@ func newRawClient(ctx context.Context, g *fortress) (*rawClient, error) {
 		return nil, err
 	}
 	go c.listen()
-	return c, out.Flush()
+	if err := out.Flush(); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // rawTo is newRawClient for a test, which waits for its reader.
