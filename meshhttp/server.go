@@ -13,16 +13,16 @@ import (
 
 // What a server from [NewServer] allows its clients where no option says otherwise.
 const (
-	DefaultMaxHeader        = 16 << 10        // bytes of a request's head
-	DefaultHeaderTimeout    = 5 * time.Second // for the TLS handshake, and for each request's head
-	DefaultIdleTimeout      = time.Minute     // between the requests of a connection
-	DefaultBodyTimeout      = time.Minute     // for the next piece of a request's body
-	DefaultStuckTimeout     = 30 * time.Second
-	DefaultMaxStreams       = 100      // requests at once over one connection of HTTP/2
-	DefaultStreamWindow     = 64 << 10 // bytes of a body that a client may send ahead, on a stream
-	DefaultConnectionWindow = 1 << 20  // and on a connection of HTTP/2
-	DefaultFloodRate        = 1000     // frames of HTTP/2 a second that make work for nothing
-	DefaultFloodBurst       = 2000     // and at once
+	DefaultMaxHeader        = 16 << 10         // bytes of a request's head
+	DefaultHeaderTimeout    = 5 * time.Second  // for the TLS handshake, and for each request's head
+	DefaultIdleTimeout      = time.Minute      // between the requests of a connection
+	DefaultBodyTimeout      = time.Minute      // for the next piece of a request's body
+	DefaultStuckTimeout     = 30 * time.Second // for a byte to be written over HTTP/2
+	DefaultMaxStreams       = 100              // requests at once over one connection of HTTP/2
+	DefaultStreamWindow     = 64 << 10         // bytes of a body that a client may send ahead, on a stream
+	DefaultConnectionWindow = 1 << 20          // and on a connection of HTTP/2
+	DefaultFloodRate        = 1000             // frames of HTTP/2 a second that make work for nothing
+	DefaultFloodBurst       = 2000             // and at once
 )
 
 // maxFrame is the largest frame of HTTP/2 that is read, in bytes: the least that the

@@ -274,6 +274,18 @@ func TestConn_isSecureWhereItsConnectionIs(t *testing.T) {
 	}
 }
 
+func TestConn_allocatesNothing(t *testing.T) {
+	text := []byte(strings.Repeat("\x00\x00\x05\x00\x00\x00\x00\x00\x01hello\x00\x00\x04\x08\x00\x00\x00\x00\x01\x00\x00\x00\x01", 10))
+	c := flood.Guard(endless(text), flood.Config{Rate: flood.Rate{PerSecond: 1000, Burst: 2000}})
+	buf := make([]byte, len(text))
+	if n := testing.AllocsPerRun(100, func() {
+		_, _ = c.Read(buf)
+		_, _ = c.Write(text)
+	}); n != 0 {
+		t.Errorf("%v allocations for 40 frames, want none", n)
+	}
+}
+
 func BenchmarkConn(b *testing.B) {
 	var block strings.Builder
 	f := http2.NewFramer(&block, nil)
