@@ -90,15 +90,15 @@ func TestScenarioT10_badCertificates(t *testing.T) {
 	for name, cert := range certs {
 		t.Run(name, func(t *testing.T) {
 			best := time.Hour
-			for range 5 { // others use the processor too
+			for try := 0; try == 0 || best > mostWork && try < 20; try++ { // others use the processor too
 				begin := time.Now()
 				if err := g.verdict(t, cert); err == nil {
 					t.Fatal("let in")
 				}
 				best = min(best, time.Since(begin))
 			}
-			if best > 50*time.Millisecond {
-				t.Errorf("the handshake took %v, want at most 50 ms", best)
+			if best > mostWork {
+				t.Errorf("the handshake took %v, want at most %v", best, mostWork)
 			}
 		})
 	}
