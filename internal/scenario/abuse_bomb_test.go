@@ -27,7 +27,7 @@ import (
 // A bomb is so long when it has gone off, and about a thousandth of it before.
 const (
 	bombSize = 64 << 20
-	mostHeld = 16 // MiB
+	mostHeld = 16 * raceWeighs // MiB
 )
 
 // bombText is gzip of bombSize bytes.
