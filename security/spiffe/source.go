@@ -97,8 +97,12 @@ func (s *Source) run(ctx context.Context, client *workloadapi.Client) {
 	failed := s.cfg.Backoff.NewBackoff()
 	for {
 		if client != nil {
+			began := time.Now()
 			s.watch(ctx, client)
 			_ = client.Close() // nothing is left to say on it
+			if time.Since(began) > s.cfg.Backoff.Cap {
+				failed.Reset()
+			}
 		}
 		if !sleep(ctx, failed.Next()) {
 			return

@@ -64,7 +64,7 @@ func TestAuthorizer_overMutualTLS(t *testing.T) {
 	}
 	write(n, "web", []map[string]any{{"Name": "b", "Action": "allow"}, {"Name": "*", "Action": "deny"}})
 	await(t, "the change", func() bool { return a() == 403 && b() == 200 })
-	if got := client(t, &tls.Config{InsecureSkipVerify: true}, server.URL)(); got != 0 { //nolint:gosec // the server is what is tested
+	if got := client(t, &tls.Config{InsecureSkipVerify: true}, server.URL)(); got != 0 {
 		t.Errorf("without a certificate: got %d, want no connection", got)
 	}
 }
