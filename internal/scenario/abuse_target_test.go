@@ -194,6 +194,10 @@ func (g *fortress) beside(t *testing.T, attack func() (slow []string)) {
 	load.Stop()
 	r := load.Wait()
 	t.Logf("%s, honest calls: %d of %d answered, p50 %v, p99 %v", g.name, r.OK, r.Sent, r.P50, r.P99)
+	if r.Late > time.Second {
+		t.Logf("%s: an honest call was sent %v late: others had the machine, and nothing is judged", g.name, r.Late)
+		return
+	}
 	if r.Sent == 0 || float64(r.OK) < 0.999*float64(r.Sent) {
 		t.Errorf("%s: of %d honest calls %d were answered, want 99.9 %%: %v", g.name, r.Sent, r.OK, r.Errors)
 	}
