@@ -109,8 +109,9 @@ func (q *AuthzQuery) peer() *enmesh.Peer {
 	return p
 }
 
-// AuthOf is the end user "issuer/subject" with claims, for an [AuthzQuery]. It is nil for
-// nobody, and an error where there are claims and no one, or the name has no slash.
+// AuthOf is the end user "issuer/subject" with claims, for an [AuthzQuery]; those of scope
+// and permission are split at spaces, as of a token. It is nil for nobody, and an error
+// where there are claims and no one, or the name has no slash.
 func AuthOf(principal string, claims map[string]any) (*enmesh.Auth, error) {
 	slash := strings.LastIndexByte(principal, '/')
 	switch {
@@ -125,6 +126,10 @@ func AuthOf(principal string, claims map[string]any) (*enmesh.Auth, error) {
 	}
 	a.Claims["iss"], a.Claims["sub"] = a.Issuer, a.Subject
 	for name, value := range claims {
+		text, ok := value.(string)
+		if ok && (name == "scope" || name == "permission") {
+			value = split(text)
+		}
 		a.Claims[name] = value
 	}
 	switch aud := claims["aud"].(type) {
@@ -139,4 +144,13 @@ func AuthOf(principal string, claims map[string]any) (*enmesh.Auth, error) {
 	}
 	a.Presenter, _ = claims["azp"].(string)
 	return a, nil
+}
+
+// split is the words of a claim.
+func split(text string) []any {
+	var words []any
+	for word := range strings.FieldsSeq(text) {
+		words = append(words, word)
+	}
+	return words
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"os"
@@ -35,29 +34,35 @@ spec:
 func ExampleMesh_Listen() {
 	dir, err := os.MkdirTemp("", "policies")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if err := os.WriteFile(filepath.Join(dir, "web.yaml"), []byte(webMayRead), 0o600); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	authority, err := ca.NewDevelopment("cluster.local", ca.Config{})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	identity, err := authority.Source("default", "reviews")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	m, err := mesh.Open(context.Background(), mesh.WithPolicies(dir), mesh.WithCertificates(identity))
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
-	defer m.Close()
+	defer func() { _ = m.Close() }()
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "hello, "+enmesh.FromContext(r.Context()).Source.Identity)
@@ -69,12 +74,14 @@ func ExampleMesh_Listen() {
 	for _, account := range []string{"web", "cron"} {
 		caller, err := authority.Source("default", account)
 		if err != nil {
-			log.Fatal(err)
+			fmt.Println(err)
+			return
 		}
 		transport := &http.Transport{TLSClientConfig: mtls.Client(caller, identity.ID()), DisableKeepAlives: true}
 		resp, err := (&http.Client{Transport: transport}).Get("https://" + l.Addr().String())
 		if err != nil {
-			log.Fatal(err)
+			fmt.Println(err)
+			return
 		}
 		body, _ := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
@@ -89,13 +96,15 @@ func ExampleMesh_Listen() {
 func ExampleExplainAuthz() {
 	s, err := policy.Parse([]policy.File{{Name: "web.yaml", Data: []byte(webMayRead)}})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	x, err := mesh.ExplainAuthz(context.Background(), s, "cluster.local", mesh.AuthzQuery{
 		Method: "DELETE", Path: "/reviews/1", Principal: "cluster.local/ns/default/sa/web",
 	})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	fmt.Print(x)
 	// Output:

@@ -120,6 +120,10 @@ func TestMesh_ExplainAuthz_mistakes(t *testing.T) {
 	if _, err := mesh.AuthOf("ann", nil); err == nil {
 		t.Error("an end user without issuer is taken")
 	}
+	a, err := mesh.AuthOf("https://a.example/ann", map[string]any{"scope": "read write", "aud": []any{"x", "y"}, "azp": "web"})
+	if words, ok := a.Claims["scope"].([]any); err != nil || a.Issuer != "https://a.example" || !ok || len(words) != 2 || len(a.Audiences) != 2 || a.Presenter != "web" {
+		t.Errorf("got %+v, %v", a, err)
+	}
 	if a, err := mesh.AuthOf("", nil); a != nil || err != nil {
 		t.Errorf("got %v, %v, want nobody", a, err)
 	}

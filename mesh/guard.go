@@ -114,7 +114,7 @@ func (m *Mesh) Listen(l net.Listener) net.Listener {
 		Source: m.cfg.certificates,
 		Mode:   m.modeOf,
 		Refused: func(remote net.Addr, err error) {
-			m.cfg.log.Warn("connection refused", "remote", remote.String(), "error", err)
+			m.cfg.log.Debug("connection refused", "remote", remote.String(), "error", err)
 		},
 		Closed: func(remote net.Addr, err error) {
 			m.cfg.log.Info("connection closed", "remote", remote.String(), "error", err)

@@ -23,8 +23,8 @@ func TestHandler_seesTheQueryThatPoliciesLeft(t *testing.T) {
 		return nil
 	}))
 	for target, want := range map[string]string{
-		"/p%3fq?a=1&secret=x": "/p%3Fq?a=1 /p%3Fq?a=1 ",
-		"/p%3Fq?a=%31&b":      "/p%3Fq?a=%31&b /p%3Fq?a=%31&b ",
+		"/p%20q?a=1&secret=x": "/p%20q?a=1 /p%20q?a=1 ",
+		"/p%20q?a=%31&b":      "/p%20q?a=%31&b /p%20q?a=%31&b ",
 	} {
 		resp, err := http.Get(srv.URL + target)
 		if err != nil {

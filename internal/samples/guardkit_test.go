@@ -280,6 +280,7 @@ func tell(out http.ResponseWriter, r *http.Request) {
 	text, err := json.Marshal(r.Header)
 	if err != nil {
 		http.Error(out, err.Error(), http.StatusInternalServerError)
+		return
 	}
 	out.Header().Set(sawAll, string(text))
 }
