@@ -202,18 +202,31 @@ func (z *zone) converse(network string, conn net.Conn) {
 	}
 }
 
+// bothKinds listens on one port over UDP and TCP: one that is free for the first may be
+// taken for the second.
+func bothKinds(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for try := 0; ; try++ {
+		packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		streams, err := net.Listen("tcp", packets.LocalAddr().String())
+		if err == nil {
+			return packets, streams
+		}
+		_ = packets.Close()
+		if try == 20 {
+			t.Fatal(err)
+		}
+	}
+}
+
 // listen has the zone answer on UDP and TCP, on one port of 127.0.0.1, and gives it.
 func (z *zone) listen(t *testing.T) string {
 	t.Helper()
 	var serving sync.WaitGroup
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	streams, err := net.Listen("tcp", packets.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	packets, streams := bothKinds(t)
 	serving.Go(func() {
 		buf := make([]byte, 1<<16)
 		for {
