@@ -31,7 +31,8 @@ func TestCall_authIsOfTheCall(t *testing.T) {
 		t.Error("a call that nobody has authenticated has an end user")
 	}
 	a := &enmesh.Auth{Issuer: "i", Subject: "s"}
-	if c.SetAuth(a); c.Auth() != a {
+	c.SetAuth(a)
+	if c.Auth() != a {
 		t.Errorf("got %v, want %v", c.Auth(), a)
 	}
 }
