@@ -135,6 +135,9 @@ func (l *unixListener) Accept() (net.Conn, error) {
 	}
 }
 
+// Addr is where the socket is.
+func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
+
 // Close stops listening and removes the socket, unless another took its place.
 func (l *unixListener) Close() error {
 	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.info) {
