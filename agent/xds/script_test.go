@@ -96,11 +96,9 @@ func (s *script) set(rs ...xds.Resource) {
 		k := key{r.Kind, r.Name}
 		s.mu.Lock()
 		s.known[k] = r
-		to := maps.Clone(s.watchers[k])
+		to := map[*watcher]bool{}
+		maps.Copy(to, s.watchers[k])
 		maps.Copy(to, s.watchers[key{r.Kind, xds.All}])
-		if to == nil {
-			to = maps.Clone(s.watchers[key{r.Kind, xds.All}])
-		}
 		s.mu.Unlock()
 		for w := range to {
 			w.mu.Lock()
