@@ -26,7 +26,7 @@ type Catalog interface {
 	// it is not known yet. f does not block, may be called from any goroutine, and
 	// is called in the order of the changes.
 	//
-	// The name "*" asks for all resources of the kind that the node may see: f is
+	// The name "*" asks for all listeners or clusters that the node may see: f is
 	// then told of each by its own name, and a Resource without a Body says that the
 	// one of that name is gone. Clients of gRPC never ask so; a catalog without an
 	// answer tells f nothing.
@@ -39,5 +39,5 @@ type Catalog interface {
 	Ready() <-chan struct{}
 }
 
-// All is the name that subscribes to every resource of a kind.
+// All is the name that subscribes to every listener, or every cluster.
 const All = "*"

@@ -139,8 +139,8 @@ func (s *session) subscribe(u *subscription, names []string) (added, removed []*
 	u.gen++
 	kept := 0
 	for _, name := range names {
-		if name == All && u.kind.full() {
-			all = true
+		if name == All {
+			all = u.kind.full() // of routes and endpoints there is no such thing
 			continue
 		}
 		e := u.entries[name]

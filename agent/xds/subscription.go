@@ -128,7 +128,7 @@ func (u *subscription) buildFull(r *response, out *flight, now time.Time) (more,
 			}
 		}
 		u.put(r, out, e, w, now)
-		if e.cur == nil && e.wild && !e.named {
+		if e.cur == nil && e.wild && !e.named && len(e.rejected) == 0 {
 			e.gone = true
 			delete(u.entries, name)
 		}

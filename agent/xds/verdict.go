@@ -6,6 +6,7 @@ package xds
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -58,29 +59,22 @@ func (u *subscription) reject(out *flight, text string, now time.Time) []*entry 
 	return bad
 }
 
-// accused are the entries that the text names: of what was new, else of all that
-// the response held.
+// accused are the entries of the response that the text names. All names that the
+// client asked for are looked for, so that none is found within another.
 func (u *subscription) accused(out *flight, text string) []*entry {
-	news := make([]*entry, 0, len(out.news))
+	held := make(map[*entry]bool, len(out.news))
 	for _, n := range out.news {
-		news = append(news, n.e)
+		held[n.e] = true
 	}
-	if bad := named(news, text); len(bad) > 0 || !u.kind.full() {
-		return bad
-	}
-	var old []*entry
-	for _, e := range u.entries {
-		if e.sent != nil {
-			old = append(old, e)
-		}
-	}
-	return named(old, text)
+	entries := slices.Collect(maps.Values(u.entries))
+	return slices.DeleteFunc(named(entries, text), func(e *entry) bool {
+		return !held[e] && (!u.kind.full() || e.sent == nil)
+	})
 }
 
 // named are the entries whose names stand in the text, longer names first, so that
-// "reviews" is not found in "reviews.default:9080".
+// "reviews" is not found in "reviews.default:9080". It sorts entries.
 func named(entries []*entry, text string) []*entry {
-	entries = slices.Clone(entries)
 	slices.SortFunc(entries, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(len(b.name), len(a.name)), cmp.Compare(a.name, b.name))
 	})
