@@ -70,9 +70,14 @@ func (s *script) Watch(_ *xds.Node, k xds.Kind, name string, f func(xds.Resource
 	s.watchers[w.key][w] = true
 	s.asked[w.key]++
 	var now []xds.Resource
-	for have, r := range s.known {
-		if have == w.key || name == xds.All && have.kind == k {
-			now = append(now, r)
+	if r, ok := s.known[w.key]; ok {
+		now = append(now, r)
+	}
+	if name == xds.All {
+		for have, r := range s.known {
+			if have.kind == k {
+				now = append(now, r)
+			}
 		}
 	}
 	s.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,9 @@ func statusOf(s *xds.Server, node string, k xds.Kind, name string) xds.Status {
 }
 
 func TestServer_aClientOfGRPCCallsWhatTheCatalogSays(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("unix sockets are served on Linux")
+	}
 	cat := newScript()
 	cat.set(serviceOf("reviews:9080", backend(t))...)
 	l, err := xds.ListenUnix(filepath.Join(t.TempDir(), "xds.sock"), xds.UnixConfig{})
@@ -113,7 +117,6 @@ func TestServer_aClientOfGRPCCallsWhatTheCatalogSays(t *testing.T) {
 	}
 	s := serveOn(t, xds.Config{Catalog: cat}, l)
 	cc := client(t, "unix://"+l.Addr().(*net.UnixAddr).Name, "web-1", "reviews:9080")
-	_ = cc
 	if err := check(cc); err != nil {
 		t.Fatal(err)
 	}
@@ -162,4 +165,37 @@ func TestServer_aRejectedVersionIsNotSentAgain(t *testing.T) { // X5
 	if err := check(ratings); err != nil {
 		t.Errorf("another client: %v", err)
 	}
+}
+
+func TestServer_aRestartIsNotNoticedByCalls(t *testing.T) { // X1, X2, X10
+	cat := newScript()
+	cat.set(serviceOf("reviews", backend(t))...)
+	l, err := xds.ListenLoopback("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	first := serveOn(t, xds.Config{Catalog: cat}, l)
+	cc := client(t, addr, "web-1", "reviews")
+	if err := check(cc); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Close()
+	for range 20 {
+		if err := check(cc); err != nil {
+			t.Fatalf("while the server is away: %v", err)
+		}
+	}
+	if l, err = net.Listen("tcp", addr); err != nil {
+		t.Fatal(err)
+	}
+	second := serveOn(t, xds.Config{Catalog: cat}, l)
+	eventually(t, "the client is back", func() bool {
+		if err := check(cc); err != nil {
+			t.Fatalf("while the client comes back: %v", err)
+		}
+		return statusOf(second, "web-1", xds.Endpoints, "reviews").State == xds.Accepted
+	})
+	cat.set(endpointsOf("reviews", "127.0.0.1:1"))
+	eventually(t, "the change arrived", func() bool { return check(cc) != nil })
 }

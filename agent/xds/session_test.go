@@ -44,9 +44,14 @@ func (t *tables) Watch(_ *Node, k Kind, name string, f func(Resource)) func() {
 		t.watchers[key] = map[int]func(Resource){}
 	}
 	t.watchers[key][id] = f
-	for have, r := range t.known {
-		if have == key || name == All && have.kind == k {
-			f(r)
+	if r, ok := t.known[key]; ok {
+		f(r)
+	}
+	if name == All {
+		for have, r := range t.known {
+			if have.kind == k {
+				f(r)
+			}
 		}
 	}
 	return func() { delete(t.watchers[key], id) }
