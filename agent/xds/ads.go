@@ -28,8 +28,9 @@ type adsStream = discoveryv3.AggregatedDiscoveryService_StreamAggregatedResource
 func (a *ads) StreamAggregatedResources(st adsStream) error {
 	s := a.server
 	conn := connOf(st.Context())
-	first, err := st.Recv()
-	if err != nil {
+	var lists [kinds]listing
+	first := &request{last: &lists, most: s.cfg.Limits.Names}
+	if err := st.RecvMsg(first); err != nil {
 		return ended(err)
 	}
 	node, err := nodeOf(first.GetNode(), conn.peer, s.cfg.Limits)
@@ -56,7 +57,7 @@ func (a *ads) StreamAggregatedResources(st adsStream) error {
 }
 
 // receive takes requests until the stream ends.
-func (s *Server) receive(ctx context.Context, st adsStream, sess *session, req *discoveryv3.DiscoveryRequest) error {
+func (s *Server) receive(ctx context.Context, st adsStream, sess *session, req *request) error {
 	select {
 	case <-s.cfg.Catalog.Ready():
 	case <-ctx.Done():
@@ -69,8 +70,8 @@ func (s *Server) receive(ctx context.Context, st adsStream, sess *session, req *
 			s.cfg.Log.Warn("xds: a stream is ended", "node", sess.node.ID, "error", err)
 			return err
 		}
-		var err error
-		if req, err = st.Recv(); err != nil {
+		req = &request{last: req.last, most: req.most}
+		if err := st.RecvMsg(req); err != nil {
 			return err
 		}
 	}

@@ -77,7 +77,7 @@ func appendAny(head []byte, b *anypb.Any) []byte {
 	return protowire.AppendVarint(head, uint64(len(value)))
 }
 
-// codec is gRPC's own for protocol buffers, which also knows response.
+// codec is gRPC's own for protocol buffers, which also knows request and response.
 type codec struct{ encoding.CodecV2 }
 
 func newCodec() codec { return codec{encoding.GetCodecV2(proto.Name)} }
@@ -92,4 +92,17 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 		return nil, fmt.Errorf("xds: %w", err)
 	}
 	return b, nil
+}
+
+// Unmarshal reads a message.
+func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if r, ok := v.(*request); ok {
+		b := data.MaterializeToBuffer(mem.DefaultBufferPool())
+		defer b.Free()
+		return r.read(b.ReadOnlyData())
+	}
+	if err := c.CodecV2.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("xds: %w", err)
+	}
+	return nil
 }

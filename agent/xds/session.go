@@ -39,14 +39,14 @@ func newSession(cfg *Config, n *Node, id string, p *past) *session {
 
 // request takes one request. An error ends the stream. It is called by one
 // goroutine.
-func (s *session) request(req *discoveryv3.DiscoveryRequest) error {
+func (s *session) request(req *request) error {
 	k, ok := KindOf(req.GetTypeUrl())
 	if !ok {
 		s.unknown(req.GetTypeUrl())
 		return nil
 	}
 	names := req.GetResourceNames()
-	if err := s.bounds(k, names); err != nil {
+	if err := s.bounds(k, max(len(names), req.over), names); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -56,8 +56,11 @@ func (s *session) request(req *discoveryv3.DiscoveryRequest) error {
 		s.subs[k] = u
 	}
 	u.busy = true
-	s.answer(u, req)
-	added, removed := s.subscribe(u, names)
+	s.answer(u, &req.DiscoveryRequest)
+	var added, removed []*entry
+	if !req.same {
+		added, removed = s.subscribe(u, names)
+	}
 	s.mu.Unlock()
 
 	for _, e := range removed {
@@ -77,10 +80,10 @@ func (s *session) request(req *discoveryv3.DiscoveryRequest) error {
 }
 
 // bounds refuses lists of names that are too long.
-func (s *session) bounds(k Kind, names []string) error {
+func (s *session) bounds(k Kind, count int, names []string) error {
 	lim := s.cfg.Limits
-	if len(names) > lim.Names {
-		return status.Errorf(codes.ResourceExhausted, "xds: %d names of kind %s, at most %d are allowed", len(names), k, lim.Names)
+	if count > lim.Names {
+		return status.Errorf(codes.ResourceExhausted, "xds: %d names of kind %s, at most %d are allowed", count, k, lim.Names)
 	}
 	for _, n := range names {
 		if len(n) > lim.NameBytes {

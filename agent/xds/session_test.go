@@ -94,7 +94,8 @@ func values(r *response) []string {
 
 func ask(tb testing.TB, s *session, k Kind, nonce string, names ...string) {
 	tb.Helper()
-	if err := s.request(&discoveryv3.DiscoveryRequest{TypeUrl: k.TypeURL(), ResourceNames: names, ResponseNonce: nonce}); err != nil {
+	req := &request{DiscoveryRequest: discoveryv3.DiscoveryRequest{TypeUrl: k.TypeURL(), ResourceNames: names, ResponseNonce: nonce}}
+	if err := s.request(req); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -256,6 +257,7 @@ type walk struct {
 	asked   [kinds]bool
 	refused map[string]bool // by name, while subscribed
 	nonces  []string
+	lists   [kinds]listing
 }
 
 var walkNames = []string{"a", "b", "a.b", "c:80", All}
@@ -287,9 +289,17 @@ func (w *walk) subscribe(k Kind) {
 }
 
 func (w *walk) request(k Kind, nonce, why string, names []string) {
-	req := &discoveryv3.DiscoveryRequest{TypeUrl: k.TypeURL(), ResponseNonce: nonce, ResourceNames: names}
+	req := &request{last: &w.lists}
+	msg := &discoveryv3.DiscoveryRequest{TypeUrl: k.TypeURL(), ResponseNonce: nonce, ResourceNames: names}
 	if why != "" {
-		req.ErrorDetail = &statuspb.Status{Message: why}
+		msg.ErrorDetail = &statuspb.Status{Message: why}
+	}
+	b, err := proto.Marshal(msg)
+	if err == nil {
+		err = req.read(b)
+	}
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	if err := w.s.request(req); err != nil {
 		w.t.Fatal(err)
@@ -382,9 +392,16 @@ func FuzzRequest(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var req discoveryv3.DiscoveryRequest
-		if proto.Unmarshal(b, &req) != nil {
+		req := &request{last: &[kinds]listing{}}
+		var want discoveryv3.DiscoveryRequest
+		wrong := proto.Unmarshal(b, &want)
+		if err := req.read(b); (err == nil) != (wrong == nil) {
+			t.Fatalf("read: got %v, proto has %v", err, wrong)
+		} else if err != nil {
 			return
+		}
+		if !slices.Equal(req.GetResourceNames(), want.GetResourceNames()) || req.GetTypeUrl() != want.GetTypeUrl() {
+			t.Fatalf("got %v, want %v", &req.DiscoveryRequest, &want)
 		}
 		cat := newTables()
 		s := cat.session(t, Config{})
@@ -392,7 +409,7 @@ func FuzzRequest(f *testing.F) {
 			s.node = n
 		}
 		for range 2 {
-			if err := s.request(&req); err != nil {
+			if err := s.request(req); err != nil {
 				return
 			}
 			if r, _, err := s.next(time.Now().Add(time.Minute)); err != nil || r != nil && len(r.bodies) > 0 {
