@@ -5,70 +5,39 @@ package xds
 
 import "google.golang.org/protobuf/types/known/anypb"
 
-// Kind is a type of xDS resource that gRPC clients and servers ask for.
-type Kind uint8
-
-// The kinds, each of the v3 API.
-const (
-	Listener Kind = iota
-	Route
-	Cluster
-	Endpoints
-)
-
-// kinds are the names and the type URLs of the kinds.
-var kinds = [...]struct{ name, url string }{
-	Listener:  {"Listener", "type.googleapis.com/envoy.config.listener.v3.Listener"},
-	Route:     {"RouteConfiguration", "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"},
-	Cluster:   {"Cluster", "type.googleapis.com/envoy.config.cluster.v3.Cluster"},
-	Endpoints: {"ClusterLoadAssignment", "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"},
-}
-
-// String is the kind's message: "Listener", "RouteConfiguration", "Cluster",
-// "ClusterLoadAssignment".
-func (k Kind) String() string {
-	if int(k) >= len(kinds) {
-		return "kind(?)"
-	}
-	return kinds[k].name
-}
-
-// TypeURL is the kind's type URL; "" for no kind.
-func (k Kind) TypeURL() string {
-	if int(k) >= len(kinds) {
-		return ""
-	}
-	return kinds[k].url
-}
-
-// Node is who asks, as its first request says.
-type Node struct {
-	ID, Cluster               string
-	Region, Zone, SubZone     string
-	Client                    string // user_agent_name: "gRPC Go", "gRPC C-core", …
-	Version                   string // user_agent_version
-	Namespace, ServiceAccount string // of the metadata
-	Labels                    map[string]string
-	Metadata                  map[string]any // all of it
-}
-
-// Resource is one resource, encoded. It is never written again, and may be shared by any
-// number of nodes.
+// Resource is one thing that a client can be told. It is immutable, its Body too:
+// one Resource is sent to many clients at once.
 type Resource struct {
 	Kind    Kind
 	Name    string
-	Version string     // a hash of the content
-	Body    *anypb.Any // nil: there is no such resource
+	Version string     // a hash of the content: equal contents have equal versions, in every process
+	Body    *anypb.Any // nil: there is none
 }
 
-// Catalog has the resources.
+// Catalog knows what each client is to be told.
+//
+// Ready comes first: until its channel is closed nothing is asked of the catalog
+// and no client hears anything, so that a client is never told that all is gone
+// by an agent that has not yet looked.
 type Catalog interface {
-	// Watch tells f of the resource now, if it is known, and whenever it changes, until stop
-	// is called. A Resource with a nil Body says that there is none, and never will be as long
-	// as nothing changes. f does not block and does not call the Catalog. Resources that are
-	// equal for many nodes are encoded once and shared.
+	// Watch tells f of the resource now, before it returns, if it is known, and
+	// whenever it changes, until stop. A Resource without a Body says that there is
+	// none and never will be as long as nothing changes; saying nothing means that
+	// it is not known yet. f does not block, may be called from any goroutine, and
+	// is called in the order of the changes.
+	//
+	// The name "*" asks for all resources of the kind that the node may see: f is
+	// then told of each by its own name, and a Resource without a Body says that the
+	// one of that name is gone. Clients of gRPC never ask so; a catalog without an
+	// answer tells f nothing.
+	//
+	// Resources that are equal for many nodes are built and marshalled once and
+	// shared.
 	Watch(n *Node, k Kind, name string, f func(Resource)) (stop func())
-	// Ready is closed when the first sync of all sources is complete: before it nothing is
-	// answered.
+	// Ready is closed when the first sync of all sources is complete: before it
+	// nothing is answered.
 	Ready() <-chan struct{}
 }
+
+// All is the name that subscribes to every resource of a kind.
+const All = "*"
