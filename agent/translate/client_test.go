@@ -51,10 +51,10 @@ spec:
 
 func TestClient_isRoutedByPolicy(t *testing.T) {
 	c, registry := open(t, translate.Config{}, reviewsPolicy)
-	registry.Set("reviews", []discovery.Endpoint{
-		{Addrs: []string{backend(t, "one")}, Labels: map[string]string{"version": "v1"}},
-		{Addrs: []string{backend(t, "two")}, Labels: map[string]string{"version": "v2"}},
-	})
+	registry.Set("reviews",
+		discovery.Endpoint{Addrs: []string{backend(t, "one")}, Labels: map[string]string{"version": "v1"}},
+		discovery.Endpoint{Addrs: []string{backend(t, "two")}, Labels: map[string]string{"version": "v2"}},
+	)
 	p := servePlane(t, c)
 	for _, target := range []string{"reviews", "reviews.default", "reviews:9080", "reviews.default.svc.cluster.local:9080"} {
 		cc := p.dial(t, target)
