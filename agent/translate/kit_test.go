@@ -22,8 +22,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	agentxds "github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/agent/translate"
+	agentxds "github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/policy"
 )

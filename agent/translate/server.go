@@ -62,6 +62,7 @@ func (s *server) transport(port uint16) (socket *corepb.TransportSocket, refused
 	case said && mode == mtls.Strict && !certified:
 		s.notes.add(policy.Rejected, origin, at+"STRICT needs certificates, and workloads have none: every call is denied")
 		return nil, true
+	case said && mode == mtls.Strict:
 	case said && mode == mtls.Permissive && certified:
 		s.notes.add(policy.Rejected, origin, at+"gRPC's servers cannot be PERMISSIVE: this one is STRICT")
 	case said && mode == mtls.Permissive:
