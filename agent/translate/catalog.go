@@ -105,6 +105,7 @@ func (c *Catalog) SetPolicy(s *policy.Snapshot) {
 	c.mu.Lock()
 	before := c.base
 	c.base, c.known = s, namespacesOf(s)
+	c.tidy(0)
 	if slices.Equal(before.LabelKeys(), s.LabelKeys()) {
 		for at, v := range c.views {
 			c.compile(at, v)

@@ -44,6 +44,7 @@ func (c *Catalog) join(m *mailbox, k xds.Kind, name string, last *policy.Snapsho
 		if e.view == nil {
 			e.view = &view{labels: labels, policy: last}
 			c.compile(key.scope, e.view)
+			c.tidy(maxIdleViews)
 			c.views[key.scope] = e.view
 		}
 		e.view.entries++
@@ -60,9 +61,7 @@ func (c *Catalog) join(m *mailbox, k xds.Kind, name string, last *policy.Snapsho
 // drop removes an entry that nobody watches. c.mu is held.
 func (c *Catalog) drop(e *entry) {
 	delete(c.entries, e.entryKey)
-	if e.view.entries--; e.view.entries == 0 {
-		delete(c.views, e.scope)
-	}
+	e.view.entries-- // the view stays for whoever comes back: see tidy
 	c.forget(e)
 }
 

@@ -81,3 +81,21 @@ func namespacesOf(s *policy.Snapshot) []string {
 	}
 	return slices.Sorted(maps.Keys(seen))
 }
+
+// maxIdleViews is how many views are kept that nobody looks at.
+const maxIdleViews = 64
+
+// tidy removes the views that nobody looks at, if there are more than so many. c.mu is
+// held.
+func (c *Catalog) tidy(most int) {
+	idle := 0
+	for _, v := range c.views {
+		if v.entries == 0 {
+			idle++
+		}
+	}
+	if idle <= most {
+		return
+	}
+	maps.DeleteFunc(c.views, func(_ scope, v *view) bool { return v.entries == 0 })
+}
