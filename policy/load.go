@@ -178,5 +178,6 @@ func (b *builder) finish(docs []*document) {
 			Place: d.at(""), Group: d.group, Namespace: d.namespace,
 		})
 		b.snapshot.Findings = append(b.snapshot.Findings, d.sorted()...)
+		b.snapshot.wholes = append(b.snapshot.wholes, d.wholes...)
 	}
 }

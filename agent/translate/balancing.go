@@ -38,10 +38,8 @@ func (c *clusters) balancing(t policy.Traffic, origin string) *clusterpb.LoadBal
 	switch t.Algorithm {
 	case "", "UNSPECIFIED", "LEAST_REQUEST", "LEAST_CONN":
 		return byLocality(least, roundRobin())
-	case "PEAK_EWMA", "ORCA":
-		if t.Algorithm == "PEAK_EWMA" {
-			c.notes.add(policy.Approximated, origin, "PEAK_EWMA: instances are weighted by the load that they report (ORCA), as far as they do")
-		}
+	case "PEAK_EWMA":
+		c.notes.add(policy.Approximated, origin, "PEAK_EWMA: instances are weighted by the load that they report (ORCA), as far as they do")
 		return byLocality(extension("envoy.load_balancing_policies.client_side_weighted_round_robin",
 			&weightedpb.ClientSideWeightedRoundRobin{}), roundRobin())
 	case "PICK_FIRST":

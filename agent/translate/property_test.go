@@ -165,7 +165,8 @@ func (w *writer) action(i int) {
 }
 
 func (w *writer) destinationRule(i int) {
-	w.add("---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: d%d}\nspec:\n  host: s%d\n  subsets:\n  - {name: v1, labels: {version: v1}}\n  - name: v2\n    labels: {version: v2}\n    trafficPolicy:\n", i, i)
+	w.add("---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: d%d%s}\nspec:\n  host: s%d\n  subsets:\n  - {name: v1, labels: {version: v1}}\n  - name: v2\n    labels: {version: v2}\n    trafficPolicy:\n",
+		i, w.one("", ", annotations: {enmesh.dev/load-balancer: PEAK_EWMA}", ", annotations: {enmesh.dev/load-balancer: PICK_FIRST}"), i)
 	w.traffic("      ")
 	w.add("  trafficPolicy:\n")
 	w.traffic("    ")
