@@ -174,8 +174,12 @@ func (w *writer) destinationRule(i int) {
 
 func (w *writer) traffic(indent string) {
 	line := func(format string, args ...any) { w.add(indent+format+"\n", args...) }
-	line("loadBalancer:")
-	switch w.IntN(3) {
+	which := w.IntN(4)
+	if which < 3 {
+		line("loadBalancer:")
+	}
+	switch which {
+	case 3:
 	case 0:
 		line("  simple: %s", w.one("ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "PASSTHROUGH"))
 	case 1:
