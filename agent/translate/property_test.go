@@ -51,7 +51,7 @@ func TestCatalog_isNeverRejected(t *testing.T) {
 		c.SetPolicy(s)
 		n := &agentxds.Node{Client: random.one("gRPC Go", "gRPC C-core", "gRPC Node Pure JS"), Region: random.one("eu", "us"), Zone: random.one("a", "b"), Labels: map[string]string{"app": "web"}}
 		for kind, resources := range everything(t, c, n, names...) {
-			if nack := j.say(kind, resources); nack != "" {
+			if nack := j.say(t, kind, resources); nack != "" {
 				t.Fatalf("load %d: %v is rejected: %s\n%s", load, kind, nack, text)
 			}
 		}
@@ -69,10 +69,10 @@ func TestJudge_rejects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if nack := j.say(agentxds.Cluster, []*anypb.Any{bad}); nack == "" {
+	if nack := j.say(t, agentxds.Cluster, []*anypb.Any{bad}); nack == "" {
 		t.Error("a cluster with MAGLEV is accepted")
 	}
-	if nack := j.say(agentxds.Cluster, nil); nack != "" {
+	if nack := j.say(t, agentxds.Cluster, nil); nack != "" {
 		t.Errorf("what is good is rejected: %s", nack)
 	}
 }

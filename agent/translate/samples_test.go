@@ -63,7 +63,7 @@ func (j *judge) file(t *testing.T, file string, s *policy.Snapshot) (resources i
 			n := &agentxds.Node{Client: "gRPC Go", Namespace: namespace, Region: "us-west", Zone: "zone1", Labels: map[string]string{"app": app}}
 			for kind, made := range everything(t, c, n, names...) {
 				resources += len(made)
-				if nack := j.say(kind, made); nack != "" {
+				if nack := j.say(t, kind, made); nack != "" {
 					t.Errorf("%s in %s: %v is rejected: %s", filepath.Base(file), namespace, kind, nack)
 				}
 			}
