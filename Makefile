@@ -32,9 +32,10 @@ help: ## list the targets
 
 # A test that needs a server of the real kind names its program as a prerequisite
 # here, and finds it through a variable: the rules at the end build it from its tools/.
-# The first build of Consul takes some minutes, and later ones nothing. PACED are the
-# packages that make so many calls a second: they have the machine to themselves for that.
-SERVERS := bin/consul bin/redis-server bin/ratelimit
+# The first build of Consul takes some minutes, that of SPIRE as many and a C compiler, and
+# later ones nothing. PACED are the packages that make so many calls a second: they have the
+# machine to themselves for that.
+SERVERS := bin/consul bin/redis-server bin/ratelimit bin/spire-server bin/spire-agent
 PACED := ./internal/scenario ./limit/redislimit
 
 .PHONY: servers
@@ -44,6 +45,7 @@ servers: $(SERVERS) ## the servers that tests run against
 test scenarios: export ENMESH_CONSUL := $(CURDIR)/bin/consul
 test scenarios: export ENMESH_REDIS := $(CURDIR)/bin/redis-server
 test scenarios: export ENMESH_RATELIMIT := $(CURDIR)/bin/ratelimit
+test scenarios: export ENMESH_SPIRE := $(CURDIR)/bin
 test: $(SERVERS) ## all tests, race detector on, order shuffled
 	$(call each,go test -race -shuffle=on -p $(PARALLEL) -timeout 20m $$(go list ./... | grep -v $(PACED:.%=-e %$$)),$(CODE))
 	go test -race -shuffle=on -p 1 -timeout 20m $(PACED)
@@ -107,6 +109,8 @@ smoke: bin/consul ## run the examples, bookinfo for DURATION (5s), and check wha
 	go run ./examples/bookinfo -duration $(DURATION) -json >.cache/smoke.json
 	go run ./internal/rules/smoke <.cache/smoke.json
 	go run ./examples/consul -consul bin/consul
+	go run ./examples/secure
+	go run ./cmd/enmesh check -quiet examples/secure/policies examples/bookinfo/policies
 
 ##@ Long
 
@@ -126,6 +130,12 @@ bench: ## overhead against bare net/http and grpc-go (BENCH: its flags)
 bin/redis-server: tools/redis/install
 	tools/redis/install bin
 	@touch -h "$@"
+
+# One module builds both programs of SPIRE.
+bin/spire-server bin/spire-agent &: tools/spire/go.mod tools/spire/go.sum
+	@mkdir -p bin
+	cd tools/spire && go build -mod=readonly -ldflags '-s -w' -o "$(CURDIR)/bin/" tool
+	@touch bin/spire-server bin/spire-agent
 
 # A program of somebody else, built at the version pinned by the module tools/<name>.
 bin/%: tools/%/go.mod tools/%/go.sum

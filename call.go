@@ -90,6 +90,7 @@ type rare struct {
 	unpicked *Error // why there is no endpoint
 	reply    *Reply // what a policy answers with
 	replyErr *Error // what the reply means; nil: success
+	auth     *Auth  // the end user; nil: none
 }
 
 func (c *Call) seldom() *rare {

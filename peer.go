@@ -11,6 +11,7 @@ import (
 // Peer is who calls, as a server sees it.
 type Peer struct {
 	Addr     netip.AddrPort       // formatted only when somebody reads it
+	Local    netip.AddrPort       // of this process, where the call came in; zero when unknown
 	TLS      *tls.ConnectionState // nil: plaintext
 	Identity string               // verified, e.g. a SPIFFE ID; "" when not
 	Labels   map[string]string    // of the calling workload, if known

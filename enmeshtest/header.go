@@ -4,6 +4,8 @@
 package enmeshtest
 
 import (
+	"iter"
+	"maps"
 	"net/textproto"
 	"slices"
 )
@@ -16,6 +18,9 @@ func (h Header) Get(key string) string { return textproto.MIMEHeader(h).Get(key)
 
 // Values is all values of key.
 func (h Header) Values(key string) []string { return textproto.MIMEHeader(h).Values(key) }
+
+// Keys lists the keys.
+func (h Header) Keys() iter.Seq[string] { return maps.Keys(h) }
 
 // Set replaces the values of key.
 func (h Header) Set(key, value string) { textproto.MIMEHeader(h).Set(key, value) }

@@ -19,9 +19,11 @@
 //	defer m.Close()
 //
 //	client := &http.Client{Transport: meshhttp.NewTransport(nil, m.Outbound(), m)}
-//	server := &http.Server{Handler: meshhttp.NewHandler(mux, m.Inbound()), TLSConfig: m.ServerTLS()}
+//	server := meshhttp.NewServer(meshhttp.NewHandler(mux, m.Inbound()))
+//	go server.Serve(m.Listen(l))
 //	conn, err := grpc.NewClient("enmesh:///ratings", meshgrpc.NewClient(m.Outbound(), m).DialOptions()...)
-//	grpcServer := grpc.NewServer(meshgrpc.NewServer(m.Inbound()).Options()...)
+//	grpcServer := grpc.NewServer(meshgrpc.NewServer(m.Inbound(), meshgrpc.WithListener()).Options()...)
+//	go grpcServer.Serve(m.Listen(forRPC))
 //
 // The mesh imports neither adapter, so that a program which speaks only HTTP
 // compiles no gRPC.
@@ -36,7 +38,16 @@
 // detection). A redirect or a direct response stands in the place of all from fault on. A mirrored call has a chain of its
 // own: recover, telemetry of the call, the limit of its destination, telemetry of the
 // attempt. Inbound: recover, tracing, telemetry, the criticality header, the program's own
-// middleware, RateLimit, Shed, ConcurrencyLimit, the handler.
+// middleware, RequestAuthentication, AuthorizationPolicy, RateLimit, Shed, ConcurrencyLimit,
+// the handler.
+//
+// # Who may call
+//
+// [Mesh.Listen] takes connections as PeerAuthentication says; policy then says whose tokens
+// count, and who may call what. [Mesh.ExplainAuthz] names the rule, file and line that allow
+// or deny a call. Without documents of security.istio.io mutual TLS is strict as soon as the
+// process has an identity; with any, Istio's defaults hold. What policy asks for and the
+// program must give (who decides for CUSTOM, whom an audit tells) are options.
 //
 // # From the first listener to the last call
 //
@@ -44,9 +55,9 @@
 // deregistered, a wait for callers to hear of it, the hint to those who still call, no new
 // connections, the calls in flight, exit. A second signal cuts what is left.
 //
-//	web := &http.Server{Handler: meshhttp.NewHandler(mux, m.Inbound()), TLSConfig: m.ServerTLS()}
+//	web := meshhttp.NewServer(meshhttp.NewHandler(mux, m.Inbound()))
 //	return mesh.Run(ctx, m,
-//		mesh.Serving{Server: meshhttp.Graceful(web), Addr: ":9080", Protocol: "http"},
+//		mesh.Serving{Server: meshhttp.Graceful(web), Addr: ":9080", Protocol: "http", Guarded: true},
 //		mesh.WithRegistrar(registry),
 //		mesh.WithHealth(":8081"),
 //	)
@@ -70,7 +81,7 @@
 //
 // Policy is compiled, checked and swapped as one snapshot; calls in flight finish in
 // the chain they began in. A budget, a limit, an ejection whose own configuration
-// did not change goes on as it was ([Keep]). Clusters and the statistics of their
+// did not change goes on as it was ([Keep]), and so do the keys of token issuers. Clusters and the statistics of their
 // endpoints stay. What does not compile is not published: the last good policy
 // serves, and [Mesh.Status] and the log say what is wrong, with file and line.
 //

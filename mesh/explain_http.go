@@ -27,12 +27,15 @@ const (
 // Explainer answers, as JSON, or as text where format=text asks for it:
 //
 //	GET /explain?protocol=http&host=reviews&path=/x&header=end-user:jason
+//	GET /explain/authz?method=GET&path=/x&principal=cluster.local/ns/default/sa/web
 //	GET /decisions?service=reviews
 //
 // The parameters of /explain are the fields of a [Query]: protocol (http, grpc), host,
 // port, authority, scheme, method, path, query, header (name:value, up to 64) and
 // candidates (up to 10,000). /decisions without a service names the services; n bounds how
-// many are told of each. A question that means nothing is answered with 400, and what to
+// many are told of each. The parameters of /explain/authz are the fields of an [AuthzQuery]: protocol,
+// authority, method, path, header, principal, source, port, sni, user (issuer/subject) and claim
+// (name=value). A question that means nothing is answered with 400, and what to
 // do about it.
 //
 // It says much about the process to anybody who asks: serve it on a loopback address, as
@@ -40,6 +43,7 @@ const (
 func (m *Mesh) Explainer() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /explain", questions(m.explainAnswer, "protocol", "host", "port", "authority", "scheme", "method", "path", "query", "header", "candidates"))
+	mux.HandleFunc("GET /explain/authz", questions(m.authzAnswer, authzParameters...))
 	mux.HandleFunc("GET /decisions", questions(m.decisionsAnswer, "service", "n"))
 	return mux
 }
@@ -73,7 +77,7 @@ func questions(ask func(r *http.Request, values url.Values) (texter, error), nam
 	}
 }
 
-// parameters parses a query whose names are known; each but header stands once at most.
+// parameters parses a query whose names are known; each but header and claim stands once at most.
 func parameters(query string, known []string) (url.Values, error) {
 	if len(query) > maxQuestion {
 		return nil, fmt.Errorf("mesh: the query has %d bytes: %d are allowed", len(query), maxQuestion)
@@ -86,7 +90,7 @@ func parameters(query string, known []string) (url.Values, error) {
 		switch {
 		case !slices.Contains(known, name):
 			return nil, fmt.Errorf("mesh: parameter %q is not known: there are %s", name, strings.Join(known, ", "))
-		case name != "header" && len(all) > 1:
+		case name != "header" && name != "claim" && len(all) > 1:
 			return nil, fmt.Errorf("mesh: parameter %s is given %d times: give it once", name, len(all))
 		}
 	}
@@ -111,12 +115,9 @@ func queryOf(values url.Values) (Query, error) {
 		Host: values.Get("host"), Authority: values.Get("authority"), Scheme: values.Get("scheme"),
 		Method: strings.ToUpper(values.Get("method")), Path: values.Get("path"), RawQuery: values.Get("query"), Header: http.Header{},
 	}
-	switch p := values.Get("protocol"); p {
-	case "", "http":
-	case "grpc":
-		q.Protocol = enmesh.GRPC
-	default:
-		return q, fmt.Errorf("mesh: protocol %q is not known: http and grpc are", p)
+	var err error
+	if q.Protocol, err = protocolOf(values.Get("protocol")); err != nil {
+		return q, err
 	}
 	port, err := number(values, "port", 65535)
 	if err != nil {
@@ -126,18 +127,24 @@ func queryOf(values url.Values) (Query, error) {
 	if q.Candidates, err = number(values, "candidates", maxCandidates); err != nil {
 		return q, err
 	}
-	all := values["header"]
+	q.Header, err = headersOf(values["header"])
+	return q, err
+}
+
+// headersOf reads headers, "name:value".
+func headersOf(all []string) (http.Header, error) {
+	out := http.Header{}
 	if len(all) > maxHeaders {
-		return q, fmt.Errorf("mesh: %d headers are given: %d are allowed", len(all), maxHeaders)
+		return out, fmt.Errorf("mesh: %d headers are given: %d are allowed", len(all), maxHeaders)
 	}
 	for _, h := range all {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok || strings.TrimSpace(name) == "" {
-			return q, errors.New("mesh: a header is not name:value: write header=end-user:jason")
+			return out, errors.New("mesh: a header is not name:value: write header=end-user:jason")
 		}
-		q.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+		out.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
-	return q, nil
+	return out, nil
 }
 
 // number is a parameter from 1 to most; 0 where it is not given.
@@ -151,4 +158,14 @@ func number(values url.Values, name string, most int) (int, error) {
 		return 0, fmt.Errorf("mesh: %s %q is no number from 1 to %d", name, text, most)
 	}
 	return n, nil
+}
+
+func protocolOf(name string) (enmesh.Protocol, error) {
+	switch name {
+	case "", "http":
+		return enmesh.HTTP, nil
+	case "grpc":
+		return enmesh.GRPC, nil
+	}
+	return 0, fmt.Errorf("mesh: protocol %q is not known: http and grpc are", name)
 }

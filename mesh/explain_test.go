@@ -181,7 +181,7 @@ func TestExplain_golden(t *testing.T) {
 
 // Each row is what becomes of a call that is not split.
 func TestExplain_results(t *testing.T) {
-	simple := strings.Replace(nearest, "outlierDetection: {consecutive5xxErrors: 5, baseEjectionTime: 30s, maxEjectionPercent: 100}", "tls: {mode: SIMPLE}", 1)
+	simple := strings.Replace(nearest, "outlierDetection: {consecutive5xxErrors: 5, baseEjectionTime: 30s, maxEjectionPercent: 100}", "tls: {mode: SIMPLE, credentialName: edge}", 1)
 	both := func(http string) map[string]string { return map[string]string{"p.yaml": forReviews(http)} }
 	for _, tt := range []struct {
 		name  string
@@ -194,7 +194,7 @@ func TestExplain_results(t *testing.T) {
 		{"passed through", nil, mesh.Query{Host: "example.com:8443"}, []mesh.Option{mesh.WithOutboundMode(mesh.AllowAny)}, "passthrough: to example.com, port 8443, by DNS"},
 		{"no DestinationRule", both(`{route: [{destination: {host: reviews, subset: v9}}]}`), mesh.Query{Host: "reviews"}, nil, "refused: 503 NC: the service or subset is not known"},
 		{"a service that is not there", both(`{route: [{destination: {host: nowhere}}]}`), mesh.Query{Host: "reviews"}, nil, "refused: 503 NC: the service or subset is not known"},
-		{"TLS that is not enforced", map[string]string{"p.yaml": simple}, mesh.Query{Host: "reviews"}, nil, `refused: 501: rule "default" of : TLS mode SIMPLE is not enforced yet`},
+		{"TLS that is not enforced", map[string]string{"p.yaml": simple}, mesh.Query{Host: "reviews"}, nil, `refused: 501: rule "default" of : the certificates of TLS mode SIMPLE are in the secret edge, and secrets of Kubernetes are not read`},
 		{"redirect", both(`{match: [{uri: {prefix: /a/}}], redirect: {prefixRewrite: /b/, redirectCode: 308}}`), mesh.Query{Host: "reviews", Path: "/a/c", RawQuery: "q=1"}, nil, "redirect: 308: http://reviews/b/c?q=1"},
 		{"redirect of gRPC", both(`{redirect: {uri: /b}}`), mesh.Query{Host: "reviews", Protocol: enmesh.GRPC, Path: "/a.B/C"}, nil, "redirect: 301: redirect to http://reviews/b, which gRPC does not follow"},
 		{"direct", both(`{directResponse: {status: 410, body: {string: gone}}}`), mesh.Query{Host: "reviews"}, nil, "direct response: 410: gone"},

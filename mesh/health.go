@@ -29,6 +29,7 @@ type Health struct {
 	mu       sync.Mutex // guards what follows
 	phase    Phase
 	unfit    bool
+	ending   bool          // the process's certificate is about to end
 	changed  chan struct{} // closed and replaced on each change
 	draining chan struct{} // closed in PhaseDraining
 	drained  bool          // draining is closed
@@ -73,6 +74,17 @@ func (h *Health) SetFit(fit bool) {
 	h.tell()
 }
 
+// certify says whether the process's certificate is good for a while longer.
+func (h *Health) certify(good bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ending != good {
+		return
+	}
+	h.ending = !good
+	h.tell()
+}
+
 // tell wakes who waits for a change; mu is held.
 func (h *Health) tell() {
 	close(h.changed)
@@ -84,7 +96,7 @@ func (h *Health) tell() {
 func (h *Health) Ready() (ready bool, changed <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.phase == PhaseReady && !h.unfit, h.changed
+	return h.phase == PhaseReady && !h.unfit && !h.ending, h.changed
 }
 
 // Draining is closed when the process begins to finish what it has: whoever watches
@@ -93,7 +105,8 @@ func (h *Health) Draining() <-chan struct{} { return h.draining }
 
 // Handler answers GET /healthz with 200 as long as the process can answer at all, and
 // /readyz with 200 while it is ready, else with 503. The text is the phase; "unfit"
-// where the program said so.
+// where the program said so; "certificate about to end" where the process's certificate
+// has a twentieth of its life left or less, and no newer one has come.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -112,8 +125,12 @@ func (h *Health) Handler() http.Handler {
 func (h *Health) text() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.unfit && h.phase == PhaseReady {
+	switch {
+	case h.phase != PhaseReady:
+	case h.unfit:
 		return "unfit"
+	case h.ending:
+		return "certificate about to end"
 	}
 	return string(h.phase)
 }

@@ -18,18 +18,20 @@ import (
 // that they began in.
 type inbound struct {
 	recorder enmesh.Recorder
+	guard    *guard
 	current  atomic.Pointer[inboundPolicy]
 }
 
 // inboundPolicy is what was published together.
 type inboundPolicy struct {
-	store *Store
-	next  enmesh.Next
+	store   *Store
+	next    enmesh.Next
+	guarded guarded
 }
 
-func newInbound(r enmesh.Recorder) *inbound {
-	in := &inbound{recorder: r}
-	in.current.Store(&inboundPolicy{newStore(nil), enmesh.Send})
+func newInbound(r enmesh.Recorder, g *guard) *inbound {
+	in := &inbound{recorder: r, guard: g}
+	in.current.Store(&inboundPolicy{store: newStore(nil), next: enmesh.Send})
 	return in
 }
 
@@ -38,15 +40,19 @@ func (in *inbound) middleware(enmesh.Next) enmesh.Next {
 	return func(ctx context.Context, c *enmesh.Call) error { return in.current.Load().next(ctx, c) }
 }
 
-// prepare makes what p says, with the state of what is in force. It is put in force, or
-// abandoned.
-func (in *inbound) prepare(p policy.Inbound) (*inboundPolicy, error) {
+// prepare makes what s says, with the state of what is in force. It is put in force, or
+// abandoned. Who calls, and whether he may, comes before everything that counts or bounds.
+func (in *inbound) prepare(s *policy.Snapshot) (*inboundPolicy, error) {
 	st := newStore(in.current.Load().store)
-	chain, err := kit{st, in.recorder}.inbound(p)
+	who, guards, err := in.guard.middleware(st, s.Security)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mesh: inbound: %w", err), st.abandon())
 	}
-	return &inboundPolicy{st, enmesh.Chain(chain...)(enmesh.Send)}, nil
+	bounds, err := kit{st, in.recorder}.inbound(s.Inbound)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("mesh: inbound: %w", err), st.abandon())
+	}
+	return &inboundPolicy{st, enmesh.Chain(append(guards, bounds...)...)(enmesh.Send), who}, nil
 }
 
 // swap puts p in force.
@@ -55,5 +61,8 @@ func (in *inbound) swap(p *inboundPolicy) error {
 	return p.store.commit()
 }
 
-// close ends what measures the load. Calls made afterwards go by what it was last.
-func (in *inbound) close() error { return newStore(in.current.Load().store).commit() }
+// close ends what measures the load and what fetches keys. Calls made afterwards go by what
+// they were last.
+func (in *inbound) close() error {
+	return errors.Join(newStore(in.current.Load().store).commit(), in.guard.keys.Close())
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/balance/route"
 	"github.com/enmesh-go/enmesh/limit/shed"
+	"github.com/enmesh-go/enmesh/security"
 	"github.com/enmesh-go/enmesh/security/mtls"
 	"github.com/enmesh-go/enmesh/telemetry/prom"
 	"github.com/enmesh-go/enmesh/telemetry/tracing"
@@ -40,6 +41,7 @@ type Mesh struct {
 	peers     peers
 	metrics   http.Handler
 	health    *Health
+	identity  *security.Monitor // nil without certificates
 	serving   inflight
 	mirror    *route.Mirror
 	services  map[string]service // by key, what WithService says
@@ -80,15 +82,20 @@ func compose(cfg config) (*Mesh, error) {
 	if cfg.tracing == nil {
 		cfg.tracing = tracing.New(tracing.Config{})
 	}
+	identity, err := openIdentity(&cfg)
+	if err != nil {
+		return nil, err
+	}
 	m := &Mesh{
-		cfg:    cfg,
-		naming: enmesh.Naming{Namespace: cfg.workload.namespace(), Domain: cfg.domain, Known: cfg.namespaces},
-		dialer: newDialer(cfg.certificates),
-		health: newHealth(),
+		identity: identity,
+		cfg:      cfg,
+		naming:   enmesh.Naming{Namespace: cfg.workload.namespace(), Domain: cfg.domain, Known: cfg.namespaces},
+		dialer:   newDialer(cfg.certificates, cfg.log),
+		health:   newHealth(),
 	}
 	m.peers.mesh = m
 	m.decisions = newDecisions(m.naming, cfg.decisions)
-	principal, err := m.principal()
+	principal, domain, err := m.principal()
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +116,11 @@ func compose(cfg config) (*Mesh, error) {
 	in := m.newSide(enmesh.Server, principal, collector, observers)
 	m.policies = newPolicies(m, out)
 	m.table = NewTable(m.naming, m.policies.unknown(), out.outer(m.decisions.recorder("", "", nil))...)
-	m.served = newInbound(in.recorder)
+	who, err := newGuard(cfg, domain, in.recorder)
+	if err != nil {
+		return nil, errors.Join(err, m.cache.close())
+	}
+	m.served = newInbound(in.recorder, who)
 	m.inbound = enmesh.Fixed(false, slices.Concat(
 		[]enmesh.Middleware{m.serving.middleware}, in.outer(nil), []enmesh.Middleware{shed.Receive(cfg.trust)},
 		cfg.inbound, []enmesh.Middleware{m.served.middleware},
@@ -124,20 +135,25 @@ func compose(cfg config) (*Mesh, error) {
 	return m, nil
 }
 
-// principal is the process's own identity, "" without certificates.
-func (m *Mesh) principal() (string, error) {
+// principal is the process's own identity and its trust domain, both "" without
+// certificates.
+func (m *Mesh) principal() (principal, domain string, err error) {
 	if m.cfg.certificates == nil {
-		return "", nil
+		return "", "", nil
 	}
 	id, err := m.cfg.certificates.Identity()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return id.ID().String(), nil
+	return id.ID().String(), id.ID().TrustDomain(), nil
 }
 
 // start loads policy for the first time and begins to follow it.
 func (m *Mesh) start(ctx, background context.Context) error {
+	if m.identity != nil {
+		m.wait.Go(func() { m.mindIdentity(background) })
+		m.wait.Go(func() { _ = m.identity.Run(background) }) // until background ends
+	}
 	if len(m.cfg.policies) == 0 {
 		return m.policies.applyNone()
 	}
@@ -171,7 +187,8 @@ func (m *Mesh) ClientTLS(e *balance.Endpoint) *tls.Config {
 	if _, foreign := outside(cfg.Destination); foreign {
 		return nil
 	}
-	return m.dialer.config(e, m.policies.traffic(cfg.Destination).TLS)
+	s := m.policies.current.Load()
+	return m.dialer.config(e, s.Destination(cfg.Destination.Service).Traffic(cfg.Destination.Subset, cfg.Destination.Port).TLS, s.Security.PlaintextToStrangers())
 }
 
 // ServerTLS is the configuration of this process's servers: mutual TLS, strict. It
@@ -200,5 +217,5 @@ func (m *Mesh) Close() error {
 	mirrored := m.mirror.Close()
 	m.source.close()
 	m.cfg.registry.Unregister((*selfMetrics)(m))
-	return errors.Join(mirrored, m.served.close(), m.cache.close())
+	return errors.Join(mirrored, m.served.close(), m.dialer.outside.close(), m.cache.close())
 }

@@ -4,6 +4,7 @@
 package mesh
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,7 +56,7 @@ type selfMetrics Mesh
 
 // Describe implements prometheus.Collector.
 func (s *selfMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range selfDescs {
+	for _, d := range slices.Concat(selfDescs, identityDescs) {
 		ch <- d
 	}
 }
@@ -80,6 +81,7 @@ func (s *selfMetrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(mirrorDesc, prometheus.CounterValue, float64(n), result)
 	}
 	now := time.Now()
+	collectSecurity(ch, &status, now)
 	for _, svc := range status.Services {
 		collectService(ch, svc, now)
 	}

@@ -43,6 +43,7 @@ type config struct {
 	outboundMode OutboundMode
 	services     []namedService
 	decisions    int
+	security     securityConfig
 }
 
 // WithWorkload says who this process is. Without it: nobody, in the namespace
@@ -95,10 +96,13 @@ func WithSnapshotDir(dir string) Option {
 }
 
 // WithCertificates gives the process its identity. From then on every connection is
-// mutual TLS, to and from, unless a DestinationRule disables it for a host or [AllowAny]
-// lets a call pass that is for no service; an endpoint whose identity is not known is
-// refused. Without it connections are
-// plaintext, and a DestinationRule that asks for TLS is refused.
+// mutual TLS, to and from, unless a DestinationRule or a PeerAuthentication says otherwise (see
+// [Mesh.Listen]) or [AllowAny] lets a call pass that is for no service; an endpoint whose
+// identity is not known is refused, or, with documents of security.istio.io and unless this
+// process is STRICT, called in plaintext as in Istio. [Status] and the metrics say how the
+// certificate stands, and the process is not ready when a twentieth of its life is left.
+// Without it connections are plaintext, and calls to hosts whose DestinationRule asks for
+// mutual TLS are refused.
 func WithCertificates(src security.Source) Option {
 	return optionFunc(func(cfg *config) { cfg.certificates = src })
 }
@@ -144,7 +148,7 @@ func WithOutbound(ms ...enmesh.Middleware) Option {
 }
 
 // WithInbound adds middleware of the program's own to the inbound chain, inside
-// telemetry and outside what policy says: authorization, for instance.
+// telemetry and outside what policy says: it runs before authorization by documents.
 func WithInbound(ms ...enmesh.Middleware) Option {
 	return optionFunc(func(cfg *config) { cfg.inbound = append(cfg.inbound, ms...) })
 }

@@ -45,7 +45,7 @@ func (p *policies) applyNone() error { return p.apply(&policy.Snapshot{}) }
 // sent on first.
 func (p *policies) follow(ctx context.Context, paths []string, first chan<- error) {
 	w := p.mesh.cfg.workload
-	loader := policy.Loader{Namespace: w.namespace(), Labels: w.labels(), Domain: p.mesh.cfg.domain}
+	loader := policy.Loader{Namespace: w.namespace(), Labels: w.labels(), RootNamespace: p.mesh.cfg.security.root, Domain: p.mesh.cfg.domain}
 	for s, err := range loader.Watch(ctx, paths...) {
 		if err == nil {
 			err = p.apply(s)
@@ -87,7 +87,7 @@ func (p *policies) note(s *policy.Snapshot, err error) {
 // it before routes lead to them, and those that no route leads to any more are left
 // as they are, so that a call that is between the two meets a cluster that serves.
 func (p *policies) apply(s *policy.Snapshot) error {
-	serving, err := p.mesh.served.prepare(s.Inbound)
+	serving, err := p.mesh.served.prepare(s)
 	if err != nil {
 		return err
 	}
@@ -99,12 +99,7 @@ func (p *policies) apply(s *policy.Snapshot) error {
 		return errors.Join(err, serving.store.abandon())
 	}
 	p.inForce.Store(s)
-	return p.mesh.served.swap(serving)
-}
-
-// traffic is the policy in force for a destination.
-func (p *policies) traffic(d enmesh.Destination) policy.Traffic {
-	return p.current.Load().Destination(d.Service).Traffic(d.Subset, d.Port)
+	return errors.Join(p.mesh.served.swap(serving), p.mesh.dialer.outside.keep(s.UsesTLS))
 }
 
 // cluster is the configuration of a destination's cluster, or why there can be

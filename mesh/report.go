@@ -19,6 +19,8 @@ type report struct {
 	Policy    policyReport    `json:"policy"`
 	Services  []serviceReport `json:"services"`
 	Snapshots *diskReport     `json:"snapshots,omitempty"`
+	Identity  *identityReport `json:"identity,omitempty"`
+	Keys      []keysReport    `json:"token_keys,omitempty"`
 }
 
 type policyReport struct {
@@ -75,6 +77,7 @@ func (m *Mesh) report() report {
 	for _, svc := range s.Services {
 		r.Services = append(r.Services, reportOf(svc, now))
 	}
+	r.secure(&s, now)
 	if s.Disk.Dir != "" {
 		r.Snapshots = &diskReport{Dir: s.Disk.Dir, Error: textOf(s.Disk.Err)}
 	}

@@ -109,6 +109,9 @@ func (r *runner) listen(ctx context.Context) error {
 			}
 			return fmt.Errorf("mesh: listening for %q: %w", s.Name, err)
 		}
+		if s.Guarded {
+			l = r.m.Listen(l)
+		}
 		r.listeners = append(r.listeners, l)
 	}
 	return nil

@@ -113,6 +113,7 @@ func (m *Mesh) statusHandler() http.Handler {
 	mux.Handle("GET /metrics", m.Metrics())
 	explainer := m.Explainer()
 	mux.Handle("GET /explain", explainer)
+	mux.Handle("GET /explain/authz", explainer)
 	mux.Handle("GET /decisions", explainer)
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

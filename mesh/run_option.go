@@ -38,6 +38,9 @@ type Serving struct {
 	Addr string
 	// Listener is listened on instead of Addr, when not nil. Run closes it.
 	Listener net.Listener
+	// Guarded listens through [Mesh.Listen], so that PeerAuthentication holds for the port.
+	// The Server then does no TLS of its own; one of gRPC has meshgrpc.WithListener.
+	Guarded bool
 	// Protocol is what is announced of the port: "http", "http2", "grpc", "tcp"; ""
 	// is any.
 	Protocol string

@@ -10,6 +10,8 @@ import (
 
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/policy"
+	"github.com/enmesh-go/enmesh/security"
+	"github.com/enmesh-go/enmesh/security/jwt"
 )
 
 // Status is the state of a mesh at one moment, for status pages and tests. It holds
@@ -18,6 +20,8 @@ type Status struct {
 	Policy   PolicyStatus
 	Services []ServiceStatus // by name
 	Disk     discovery.DiskStatus
+	Identity *security.Status // the process's certificate; nil without certificates
+	Keys     []jwt.KeyStatus  // of token issuers, by where they are fetched
 }
 
 // PolicyStatus is what policy is in force and how the last load went.
@@ -58,7 +62,12 @@ func (m *Mesh) Status() Status {
 			svc.Err = svc.Discovery.Err
 		}
 	}
-	return Status{Policy: m.policies.status(), Services: services, Disk: c.Disk}
+	out := Status{Policy: m.policies.status(), Services: services, Disk: c.Disk, Keys: m.served.guard.keys.Status()}
+	if m.identity != nil {
+		id := m.identity.Status()
+		out.Identity = &id
+	}
+	return out
 }
 
 func (p *policies) status() PolicyStatus {

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/policy"
@@ -18,10 +19,11 @@ import (
 type dialer struct {
 	certificates security.Source // nil: no identity
 	clients      *mtls.Clients
+	outside      *originators
 }
 
-func newDialer(src security.Source) *dialer {
-	d := &dialer{certificates: src}
+func newDialer(src security.Source, log *slog.Logger) *dialer {
+	d := &dialer{certificates: src, outside: newOriginators(log)}
 	if src != nil {
 		d.clients = mtls.NewClients(src)
 	}
@@ -33,19 +35,25 @@ var errNoCertificates = errors.New("mesh: a DestinationRule asks for mutual TLS,
 	"open the mesh with mesh.WithCertificates, or set the rule's tls mode to DISABLE")
 
 // config is the TLS configuration for an endpoint; nil is plaintext. The
-// subjectAltNames of the DestinationRule go before the endpoint's own account.
-func (d *dialer) config(e *balance.Endpoint, t policy.TLS) *tls.Config {
+// subjectAltNames of the DestinationRule go before the endpoint's own account. lenient
+// makes automatic mutual TLS Istio's: in plaintext to an endpoint that has no identity.
+func (d *dialer) config(e *balance.Endpoint, t policy.TLS, lenient bool) *tls.Config {
 	switch {
 	case t.Mode == policy.TLSDisable:
 		return nil
+	case t.Mode == policy.TLSSimple, t.Mode == policy.TLSMutual:
+		return d.outside.config(hostOf(e.Cluster().Config().Destination.Service), t)
 	case d.certificates == nil && t.Mode == policy.TLSAuto:
 		return nil
 	case d.certificates == nil:
 		return refuse(errNoCertificates)
 	}
 	ids, err := d.expected(e, t.SubjectAltNames.List())
-	if err != nil {
+	switch {
+	case err != nil:
 		return refuse(err)
+	case len(ids) == 0 && lenient && t.Mode == policy.TLSAuto:
+		return nil
 	}
 	return d.clients.For(ids...)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/internal/tlslive"
 )
 
 // Client is the client side of the mesh for gRPC. One Client serves any number of
@@ -24,6 +25,7 @@ type Client struct {
 	ownKeepalive  bool                     // keepalive was given
 	answerHeaders bool
 	methods       methods
+	live          tlslive.Set // closes connections whose server is not believed any more
 }
 
 // unacknowledged is how long sent data may go without the far kernel's word for it: grpc

@@ -21,6 +21,7 @@ type conn struct {
 	set  *readySet
 	view *balance.Endpoint
 	line atomic.Pointer[line] // the one that picks go to; nil before open
+	use  atomic.Int64         // how long the latest is to be used, for its certificates; 0: any time
 
 	// guarded by set.mu
 	state   connectivity.State // Connecting, Ready or TransientFailure
@@ -139,6 +140,9 @@ func (c *conn) ageLocked(share float64) {
 		return
 	}
 	life := c.set.client().connectionTo(c.view).Lifetime(rand.Float64())
+	if use := time.Duration(c.use.Load()); use > 0 && (life == 0 || use < life) {
+		life = use
+	}
 	if life == 0 {
 		return
 	}

@@ -7,13 +7,16 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math/rand/v2"
 	"net"
+	"time"
 
 	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/internal/tlslive"
 )
 
 // endpointKey finds the endpoint in the attributes of an address that is dialled.
@@ -59,19 +62,64 @@ func (d *dialCredentials) handshake(ctx context.Context, authority string, raw n
 		return nil, nil, err
 	}
 	if cfg == nil {
-		return d.insecure.ClientHandshake(ctx, authority, raw)
+		return d.insecure.ClientHandshake(ctx, authority, d.exposed(dialledTo(ctx), raw))
 	}
 	if cfg.ServerName != "" {
 		authority = cfg.ServerName
 	}
-	conn, info, err := credentials.NewTLS(cfg).ClientHandshake(ctx, authority, raw)
+	kept := d.client.live.Wrap(raw)
+	conn, info, err := credentials.NewTLS(cfg).ClientHandshake(ctx, authority, kept)
 	if err != nil {
 		return nil, nil, err
 	}
 	if t, ok := info.(credentials.TLSInfo); ok {
+		d.keep(dialledTo(ctx), kept, t.State, cfg)
 		info = TLSInfo{t}
 	}
 	return conn, info, nil
+}
+
+var errExposed = errors.New("meshgrpc: the connection is in plaintext, and policy wants TLS")
+
+// exposed is a connection in plaintext that ends once the Source wants TLS for its endpoint:
+// another one takes its place then, and what is still on it a moment later is cut.
+func (d *dialCredentials) exposed(e *balance.Endpoint, raw net.Conn) net.Conn {
+	if d.tls == nil || e == nil {
+		return raw
+	}
+	kept, warned := d.client.live.Wrap(raw), false
+	kept.Keep(func() error {
+		switch c, ok := e.Attachment().(*conn); {
+		case d.tls.ClientTLS(e) == nil:
+			warned = false
+		case warned || !ok:
+			return errExposed
+		default:
+			warned = true
+			c.renew()
+		}
+		return nil
+	})
+	return kept
+}
+
+// keep has a connection that was made by the mesh's cfg checked while it is open, as the
+// mesh would check a new one to the endpoint at that time, and replaced before a
+// certificate of it ends.
+func (d *dialCredentials) keep(e *balance.Endpoint, kept *tlslive.Conn, state tls.ConnectionState, cfg *tls.Config) {
+	if cfg.VerifyConnection == nil || e == nil {
+		return
+	}
+	kept.Keep(func() error {
+		if cfg := d.tls.ClientTLS(e); cfg != nil && cfg.VerifyConnection != nil {
+			return cfg.VerifyConnection(state)
+		}
+		return nil
+	})
+	if c, ok := e.Attachment().(*conn); ok {
+		own, peer := tlslive.Ends(cfg, &state)
+		c.use.Store(int64(tlslive.Use(time.Now(), rand.Float64(), own, peer)))
+	}
 }
 
 var errUnknownEndpoint = errors.New("meshgrpc: the connection belongs to no endpoint of the mesh, so it is not known how to secure it")

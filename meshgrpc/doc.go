@@ -26,6 +26,12 @@
 //
 //	server := grpc.NewServer(meshgrpc.NewServer(router).Options()...)
 //
+// Its Options bound what a client can make it hold or do, where grpc-go's own defaults do
+// not: 8 KiB of metadata, messages of 4 MiB, 100 calls at once over a connection, windows of
+// 64 KiB and 1 MiB, 5 s for the handshakes, and no more frames that make work for nothing
+// than 1000 a second. Each has an option. How many connections there may be is for the
+// program to say ([WithMaxConnections]).
+//
 // # Errors
 //
 // Inside a chain an RPC's error is an *enmesh.Error that says what it means for the
@@ -74,12 +80,33 @@
 // once, before the connection refuses any, and calls it left behind go elsewhere.
 // [Graceful] is the server's side.
 //
+// # One view of a call
+//
+// grpc runs a registered method for its exact path only, and so the path that policies
+// compare is that of the handler. Where the program has a grpc.UnknownServiceHandler, which
+// gets whatever path there is, a server of this package hands it nothing but a well-formed
+// "/package.Service/Method": "//shop.Cart/Add", "/x/shop.Cart/Add" and "/shop.Cart/Add?x"
+// are Unimplemented before a policy runs, and so is the name of a service or method linked
+// into the program that is written in other letters. The authority is in lower case and
+// without the dot of a full name, for policies as in the handler's metadata; one with user
+// info is refused. Keys in which anybody could claim to be somebody are taken off the
+// metadata (see [WithStrippedMetadata]).
+//
+//	server := meshgrpc.NewServer(m.Inbound(), meshgrpc.WithStrippedMetadata("x-role"),
+//		meshgrpc.TrustMetadataOf(func(p *enmesh.Peer) bool { return p.Identity == gateway }))
+//
 // # Connections
 //
 // How an endpoint is connected to is balance.ConnectionConfig's to say: that of the
 // destination first, then [WithConnection]. A connection that reaches MaxAge is replaced:
 // another one is made, calls go there when it is ready, and those on the old one finish
 // before it is closed. A stream that outlives it is not cut.
+//
+// A connection that the Source secures is replaced likewise before a certificate of either
+// side ends, after 40 min at the latest. Every 2 s the Source's configuration verifies the
+// server again: when its certificate has ended, or policy or the roots have changed so that
+// it would not be let in now, the connection is closed with its calls and streams. One in
+// plaintext is replaced when policy wants TLS, and closed 2 s later.
 //
 // A far side that dies without a word is found out within 15 s of silence while calls are
 // in flight, by an HTTP/2 PING after 10 s. Servers count pings that come while they have

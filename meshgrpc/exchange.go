@@ -125,6 +125,23 @@ func (x *exchange) options() []grpc.CallOption {
 	return append(slices.Clip(x.opts), grpc.CallAuthority(x.Call.Authority))
 }
 
+// errUnsendable is about what the caller or a policy wrote. grpc sees to the metadata.
+var errUnsendable = &enmesh.Error{
+	Code: enmesh.InvalidArgument, Outcome: enmesh.Neutral, Unsent: true, Policy: "meshgrpc",
+	Err: errors.New("the call's authority has control characters"),
+}
+
+// unsendable is why the call cannot be written; nil: it can.
+func (x *exchange) unsendable() *enmesh.Error {
+	for i := range len(x.Call.Authority) {
+		if b := x.Call.Authority[i]; b <= ' ' || b == 0x7f {
+			x.inside, x.outside = errUnsendable, nil
+			return errUnsendable
+		}
+	}
+	return nil
+}
+
 // forget drops what an attempt left behind, before the next.
 func (x *exchange) forget() {
 	x.inside, x.outside = nil, nil
@@ -234,5 +251,5 @@ func (x *exchange) fail(ctx context.Context, c *enmesh.Call, err error) *enmesh.
 		x.inside, x.outside = why, nil
 		return why
 	}
-	return x.hold(ofStatus(err), err)
+	return x.hold(ofUnseen(err), err)
 }

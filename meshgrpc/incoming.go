@@ -5,6 +5,8 @@ package meshgrpc
 
 import (
 	"context"
+	"iter"
+	"maps"
 
 	"google.golang.org/grpc/metadata"
 )
@@ -21,6 +23,15 @@ func (h *incoming) Values(key string) []string {
 		return h.edited[key]
 	}
 	return metadata.ValueFromIncomingContext(h.Context, key)
+}
+
+// Keys lists the keys. Unless policies have written, it copies all metadata.
+func (h *incoming) Keys() iter.Seq[string] {
+	if h.edited != nil {
+		return maps.Keys(h.edited)
+	}
+	md, _ := metadata.FromIncomingContext(h.Context)
+	return maps.Keys(md)
 }
 
 func (h *incoming) Set(key, value string) { h.edit().Set(key, value) }

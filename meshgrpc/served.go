@@ -72,7 +72,9 @@ func (x *served) recycle() {
 
 // serve runs the call's chain, and its handler in it.
 func (x *served) serve(ctx context.Context, method string, kind enmesh.Kind) (err error) {
-	x.begin(ctx, method, kind)
+	if e := x.begin(ctx, method, kind); e != nil {
+		return x.server.reject(kind, e)
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			x.link = nil
@@ -86,7 +88,8 @@ func (x *served) serve(ctx context.Context, method string, kind enmesh.Kind) (er
 	return x.finish(err)
 }
 
-func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) {
+// begin describes the call, or says why it is refused before any policy sees it.
+func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) *enmesh.Error {
 	x.Begin(ctx, x)
 	x.link = new(enmesh.WatchedLink)
 	x.link.Tie(&x.Carrier)
@@ -94,8 +97,12 @@ func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) {
 	c.Side, c.Protocol, c.Kind = enmesh.Server, enmesh.GRPC, kind
 	c.Method, c.Path, c.Scheme = "POST", method, "http"
 	c.Header = (*incoming)(x)
-	c.Authority = c.Header.Get(":authority")
 	c.Source = x.server.sourceOf(ctx)
+	md := metadataOf(ctx)
+	x.strip(md)
+	if e := x.authority(md); e != nil {
+		return e
+	}
 	if c.Source != nil && c.Source.TLS != nil {
 		c.Scheme = "https"
 	}
@@ -103,6 +110,7 @@ func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) {
 	if x.streaming != nil {
 		x.Lend(&x.streaming.hooks)
 	}
+	return nil
 }
 
 // Send runs the handler, unless the caller's time is over already.

@@ -41,11 +41,12 @@ func bare(t testing.TB, addr string) testpb.TestServiceClient {
 func TestServer_describesTheCall(t *testing.T) {
 	var mu sync.Mutex
 	got := map[string]enmesh.Kind{}
-	var source, authority, header, scheme string
+	var source, local, authority, header, scheme string
 	look := func(next enmesh.Next) enmesh.Next {
 		return func(ctx context.Context, c *enmesh.Call) error {
 			mu.Lock()
 			got[c.Path] = c.Kind
+			local = c.Source.Local.String()
 			source, authority, header, scheme = c.Source.Addr.String(), c.Authority, c.Header.Get("X-Who"), c.Scheme
 			if c.Side != enmesh.Server || c.Protocol != enmesh.GRPC || enmesh.FromContext(ctx) != c {
 				t.Errorf("call = %v %v, context carries %p of %p", c.Side, c.Protocol, enmesh.FromContext(ctx), c)
@@ -73,7 +74,7 @@ func TestServer_describesTheCall(t *testing.T) {
 	if v := answer.Get("x-answer"); len(v) != 1 || v[0] != "by a policy" {
 		t.Errorf("answer header = %v", answer)
 	}
-	if !strings.HasPrefix(source, "127.0.0.1:") || authority != addr || header != "me" || scheme != "http" {
+	if !strings.HasPrefix(source, "127.0.0.1:") || authority != addr || local != addr || header != "me" || scheme != "http" {
 		t.Errorf("source %q, authority %q, header %q, scheme %q", source, authority, header, scheme)
 	}
 	for kind, open := range kinds {

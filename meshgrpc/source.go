@@ -36,7 +36,7 @@ func (s *Server) sourceOf(ctx context.Context) *enmesh.Peer {
 }
 
 func (s *Server) describe(from *peer.Peer) *enmesh.Peer {
-	p := &enmesh.Peer{Addr: addrPortOf(from.Addr)}
+	p := &enmesh.Peer{Addr: addrPortOf(from.Addr), Local: addrPortOf(from.LocalAddr)}
 	if info, ok := from.AuthInfo.(credentials.TLSInfo); ok {
 		p.TLS = &info.State
 		p.Identity = s.identity(p.TLS)

@@ -6,6 +6,7 @@ package meshgrpc
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -71,6 +72,17 @@ func ofStatus(err error) *enmesh.Error {
 	}
 	code := enmesh.Code(st.Code())
 	return &enmesh.Error{Code: code, Outcome: enmesh.OutcomeOfCode(code), RetryAfter: pushback(st, nil), Err: err}
+}
+
+// ofUnseen is ofStatus for an RPC that our balancer has not seen. Metadata that cannot be
+// written is its writer's fault, and grpc's texts for it are all there is to tell by.
+func ofUnseen(err error) *enmesh.Error {
+	e := ofStatus(err)
+	if text := status.Convert(err).Message(); e.Code == enmesh.Internal &&
+		(strings.HasPrefix(text, "header key ") || text == "there is an empty key in the header") {
+		e.Outcome = enmesh.Neutral
+	}
+	return e
 }
 
 // errReply is why an answer that a policy made up cannot be handed out in gRPC.

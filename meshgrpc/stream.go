@@ -78,6 +78,9 @@ var errNoStream = replyError(&enmesh.Reply{Status: 200})
 // headers as well.
 func (x *streamCall) Send(ctx context.Context, c *enmesh.Call) error {
 	x.inside, x.outside = nil, nil
+	if e := x.unsendable(); e != nil {
+		return e
+	}
 	a := newAttempt(ctx, x)
 	x.attempt = a // the balancer looks for it there
 	opts := slices.Concat(x.options(), []grpc.CallOption{grpc.OnFinish(a.finish)})

@@ -70,6 +70,9 @@ func (x *unaryCall) recycle(link *enmesh.Link) {
 // Send makes one attempt.
 func (x *unaryCall) Send(ctx context.Context, c *enmesh.Call) error {
 	x.inside, x.outside = nil, nil
+	if e := x.unsendable(); e != nil {
+		return e
+	}
 	defer x.abandon()
 	err := x.invoker(x.sent(ctx), c.Path, x.req, x.reply, x.cc, x.options()...)
 	switch {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/internal/tlslive"
 )
 
 // nextAddress is how long one address of an endpoint has before the next is tried
@@ -40,6 +41,8 @@ type dialer struct {
 	protocols []string             // ALPN
 	probe     *net.KeepAliveConfig // of TCP; nil: as raw has it
 	reach     *reach
+	live      *tlslive.Set // closes connections whose server is not believed any more
+	term      *term        // of those that the mesh secures
 }
 
 // speaksHTTP2 reports whether t negotiates HTTP/2 over TLS. Its Clone has been made,
@@ -54,7 +57,7 @@ func speaksHTTP2(t *http.Transport) bool {
 
 // transport is what makes the connections of one endpoint, and what sends over those that
 // are not bounded.
-func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig, r *reach) *http.Transport {
+func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig, of *pool) *http.Transport {
 	t := p.pattern.Clone()
 	t.Proxy = nil
 	speak(t, cfg.Protocol)
@@ -63,7 +66,7 @@ func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig, r *
 		http2 = cfg.Protocol == balance.HTTP2
 	}
 	d := &dialer{
-		e: e, reach: r, raw: rawDial(t), timeout: max(cfg.ConnectTimeout, 0), secure: p.secure,
+		e: e, reach: &of.reach, live: &p.live, term: &of.term, raw: rawDial(t), timeout: max(cfg.ConnectTimeout, 0), secure: p.secure,
 		plain: t.TLSClientConfig, handshake: t.TLSHandshakeTimeout, protocols: alpn(t, http2),
 	}
 	if p.probes {
@@ -132,9 +135,9 @@ func (d *dialer) dial(ctx context.Context, network, _ string) (net.Conn, error) 
 }
 
 // dialTLS connects and shakes hands: as the mesh says, or else as the caller's
-// https to addr does.
+// https to addr does. A connection that the mesh secures is looked after from then on.
 func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
-	cfg := d.config(addr)
+	cfg, ours := d.config(addr)
 	conn, err := d.connect(ctx, network)
 	if err != nil {
 		return nil, err
@@ -144,23 +147,27 @@ func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, e
 		ctx, cancel = context.WithTimeout(ctx, d.handshake)
 		defer cancel()
 	}
-	secured := tls.Client(conn, cfg)
+	kept := d.live.Wrap(conn)
+	secured := tls.Client(kept, cfg)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = conn.Close() // the handshake's error is the one to tell
 		return nil, &dialError{d.e.Addr(), err}
+	}
+	if ours {
+		d.keep(kept, secured.ConnectionState(), cfg)
 	}
 	d.reach.connected()
 	return secured, nil
 }
 
 // config is the TLS configuration of the next connection: the mesh's for the
-// endpoint, else the pattern's. It offers what the Transport speaks, whatever the
-// configuration says.
-func (d *dialer) config(addr string) *tls.Config {
-	var cfg *tls.Config
+// endpoint, which is ours, else the pattern's. It offers what the Transport speaks,
+// whatever the configuration says.
+func (d *dialer) config(addr string) (cfg *tls.Config, ours bool) {
 	if d.secure != nil {
 		cfg = d.secure.ClientTLS(d.e)
 	}
+	ours = cfg != nil
 	if cfg == nil {
 		cfg = d.plain
 	}
@@ -169,14 +176,14 @@ func (d *dialer) config(addr string) *tls.Config {
 	}
 	named := cfg.ServerName != "" || cfg.InsecureSkipVerify
 	if named && slices.Equal(cfg.NextProtos, d.protocols) {
-		return cfg
+		return cfg, ours
 	}
 	cfg = cfg.Clone()
 	if !named {
 		cfg.ServerName, _ = splitAuthority(addr)
 	}
 	cfg.NextProtos = d.protocols
-	return cfg
+	return cfg, ours
 }
 
 // connect tries the endpoint's addresses: the first at once, each further one when

@@ -87,6 +87,11 @@
 // and has not answered before, gets no more calls until it is connected, while others are
 // ready.
 //
+// Connections that the Source secures are replaced between calls before a certificate of
+// either side ends, after 40 min at the latest. Every 2 s the Source's configuration
+// verifies the server again: when its certificate has ended, or policy or the roots have
+// changed so that it would not be let in now, the connection is closed with what is on it.
+//
 // # Endpoints that are down
 //
 // An endpoint that could not be connected to rests: 1 s at first, growing by 1.6 to 10 s
@@ -124,8 +129,46 @@
 // it ran is answered with the error's status, "policy: cause" as text, and
 // Retry-After where the error has one.
 //
+// # What a client can make a server do
+//
+// [NewServer] makes a server that bounds it, with defaults that can be left alone: 16 KiB of
+// header within 5 s, a body that does not stop for a minute, 100 requests at once over a
+// connection of HTTP/2, windows of 64 KiB and 1 MiB, a minute of idling, and no more frames
+// that make work for nothing than 1000 a second. How many connections there may be, how long
+// a body or the writing of an answer, is for the program to say ([MaxConnections],
+// [MaxBody], [WriteTimeout]).
+//
+//	server := meshhttp.Graceful(meshhttp.NewServer(handler))
+//
+// What it cannot see is left: net/http reads a request with both a Content-Length and
+// chunks by its chunks, and does not tell (see [CloseChunked]).
+//
+// # One view of a request
+//
+// Before its chain runs, a Handler brings what a request asks for into one form, and the
+// policies and the handler see that form and no other: Call.Path is the handler's URL.Path,
+// and RequestURI, RawPath and URL.String say the same; Call.Authority is its Host, in lower
+// case and without the dot of a full name; absolute targets become paths. What two readers
+// could take for two things is refused with 400 before any policy or handler runs, and
+// counted: "/public/..%2fadmin", "/admin;x", "/%2561dmin", a host with user info. Methods
+// other than those of [AllowMethods] get 405, CONNECT 400, and a request over TLS for
+// another host than its connection was made to 421 (see [CheckOutside]). "OPTIONS *" is
+// answered and reaches no policy.
+//
+//	handler := meshhttp.NewHandler(mux, m.Inbound(),
+//		meshhttp.WithPathNormalization(meshhttp.PathMergeSlashes), // for names with "%2F"
+//		meshhttp.WithStrippedHeaders("X-Role"),
+//		meshhttp.TrustHeadersOf(func(p *enmesh.Peer) bool { return p.Identity == gateway }))
+//
+// Headers in which anybody could claim to be somebody are taken off, in the header and in
+// trailers (see [WithStrippedHeaders]). A handler that reads "/Admin" as "/admin" says so
+// with [FoldPathCase]; one that takes a prefix off does it with [StripPrefix]. A handler
+// that decodes URL.Path once more, or takes parameters off it, finds nothing to do as long
+// as paths are strict; the levels of Istio, which are laxer, leave it some.
+//
 // # Cost
 //
 // A call costs one allocation on either side, its record; a header written on the
-// client copies the map, once for each attempt that writes.
+// client copies the map, once for each attempt that writes. So does a header of which
+// something is taken off on the server; a path that has to be changed costs three.
 package meshhttp

@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/urlpath"
 )
 
 // Handler runs a Router's chains around an http.Handler. It is safe for concurrent
@@ -20,27 +22,48 @@ import (
 // policy made, or with the error's status, a Retry-After if it has one, and a line
 // of text.
 //
+// What a request asks for is brought into one form before any policy sees it, and the
+// handler gets that form: Call.Path, Call.Authority and Call.Header are the request's
+// URL.Path, Host and Header. What is ambiguous is refused (see [WithPathNormalization],
+// [AllowMethods], [WithServerNameCheck]), and headers in which anybody could claim to be
+// somebody are taken off (see [WithStrippedHeaders]).
+//
 // A panic ends the request with status 500, or cuts the connection when the answer
 // had begun, and is logged to the server's ErrorLog; http.ErrAbortHandler goes on
 // as net/http knows it. A hijacked call ends when its connection is closed and the
 // handler has returned.
+//
+// A connection with mutual TLS is ended softly, between requests, after some 40 min or four
+// fifths of what is left of the client's certificate, so that the client shows its present
+// one.
 type Handler struct {
 	next    http.Handler
 	router  enmesh.Router
 	cfg     serverConfig
+	strip   stripper
 	sources sources
+	refused atomic.Uint64
 }
 
 // NewHandler makes a Handler around h that routes by r. The ResponseWriter that h
 // sees keeps Flusher, Hijacker, ReaderFrom and Pusher as far as the server's own has
 // them, and unwraps for http.ResponseController.
 func NewHandler(h http.Handler, r enmesh.Router, opts ...ServerOption) *Handler {
-	return &Handler{next: h, router: r, cfg: newServerConfig(opts)}
+	cfg := newServerConfig(opts)
+	return &Handler{next: h, router: r, cfg: cfg, strip: cfg.stripper()}
 }
 
 // ServeHTTP runs one request through its route's chain.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	seen, e := h.look(r)
+	if e != nil {
+		if e != errPaths[urlpath.Relative] || !h.general(w, r) {
+			h.refuse(w, r, e)
+		}
+		return
+	}
 	x := newServed(h, w, r)
+	x.seen = seen
 	ctx := r.Context()
 	if a := h.announced(x); a != nil {
 		defer a.end()
@@ -48,6 +71,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x.begin(ctx)
 	x.describe()
+	x.strip()
 	defer x.rescue()
 	x.k.Enter(h.router)
 	x.finish(x.k.RunIn(&x.to.link))
@@ -72,17 +96,21 @@ func (h *Handler) announced(x *served) *announced {
 func (x *served) describe() {
 	r, c := x.in, &x.k.Call
 	c.Side, c.Protocol = enmesh.Server, enmesh.HTTP
-	c.Method, c.Path, c.Query = method(r.Method), r.URL.Path, r.URL.RawQuery
-	c.Scheme, c.Authority = "http", r.Host
+	c.Method, c.Path, c.Query = method(r.Method), x.seen.url.Path, x.seen.url.RawQuery
+	c.Scheme, c.Authority = "http", x.seen.host
 	if r.TLS != nil {
 		c.Scheme = "https"
 	}
-	c.Service, c.Port = splitAuthority(r.Host)
+	c.Service, c.Port = splitAuthority(c.Authority)
 	c.Idempotent = idempotent(r.Method, r.Header)
 	x.header.m = r.Header
 	c.Header = &x.header
 	c.Answer.Header = (*writtenHeader)(&x.to.w)
-	c.Source = x.h.sources.of(r, x.h.cfg.identity)
+	from := x.h.sources.of(r, x.h.cfg.identity)
+	c.Source = &from.Peer
+	if from.worn(c.Clock) && r.Header["Upgrade"] == nil {
+		x.to.w.ResponseWriter.Header().Set("Connection", "close") // over HTTP/2 net/http sends GOAWAY
+	}
 }
 
 // method is the request's method; net/http reads "" as GET.

@@ -39,11 +39,11 @@ func serve(t *testing.T, gate *recorder, h http.Handler, ms ...enmesh.Middleware
 
 func TestHandler_describesTheCall(t *testing.T) {
 	var got enmesh.Call
-	var addr string
+	var addr, local string
 	srv := serve(t, &recorder{}, status(200, ""), before(func(_ context.Context, c *enmesh.Call) error {
 		got.Side, got.Protocol, got.Method, got.Path, got.Query = c.Side, c.Protocol, c.Method, c.Path, c.Query
 		got.Scheme, got.Authority, got.Destination, got.Idempotent = c.Scheme, c.Authority, c.Destination, c.Idempotent
-		addr = c.Source.Addr.Addr().String()
+		addr, local = c.Source.Addr.Addr().String(), c.Source.Local.String()
 		return nil
 	}))
 	req, _ := http.NewRequest("PATCH", srv.URL+"/a%20b?c=d", nil)
@@ -55,8 +55,8 @@ func TestHandler_describesTheCall(t *testing.T) {
 	}
 	_ = body(t, resp)
 	if got.Side != enmesh.Server || got.Method != "PATCH" || got.Path != "/a b" || got.Query != "c=d" || got.Scheme != "http" ||
-		got.Authority != "reviews.shop:9080" || got.Service != "reviews.shop" || got.Port != 9080 || !got.Idempotent || addr != "127.0.0.1" {
-		t.Errorf("got %s %s?%s %s %s %v %v from %s", got.Method, got.Path, got.Query, got.Scheme, got.Authority, got.Destination, got.Idempotent, addr)
+		got.Authority != "reviews.shop:9080" || got.Service != "reviews.shop" || got.Port != 9080 || !got.Idempotent || addr != "127.0.0.1" || local != srv.Listener.Addr().String() {
+		t.Errorf("got %s %s?%s %s %s %v %v from %s to %s", got.Method, got.Path, got.Query, got.Scheme, got.Authority, got.Destination, got.Idempotent, addr, local)
 	}
 }
 

@@ -4,6 +4,7 @@
 package meshhttp
 
 import (
+	"iter"
 	"maps"
 	"net/http"
 	"net/textproto"
@@ -23,7 +24,10 @@ type headerView struct {
 	copied bool        // and the first copy was made
 }
 
-var _ enmesh.Header = (*headerView)(nil)
+var (
+	_ enmesh.Header = (*headerView)(nil)
+	_ enmesh.Keyed  = (*headerView)(nil)
+)
 
 // own makes m a map that may be written. Its slices are shared and never written.
 func (h *headerView) own() {
@@ -52,6 +56,9 @@ func (h *headerView) freeze() http.Header {
 
 func (h *headerView) Get(key string) string      { return first(h.Values(key)) }
 func (h *headerView) Values(key string) []string { return h.m[canonical(key)] }
+
+// Keys lists the keys.
+func (h *headerView) Keys() iter.Seq[string] { return maps.Keys(h.m) }
 
 func (h *headerView) Set(key, value string) {
 	h.own()

@@ -6,9 +6,13 @@ package meshhttp
 import (
 	"crypto/tls"
 	"net/textproto"
+	"strings"
 	"time"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/internal/reserved"
+	"github.com/enmesh-go/enmesh/internal/urlpath"
 )
 
 // ClientOption changes a [Transport].
@@ -52,6 +56,20 @@ type serverConfig struct {
 	deadlineHeader string
 	maxDeadline    time.Duration
 	identity       func(*tls.ConnectionState) string
+	rules          urlpath.Rules
+	methods        []string
+	allow          string // methods, as a header has them
+	serverName     ServerNameCheck
+	stripped       []string
+	underscores    bool
+	trusted        func(*enmesh.Peer) bool
+	recorder       enmesh.Recorder
+}
+
+// stripper is what the configuration says of headers to be taken off.
+func (cfg *serverConfig) stripper() stripper {
+	keep := []string{cfg.deadlineHeader}
+	return stripper{names: reserved.New(cfg.stripped, keep), underscores: cfg.underscores}
 }
 
 func newServerConfig(opts []ServerOption) serverConfig {
@@ -59,10 +77,12 @@ func newServerConfig(opts []ServerOption) serverConfig {
 		deadlineHeader: DefaultDeadlineHeader,
 		maxDeadline:    DefaultMaxDeadline,
 		identity:       verifiedIdentity,
+		methods:        usualMethods,
 	}
 	for _, o := range opts {
 		o.server(&cfg)
 	}
+	cfg.allow = strings.Join(cfg.methods, ", ")
 	return cfg
 }
 

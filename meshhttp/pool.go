@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/internal/tlslive"
 )
 
 // retireTime is how long after the end of a call, or after the endpoint has left, its
@@ -27,6 +28,7 @@ type pools struct {
 	closed     atomic.Bool
 	byEnd      sync.Map // *balance.Endpoint -> *pool
 	watched    sync.Map // *balance.Cluster -> *watch
+	live       tlslive.Set
 	learned    sync.Map // *balance.Endpoint -> time.Duration: how long its server keeps what is idle
 }
 
@@ -42,6 +44,7 @@ type pool struct {
 	retired  atomic.Bool
 	wire     atomic.Uint64 // how the endpoint is dialled: see pools.secured
 	reach    reach
+	term     term
 	farewell farewell
 }
 
@@ -144,7 +147,8 @@ func (p *pools) build(e *balance.Endpoint) *pool {
 	cfg := p.settingsOf(e)
 	made := &pool{cfg: cfg}
 	made.reach.init(e, p.counter(e.Cluster()), cfg.ConnectTimeout)
-	made.shared = p.transport(e, cfg, &made.reach)
+	made.term.over = func() { p.renew(e, made) }
+	made.shared = p.transport(e, cfg, made)
 	made.rt = made.shared
 	made.http2 = made.shared.ForceAttemptHTTP2
 	made.clear = made.shared.Protocols != nil && made.shared.Protocols.UnencryptedHTTP2()
@@ -236,6 +240,7 @@ func (p *pools) retire(e *balance.Endpoint) {
 func (p *pool) retire() {
 	p.retired.Store(true)
 	p.reach.retire()
+	p.term.end()
 	if p.own != nil {
 		p.own.retire()
 	}

@@ -15,6 +15,9 @@ import (
 
 // request makes the attempt's request and says what sends it.
 func (x *exchange) request(ctx context.Context, c *enmesh.Call) (*http.Request, http.RoundTripper, *enmesh.Error) {
+	if !sendable(c) {
+		return nil, nil, errUnsendable
+	}
 	out, ctx := x.outgoing(ctx)
 	out.req = *x.in.WithContext(ctx)
 	out.url = *x.in.URL

@@ -35,10 +35,13 @@ type served struct {
 	k      enmesh.Carrier
 	h      *Handler
 	in     *http.Request // the server's
+	seen   view          // what it asks for
 	to     *handed
 	header headerView
 	hooks  enmesh.Spare
 	ran    bool
+
+	trailers bool // there are some, and they are sifted
 }
 
 // requests has the records of requests that are over.
@@ -103,9 +106,13 @@ func (x *served) prepare(ctx context.Context, c *enmesh.Call) {
 	out := &x.to.out
 	*out = *x.in.WithContext(ctx)
 	out.Header = x.header.freeze()
-	out.Host = c.Authority
-	if u := x.in.URL; c.Path != u.Path || c.Query != u.RawQuery {
+	out.Host, out.URL, out.RequestURI = c.Authority, x.seen.url, x.seen.uri
+	if u := x.seen.url; c.Path != u.Path || c.Query != u.RawQuery {
 		out.URL = rewritten(u, c)
+		out.RequestURI = out.URL.RequestURI() // or the handler would still find there what a policy took out
+	}
+	if x.trailers {
+		x.h.strip.sift(out)
 	}
 }
 
@@ -226,5 +233,5 @@ func (x *served) log(v any, stack []byte) {
 		logf = s.ErrorLog.Printf
 	}
 	logf("meshhttp: panic serving %s %q for %s at %s: %v\n%s",
-		x.k.Call.Method, x.in.URL.Path, x.in.RemoteAddr, time.Now().Format(time.RFC3339), v, stack)
+		x.k.Call.Method, x.seen.url.Path, x.in.RemoteAddr, time.Now().Format(time.RFC3339), v, stack)
 }

@@ -5,6 +5,7 @@ package meshhttp
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -125,7 +126,9 @@ func (w connWriter) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{w.ResponseWriter}, r)
 }
 
-// Hijack takes the connection over. The call ends when it is closed.
+// Hijack takes the connection over. The call ends when it is closed. A policy that ends the
+// call's context, with its error as the cause, closes it: the handler may wait for nothing
+// but the connection.
 func (w connWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := w.ResponseWriter.(http.Hijacker).Hijack() //nolint:errcheck // as has checked
 	if err != nil {
@@ -134,6 +137,12 @@ func (w connWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.sent(http.StatusSwitchingProtocols)
 	w.hijacked = true
 	h := &hijacked{Conn: conn, x: w.x.Load()}
+	ctx := h.x.to.out.Context()
+	h.unhook = context.AfterFunc(ctx, func() {
+		if enmesh.ErrorOf(context.Cause(ctx)) != nil {
+			_ = conn.Close() // the handler finds out, and closes what it has
+		}
+	})
 	if _, ok := conn.(closeWriter); ok {
 		return halfCloser{h}, rw, nil
 	}
@@ -146,11 +155,13 @@ type closeWriter interface{ CloseWrite() error }
 // hijacked is a connection that a handler took over.
 type hijacked struct {
 	net.Conn
-	x *served
+	x      *served
+	unhook func() bool
 }
 
 // Close ends the call.
 func (h *hijacked) Close() error {
+	h.unhook()
 	err := h.Conn.Close()
 	h.x.k.End(nil, enmesh.Now())
 	return err

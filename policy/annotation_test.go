@@ -48,7 +48,7 @@ func TestParse_annotationsThatAreMistakes(t *testing.T) {
 		},
 		"another kind": {
 			strings.Replace(vs("a", "a", "[{"+toA+"}]"), "name: a", "name: a, "+quick, 1),
-			"this annotation is for a DestinationRule",
+			"this annotation is for the kind DestinationRule",
 		},
 	} {
 		_, err := policy.Loader{}.Parse([]policy.File{{Name: "a.yaml", Data: []byte(tt.text)}})

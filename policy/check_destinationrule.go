@@ -232,6 +232,9 @@ func checkTLS(c cursor, t *networking.ClientTLSSettings) {
 	case t.GetInsecureSkipVerify().GetValue() && t.GetCaCertificates() != "":
 		c.field("insecureSkipVerify").refuse("caCertificates are not read when nothing is verified: remove one")
 	}
+	if t.GetInsecureSkipVerify().GetValue() {
+		c.field("insecureSkipVerify").note(Warned, "whoever answers is believed: connections are encrypted, and nobody knows who is at their other end; name caCertificates")
+	}
 	for i, name := range t.GetSubjectAltNames() {
 		if strings.TrimSpace(name) == "" || strings.ContainsAny(name, "\n") {
 			c.field("subjectAltNames").item(i).refuse("%q is no name: correct or remove it", clip(name))

@@ -142,8 +142,12 @@ func (d *decoder) entries(n *yaml.Node, m protoreflect.Message, fd protoreflect.
 	for _, p := range d.pairs(n, path, depth) {
 		at := entry(path, p.key)
 		d.doc.mark(at, p.keyNode)
-		key := protoreflect.ValueOfString(p.key).MapKey()
+		key, ok := mapKey(fd, p.key)
 		switch {
+		case !ok:
+			d.doc.bad(p.keyNode, at, "a key is a whole number that is not negative here, not %q", clip(p.key))
+		case values.Has(key):
+			d.doc.bad(p.keyNode, at, "key %q stands twice, written differently: remove one", clip(p.key))
 		case fd.MapValue().Message() == nil:
 			if v, ok := d.scalarEntry(p, m, fd, at); ok {
 				values.Set(key, v)
@@ -154,6 +158,15 @@ func (d *decoder) entries(n *yaml.Node, m protoreflect.Message, fd protoreflect.
 			d.message(p.value, values.Mutable(key).Message(), at, depth+1)
 		}
 	}
+}
+
+// mapKey reads the key of a map: text, or a number.
+func mapKey(fd protoreflect.FieldDescriptor, key string) (protoreflect.MapKey, bool) {
+	if fd.MapKey().Kind() != protoreflect.Uint32Kind {
+		return protoreflect.ValueOfString(key).MapKey(), true
+	}
+	n, err := strconv.ParseUint(key, 10, 32)
+	return protoreflect.ValueOfUint32(uint32(n)).MapKey(), err == nil
 }
 
 // scalar reads the value of a field, or the one item of a list's.

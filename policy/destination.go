@@ -144,13 +144,25 @@ type TLS struct {
 }
 
 // Unenforced says why calls under these settings must be refused, rather than sent
-// under others: "" when they need not. Modes that enmesh does not enforce yet are
-// never replaced by plaintext.
+// under others: "" when they need not. What enmesh does not enforce is never replaced by
+// plaintext.
 func (t TLS) Unenforced() string {
-	if t.Mode == TLSSimple || t.Mode == TLSMutual {
-		return "TLS mode " + t.Mode.String() + " is not enforced yet"
+	if t.CredentialName != "" {
+		return "the certificates of TLS mode " + t.Mode.String() + " are in the secret " + t.CredentialName + ", and secrets of Kubernetes are not read"
 	}
 	return ""
+}
+
+// UsesTLS reports whether a DestinationRule in force has these settings.
+func (s *Snapshot) UsesTLS(t TLS) bool {
+	for _, d := range s.Destinations {
+		for _, of := range d.policies {
+			if of.TLS == t {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Names is a list of names as one comparable value.

@@ -5,7 +5,8 @@
 //
 // Operators say how calls are to be routed, balanced, retried and bounded in files
 // of Istio's kinds VirtualService and DestinationRule (networking.istio.io/v1,
-// v1beta1 and v1alpha3). This package turns a set of such files into one [Snapshot]:
+// v1beta1 and v1alpha3), and who may make them in files of AuthorizationPolicy,
+// PeerAuthentication and RequestAuthentication (security.istio.io/v1, v1beta1). This package turns a set of such files into one [Snapshot]:
 // for each service its rules, in terms of the configurations that the packages
 // balance/route, resilience/retry, resilience/fault and balance/outlier take, and
 // for each destination its [Traffic]. It decides nothing about protocols and builds
@@ -56,6 +57,16 @@
 //
 // What must not be done wrongly is refused at run time rather than ignored: TLS
 // settings that are not enforced have a reason in [TLS.Unenforced].
+//
+// # Security
+//
+// [Snapshot.Security] is what documents of security.istio.io say of the process that a
+// Loader is for: those in its namespace and in the root namespace whose selector selects
+// it. Of PeerAuthentications the narrowest that says something counts, and of several for
+// the same scope the first in the order of the files; the rules of RequestAuthentications
+// and the AuthorizationPolicies hold together. A document that could let somebody in
+// because it is not understood (an unknown field, key or value, a list that is there and
+// empty) refuses the load, and so does one for a waypoint, which nothing here is.
 //
 // # What differs from Istio
 //

@@ -4,6 +4,7 @@
 package policy
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,23 +12,49 @@ import (
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
+	security "istio.io/api/security/v1beta1"
 )
 
-// The kinds that are compiled, and the group and versions they live in.
+// The groups whose kinds are compiled.
 const (
 	networkingGroup = "networking.istio.io"
-	virtualService  = "VirtualService"
-	destinationRule = "DestinationRule"
+	securityGroup   = "security.istio.io"
 )
 
-var networkingVersions = []string{"v1", "v1beta1", "v1alpha3"}
+// The kinds of Istio's that are compiled.
+const (
+	virtualService        = "VirtualService"
+	destinationRule       = "DestinationRule"
+	authorizationPolicy   = "AuthorizationPolicy"
+	peerAuthentication    = "PeerAuthentication"
+	requestAuthentication = "RequestAuthentication"
+)
+
+// istioGroup is what a group has that is compiled.
+type istioGroup struct {
+	versions []string
+	kinds    map[string]func() proto.Message // empty specs
+}
+
+// istioGroups is all that is compiled of Istio's API.
+var istioGroups = map[string]istioGroup{
+	networkingGroup: {[]string{"v1", "v1beta1", "v1alpha3"}, map[string]func() proto.Message{
+		virtualService:  func() proto.Message { return &networking.VirtualService{} },
+		destinationRule: func() proto.Message { return &networking.DestinationRule{} },
+	}},
+	securityGroup: {[]string{"v1", "v1beta1"}, map[string]func() proto.Message{
+		authorizationPolicy:   func() proto.Message { return &security.AuthorizationPolicy{} },
+		peerAuthentication:    func() proto.Message { return &security.PeerAuthentication{} },
+		requestAuthentication: func() proto.Message { return &security.RequestAuthentication{} },
+	}},
+}
 
 // otherKinds is every kind of Istio's that loads and is not enforced yet. An unknown
 // kind in one of these groups is a mistake; one in any other group is somebody
 // else's.
 var otherKinds = map[string][]string{
 	networkingGroup:       {"Gateway", "ServiceEntry", "Sidecar", "WorkloadEntry", "WorkloadGroup", "EnvoyFilter", "ProxyConfig"},
-	"security.istio.io":   {"AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"},
+	securityGroup:         {},
 	"telemetry.istio.io":  {"Telemetry"},
 	"extensions.istio.io": {"WasmPlugin", "TrafficExtension"},
 }
@@ -155,8 +182,8 @@ func (d *document) body(w *walker, top []pair, spec *yaml.Node) {
 	}
 	if d.group == ownGroup && d.version != ownVersion {
 		d.refuse("apiVersion", "version %q is unknown: write enmesh.dev/v1", d.version)
-	} else if d.group == networkingGroup && !slices.Contains(networkingVersions, d.version) {
-		d.refuse("apiVersion", "version %q is unknown: write networking.istio.io/v1", d.version)
+	} else if of, istio := istioGroups[d.group]; istio && !slices.Contains(of.versions, d.version) {
+		d.refuse("apiVersion", "version %q is unknown: write %s/v1", d.version, d.group)
 	}
 	if d.name == "" {
 		d.refuse("metadata.name", "the name is missing: every object has one")
@@ -177,7 +204,7 @@ func (d *document) body(w *walker, top []pair, spec *yaml.Node) {
 		dec.record(spec, reflect.ValueOf(d.ownSpec).Elem(), "spec", 1)
 		return
 	}
-	d.spec = newSpec(d.kind)
+	d.spec = istioGroups[d.group].kinds[d.kind]()
 	dec.message(spec, d.spec.ProtoReflect(), "spec", 1)
 }
 
@@ -186,14 +213,7 @@ func (d *document) enforced() bool {
 	if d.group == ownGroup {
 		return ownKinds[d.kind] != nil
 	}
-	return d.group == networkingGroup && (d.kind == virtualService || d.kind == destinationRule)
-}
-
-func newSpec(kind string) proto.Message {
-	if kind == virtualService {
-		return &networking.VirtualService{}
-	}
-	return &networking.DestinationRule{}
+	return istioGroups[d.group].kinds[d.kind] != nil
 }
 
 // otherKind says that a document of another kind loads and does nothing, unless its
@@ -204,9 +224,7 @@ func (d *document) otherKind() {
 		kinds, istio = ownKindNames(), true
 	}
 	if istio && !slices.Contains(kinds, d.kind) {
-		if d.group == networkingGroup {
-			kinds = append([]string{virtualService, destinationRule}, kinds...)
-		}
+		kinds = append(slices.Sorted(maps.Keys(istioGroups[d.group].kinds)), kinds...)
 		d.refuse("kind", "no such kind in %s%s", d.group, suggest(d.kind, kinds))
 		return
 	}

@@ -7,7 +7,7 @@ package policy
 var (
 	eachInstance = row{verdict: Approximated, message: "counted for each instance, not for all of them together"}
 	budgetNearly = row{verdict: Approximated, message: "retries are bounded by the calls of a window (10 s unless budgetInterval says), not by the calls in flight"}
-	tlsLater     = row{verdict: Rejected, message: "not enforced yet: calls to the host are refused, not sent in plaintext"}
+	secrets      = row{verdict: Rejected, message: "secrets of Kubernetes are not read: name files instead; until then calls to the host are refused, not sent in plaintext"}
 )
 
 // destinationRuleFields has one row for each field that a DestinationRule can hold
@@ -133,16 +133,13 @@ var destinationRuleFields = map[string]row{
 	"OutlierDetection.minHealthPercent":               yes,
 	"OutlierDetection.outlierDetectionHttpErrorCodes": yes,
 
-	"ClientTLSSettings.mode": {values: map[string]row{
-		"SIMPLE": tlsLater,
-		"MUTUAL": tlsLater,
-	}},
-	"ClientTLSSettings.clientCertificate":  tlsLater,
-	"ClientTLSSettings.privateKey":         tlsLater,
-	"ClientTLSSettings.caCertificates":     tlsLater,
-	"ClientTLSSettings.credentialName":     tlsLater,
+	"ClientTLSSettings.mode":               yes,
+	"ClientTLSSettings.clientCertificate":  yes,
+	"ClientTLSSettings.privateKey":         yes,
+	"ClientTLSSettings.caCertificates":     yes,
+	"ClientTLSSettings.credentialName":     secrets,
 	"ClientTLSSettings.subjectAltNames":    yes,
-	"ClientTLSSettings.sni":                not("not enforced yet: the mesh's own server names are used"),
-	"ClientTLSSettings.insecureSkipVerify": tlsLater,
-	"ClientTLSSettings.caCrl":              tlsLater,
+	"ClientTLSSettings.sni":                {message: "with SIMPLE and MUTUAL; between workloads of the mesh names are in the certificates"},
+	"ClientTLSSettings.insecureSkipVerify": yes,
+	"ClientTLSSettings.caCrl":              yes,
 }

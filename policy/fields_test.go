@@ -4,7 +4,6 @@
 package policy
 
 import (
-	"maps"
 	"testing"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -37,6 +36,9 @@ func TestVerdicts_coverIstiosMessages(t *testing.T) {
 	fields, values := map[string]bool{}, map[string]bool{}
 	fieldsOf((&networking.VirtualService{}).ProtoReflect().Descriptor(), fields, values)
 	fieldsOf((&networking.DestinationRule{}).ProtoReflect().Descriptor(), fields, values)
+	for _, empty := range istioGroups[securityGroup].kinds {
+		fieldsOf(empty().ProtoReflect().Descriptor(), fields, values)
+	}
 	if len(fields) < 150 {
 		t.Fatalf("got %d fields, want the whole tree", len(fields))
 	}
@@ -45,12 +47,14 @@ func TestVerdicts_coverIstiosMessages(t *testing.T) {
 			t.Errorf("%s has no row", key)
 		}
 	}
-	rows := maps.Clone(virtualServiceFields)
-	for key, r := range destinationRuleFields {
-		if _, twice := rows[key]; twice {
-			t.Errorf("%s has two rows", key)
+	rows := map[string]row{}
+	for _, table := range istioFields {
+		for key, r := range table {
+			if _, twice := rows[key]; twice {
+				t.Errorf("%s has two rows", key)
+			}
+			rows[key] = r
 		}
-		rows[key] = r
 	}
 	for key, r := range rows {
 		if !fields[key] {

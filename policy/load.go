@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	networking "istio.io/api/networking/v1alpha3"
+	security "istio.io/api/security/v1beta1"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -91,6 +92,12 @@ func check(d *document) {
 		checkVirtualService(cursor{d, "spec"}, spec)
 	case *networking.DestinationRule:
 		checkDestinationRule(cursor{d, "spec"}, spec)
+	case *security.AuthorizationPolicy:
+		checkAuthorization(cursor{d, "spec"}, spec)
+	case *security.PeerAuthentication:
+		checkPeerAuthentication(cursor{d, "spec"}, spec)
+	case *security.RequestAuthentication:
+		checkRequestAuthentication(cursor{d, "spec"}, spec)
 	}
 }
 
@@ -101,6 +108,7 @@ type builder struct {
 	known    []string // the namespaces that documents are in
 	parts    map[delegateName]*delegate
 	inbound  map[string]held // this process's servers' policies, by kind
+	peers    [3]*document    // PeerAuthentications: of the mesh, the namespace, the workload
 }
 
 // namespaces notes where documents are, so that "reviews.shop" can be read as a
@@ -137,8 +145,10 @@ func (b *builder) build(docs []*document) {
 		if d.ownSpec != nil {
 			b.addOwn(d)
 		}
+		b.addSecurity(d)
 	}
 	b.enterInbound()
+	b.enterPeers()
 	b.replaces()
 	b.unused()
 	b.snapshot.sortWildcards()

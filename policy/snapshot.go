@@ -23,6 +23,9 @@ type Snapshot struct {
 	// Inbound is what holds for the calls that this process serves.
 	Inbound Inbound
 
+	// Security is who may make them, and how it is known who does.
+	Security Security
+
 	services     map[string]*Service
 	wildServices []wildcard[*Service]
 	tables       map[string]*table // of destinations, by namespace

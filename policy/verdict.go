@@ -62,12 +62,18 @@ type row struct {
 	values  map[string]row // of an enum, by the value's name: they go before the row
 }
 
+// istioFields is the tables of verdicts on Istio's fields. No field is in two.
+var istioFields = []map[string]row{virtualServiceFields, destinationRuleFields, securityFields}
+
 // rowOf finds the row of a field, "HTTPRoute.timeout", and of its value when that
 // is an enum's.
 func rowOf(field, value string) (row, bool) {
-	r, ok := virtualServiceFields[field]
-	if !ok {
-		r, ok = destinationRuleFields[field]
+	var r row
+	var ok bool
+	for _, rows := range istioFields {
+		if r, ok = rows[field]; ok {
+			break
+		}
 	}
 	if v, has := r.values[value]; has {
 		return v, true

@@ -37,12 +37,23 @@
 //     handshake verified.
 //   - Keys stay out of text: no error and no form of printing shows a private key.
 //
-// Package mtls makes TLS configurations of this and reads identities from files;
-// package ca is a certificate authority for development.
+// Package mtls makes TLS configurations and listeners of this, reads identities from files,
+// and closes connections whose peer is not believed any more; package ca is a certificate
+// authority for development.
+//
+// # When a certificate runs out
+//
+// A [Monitor] is a Source that watches another one. Its [Status] says how long the
+// certificate is good, how often it changed and why it does not; [Monitor.Ready] is an
+// error while too little of its life is left, so that a process that cannot renew is taken
+// out before its calls fail:
+//
+//	monitor, err := security.NewMonitor(source, security.MonitorConfig{})
+//	...
+//	go monitor.Run(ctx) // tells at half, a quarter and a tenth of its life
 //
 // # Limits
 //
-// There is no revocation list: certificates are meant to live an hour, and trust
-// is withdrawn by removing a root. Connections that are open stay open when their
-// certificate ends or a root is removed; only new and resumed ones are refused.
+// A revocation list is read where mtls.NewCRL is given one; without it certificates are
+// meant to live an hour, and trust is withdrawn by removing a root.
 package security

@@ -4,7 +4,9 @@
 package security_test
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/enmesh-go/enmesh/security"
 	"github.com/enmesh-go/enmesh/security/ca"
@@ -60,4 +62,31 @@ func ExampleCertificateID() {
 	}
 	fmt.Println(security.CertificateID(issued.Certificate().Leaf))
 	// Output: spiffe://cluster.local/ns/default/sa/web <nil>
+}
+
+// How long a process's certificate is good, and whether it should get new work.
+func ExampleNewMonitor() {
+	authority, err := ca.NewDevelopment("cluster.local", ca.Config{TTL: time.Hour})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	web, err := authority.Issue(security.MustParseID("spiffe://cluster.local/ns/default/sa/web"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, later := range []time.Duration{0, 58 * time.Minute} {
+		monitor, err := security.NewMonitor(security.Fixed(web), security.MonitorConfig{
+			Now: func() time.Time { return time.Now().Add(later) },
+		})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(monitor.Status().ID, errors.Is(monitor.Ready(), security.ErrNotReady))
+	}
+	// Output:
+	// spiffe://cluster.local/ns/default/sa/web false
+	// spiffe://cluster.local/ns/default/sa/web true
 }

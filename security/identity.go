@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/enmesh-go/enmesh/internal/tlslive"
 )
 
 // Source gives the present identity of this process. It is asked at every
@@ -28,6 +30,7 @@ type Identity struct {
 	cert  tls.Certificate
 	pools map[string]*x509.CertPool // by trust domain
 	union *x509.CertPool
+	known *tlslive.Verdicts // of chains that pools vouch for
 }
 
 // NewIdentity makes an Identity of a certificate, leaf first, with its key, and of
@@ -51,7 +54,7 @@ func NewIdentity(cert tls.Certificate, roots map[string][]*x509.Certificate) (*I
 		return nil, fmt.Errorf("%w of %s", err, id)
 	}
 	cert.Leaf = leaf
-	i := &Identity{id: id, cert: cert, pools: make(map[string]*x509.CertPool, len(roots)), union: x509.NewCertPool()}
+	i := &Identity{id: id, cert: cert, pools: make(map[string]*x509.CertPool, len(roots)), union: x509.NewCertPool(), known: new(tlslive.Verdicts)}
 	for td, certs := range roots {
 		if err := i.trust(td, certs); err != nil {
 			return nil, err
@@ -99,6 +102,9 @@ func (i *Identity) ID() ID { return i.id }
 // Certificate is the certificate with its private key and its Leaf. It is not to
 // be written.
 func (i *Identity) Certificate() *tls.Certificate { return &i.cert }
+
+// NotBefore is when the certificate begins.
+func (i *Identity) NotBefore() time.Time { return i.cert.Leaf.NotBefore }
 
 // NotAfter is when the certificate ends.
 func (i *Identity) NotAfter() time.Time { return i.cert.Leaf.NotAfter }

@@ -4,6 +4,7 @@
 package security_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/tls"
@@ -211,7 +212,7 @@ func FuzzCertificateID(f *testing.F) {
 			return
 		}
 		id, err := security.CertificateID(cert)
-		if err == nil && (len(cert.URIs) != 1 || cert.IsCA || id.String() != cert.URIs[0].String()) {
+		if err == nil && (len(cert.URIs) != 1 || cert.IsCA || id.String() != cert.URIs[0].String() || !bytes.Contains(der, []byte(id.String()))) {
 			t.Fatalf("%v was read from %v", id, cert.URIs)
 		}
 		if _, err := i.Verify([]*x509.Certificate{cert}, time.Now(), x509.ExtKeyUsageClientAuth); err == nil && !cert.Equal(i.Certificate().Leaf) {

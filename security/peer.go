@@ -51,16 +51,22 @@ func PeerID(cs *tls.ConnectionState) (ID, error) {
 //
 // Source: SPIFFE X509-SVID, sections 2 and 4: exactly one URI SAN, which is a
 // SPIFFE ID with a path; CA is false; the key signs no certificates.
+//
+// The name is taken as it stands in the certificate, to the byte: what reading it as a URL
+// would put right, such as a scheme in capitals or an empty fragment, is refused.
 func CertificateID(leaf *x509.Certificate) (ID, error) {
+	names, err := uriNames(leaf)
 	switch {
-	case len(leaf.URIs) != 1:
-		return ID{}, fmt.Errorf("%w: it has %d URI names, exactly 1 is required", ErrInvalidSVID, len(leaf.URIs))
+	case err != nil:
+		return ID{}, fmt.Errorf("%w: %w", ErrInvalidSVID, err)
+	case len(names) != 1:
+		return ID{}, fmt.Errorf("%w: it has %d URI names, exactly 1 is required", ErrInvalidSVID, len(names))
 	case leaf.IsCA:
 		return ID{}, fmt.Errorf("%w: it is a certificate authority", ErrInvalidSVID)
 	case leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0:
 		return ID{}, fmt.Errorf("%w: its key may sign certificates", ErrInvalidSVID)
 	}
-	id, err := ParseID(leaf.URIs[0].String())
+	id, err := ParseID(names[0])
 	if err != nil {
 		return ID{}, fmt.Errorf("%w: %w", ErrInvalidSVID, err)
 	}

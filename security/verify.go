@@ -12,52 +12,69 @@ import (
 
 // Bounds on what a peer may show.
 const (
-	maxChain  = 10
-	minRSABit = 2048
+	maxChain      = 10
+	maxChainBytes = 64 << 10
+	minRSABit     = 2048
+	maxRSABit     = 8192
 )
 
 // Verify checks a peer's chain, leaf first, at a time and for a use, and answers
 // with the peer's ID. The roots are those of the peer's own trust domain: a root
 // of one domain never vouches for a name in another. Errors wrap [ErrNoPeer],
-// [ErrInvalidSVID] or [ErrUntrusted]. A chain of over 10 certificates and an RSA
-// key under 2048 bits are refused.
+// [ErrInvalidSVID] or [ErrUntrusted]. A chain of over 10 certificates or 64 KiB, an RSA
+// key under 2048 bits or over 8192 and signatures by SHA-1 or MD5 are refused.
+//
+// Signatures are checked once for a chain; while the Identity is in use the same chain
+// is then known, and only dates are compared.
 //
 // Source: SPIFFE X509-SVID, section 5.
 func (i *Identity) Verify(chain []*x509.Certificate, now time.Time, use x509.ExtKeyUsage) (ID, error) {
-	switch {
-	case len(chain) == 0:
-		return ID{}, ErrNoPeer
-	case len(chain) > maxChain:
-		return ID{}, fmt.Errorf("%w: the chain has %d certificates, at most %d are allowed", ErrUntrusted, len(chain), maxChain)
+	id, _, err := i.VerifyChains(chain, now, use)
+	return id, err
+}
+
+// VerifyChains is [Identity.Verify] that answers also with the ways in which the leaf
+// leads to a root, each leaf first and root last, for whoever looks for revocations. They
+// are not to be written.
+func (i *Identity) VerifyChains(chain []*x509.Certificate, now time.Time, use x509.ExtKeyUsage) (ID, [][]*x509.Certificate, error) {
+	if err := bounded(chain); err != nil {
+		return ID{}, nil, err
 	}
 	id, err := CertificateID(chain[0])
 	if err != nil {
-		return ID{}, err
+		return ID{}, nil, err
 	}
 	roots := i.pools[id.TrustDomain()]
 	if roots == nil {
-		return ID{}, fmt.Errorf("%w: %s: no roots for its trust domain", ErrUntrusted, id)
+		return ID{}, nil, fmt.Errorf("%w: %s: no roots for its trust domain", ErrUntrusted, id)
 	}
-	intermediates := x509.NewCertPool()
-	for n, c := range chain {
-		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < minRSABit {
-			return ID{}, fmt.Errorf("%w: %s: an RSA key in its chain has %d bits, at least %d are required",
-				ErrUntrusted, id, key.N.BitLen(), minRSABit)
-		}
-		if n > 0 {
-			intermediates.AddCert(c)
-		}
-	}
-	_, err = chain[0].Verify(x509.VerifyOptions{
-		Roots:         roots,
-		Intermediates: intermediates,
-		CurrentTime:   now,
-		KeyUsages:     []x509.ExtKeyUsage{use},
-	})
+	ways, err := i.known.Verify(chain, x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{use}})
 	if err != nil {
-		return ID{}, fmt.Errorf("%w: %s: %w", ErrUntrusted, id, err)
+		return ID{}, nil, fmt.Errorf("%w: %s: %w", ErrUntrusted, id, err)
 	}
-	return id, nil
+	return id, ways, nil
+}
+
+// bounded refuses what is not worth the work of looking into it.
+func bounded(chain []*x509.Certificate) error {
+	switch {
+	case len(chain) == 0:
+		return ErrNoPeer
+	case len(chain) > maxChain:
+		return fmt.Errorf("%w: the chain has %d certificates, at most %d are allowed", ErrUntrusted, len(chain), maxChain)
+	}
+	size := 0
+	for _, c := range chain {
+		size += len(c.Raw)
+		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && (key.N.BitLen() < minRSABit || key.N.BitLen() > maxRSABit) {
+			return fmt.Errorf("%w: an RSA key in its chain has %d bits, %d to %d are allowed",
+				ErrUntrusted, key.N.BitLen(), minRSABit, maxRSABit)
+		}
+	}
+	if size > maxChainBytes {
+		return fmt.Errorf("%w: the chain has %d bytes, at most %d are allowed", ErrUntrusted, size, maxChainBytes)
+	}
+	return nil
 }
 
 // Check says why the identity cannot be used at a time, or nil: its certificate

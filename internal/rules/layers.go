@@ -17,6 +17,12 @@ type Layer struct {
 	Any     bool     // no limit
 }
 
+// heavyKinds are policies and sources with heavy neighbours: a program hands them in.
+var heavyKinds = []string{
+	"limit/rls/...", "limit/redislimit/...", "security/spiffe/...", "security/ca/connect/...",
+	"security/authz/extgrpc/...", "security/authz/intentions/...",
+}
+
 // Layers is checked from the top: the first layer that covers a package holds for it.
 var Layers = []Layer{
 	{
@@ -64,14 +70,14 @@ var Layers = []Layer{
 		Of:   []string{"policy/..."},
 		May: []string{".", "internal/...", "discovery", "balance/...", "resilience/...", "limit/...",
 			"telemetry/...", "security/...", "policy/..."},
-		Not: []string{"limit/rls/...", "limit/redislimit/..."},
+		Not: heavyKinds,
 	},
 	{
 		Rule: "mesh assembles what is below it and imports no adapter and nothing with heavy neighbours",
 		Of:   []string{"mesh/..."},
 		May: []string{".", "internal/...", "discovery/...", "balance/...", "resilience/...", "limit/...",
 			"telemetry/...", "security/...", "policy/...", "mesh/..."},
-		Not: []string{"limit/rls/...", "limit/redislimit/...", "discovery/consul/..."},
+		Not: append([]string{"discovery/consul/..."}, heavyKinds...),
 	},
 	{
 		Rule: "the kit imports enmesh, balance and discovery only",
@@ -109,17 +115,17 @@ var Neighbours = []Neighbour{
 	{
 		Name: "gRPC",
 		Of:   []string{"google.golang.org/grpc"},
-		In:   []string{"meshgrpc/...", "agent/...", "limit/rls/..."},
+		In:   []string{"meshgrpc/...", "agent/...", "limit/rls/...", "security/spiffe/...", "security/authz/extgrpc/..."},
 	},
 	{
 		Name: "Envoy's protobufs",
 		Of:   []string{"github.com/envoyproxy/go-control-plane", "github.com/cncf/xds", "github.com/cncf/udpa"},
-		In:   []string{"agent/...", "limit/rls/..."},
+		In:   []string{"agent/...", "limit/rls/...", "security/authz/extgrpc/..."},
 	},
 	{
 		Name: "Consul's client",
 		Of:   []string{"github.com/hashicorp/consul"},
-		In:   []string{"discovery/consul/..."},
+		In:   []string{"discovery/consul/...", "security/ca/connect/...", "security/authz/intentions/..."},
 		Near: []string{"agent/..."},
 	},
 	{

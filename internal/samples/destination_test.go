@@ -74,7 +74,10 @@ var destinations = []sample{
 		{to: "http://httpbin:9000/headers/all", status: 503, code: codes.Unavailable},
 	}},
 	{file: "dr-foo-httpbin-disable.yaml", from: mesh.Workload{Namespace: "foo"}, calls: []call{{to: "http://httpbin:8000/headers/all"}}},
-	{file: "ref-dr-tls-foo-wildcard.yaml", calls: []call{{to: "http://bar.foo.com/any/path", status: 501, code: codes.Unimplemented}}},
+	{file: "ref-dr-tls-foo-wildcard.yaml", calls: []call{
+		{to: "http://bar.foo.com/any/path"},
+		{to: "http://baz.foo.com/any/path", status: 503, code: codes.Unavailable}, // it speaks plaintext
+	}},
 }
 
 // TestSamples_circuitBreaking: one connection to each instance, one call that waits for it,

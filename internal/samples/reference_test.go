@@ -102,9 +102,9 @@ var reference = []sample{
 	{file: "ref-vs-wikipedia-5s.yaml", calls: timeLimit("http://wikipedia.org/wiki/Mesh", 5*time.Second)},
 	{file: "egress-vs-httpbin-ext-timeout-3s.yaml", calls: timeLimit("http://httpbin.org/delay/5", 3*time.Second)},
 
-	// TLS to a host outside the mesh is refused, never left out.
-	{file: "bookinfo-egress-google-apis.yaml", calls: []call{{to: "http://www.googleapis.com:80/books/v1", status: 501, code: codes.Unimplemented}}},
-	{file: "egress-tls-2-origination.yaml", calls: []call{{to: "http://edition.cnn.com:80/politics/now", status: 501, code: codes.Unimplemented}}},
+	// The host outside speaks TLS only, and is verified against the system's authorities.
+	{file: "bookinfo-egress-google-apis.yaml", calls: []call{{to: "http://www.googleapis.com:80/books/v1", host: "www.googleapis.com:80"}}},
+	{file: "egress-tls-2-origination.yaml", calls: []call{{to: "http://edition.cnn.com:80/politics/now", host: "edition.cnn.com:80"}}},
 }
 
 // timeLimit is calls to a destination that has so long.

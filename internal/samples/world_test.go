@@ -5,6 +5,7 @@ package samples_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"iter"
@@ -100,7 +101,16 @@ func (w *world) serve(service, version string) (addr string) {
 	server.Config.Protocols = new(http.Protocols)
 	server.Config.Protocols.SetHTTP1(true)
 	server.Config.Protocols.SetUnencryptedHTTP2(true)
-	server.Start()
+	own, err := certificateFor(service)
+	if err != nil {
+		w.t.Error(err)
+	}
+	if own != nil {
+		server.TLS, server.EnableHTTP2, server.Config.Protocols = &tls.Config{Certificates: []tls.Certificate{*own}, MinVersion: tls.VersionTLS12}, true, nil
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
 	w.t.Cleanup(func() { server.Close(); rpc.Stop() })
 	return server.Listener.Addr().String()
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -226,6 +227,20 @@ func TestRotateRoot_leadsAndOverlaps(t *testing.T) {
 		trusts(1)
 		if err := identity(t, s).Check(time.Now()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestSource_saysWhyItCannotRenew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := web(t, development(t, ca.Config{TTL: time.Hour, RootTTL: 90 * time.Minute}))
+		if err := s.Err(); err != nil {
+			t.Errorf("while all is well: %v", err)
+		}
+		time.Sleep(91 * time.Minute)
+		_, err := s.Identity()
+		if err == nil || !errors.Is(s.Err(), err) {
+			t.Errorf("after the root's end: %v, Err %v; want the same", err, s.Err())
 		}
 	})
 }

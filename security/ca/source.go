@@ -21,7 +21,8 @@ type Source struct {
 	authority *Development
 	id        security.ID
 	last      atomic.Pointer[issued]
-	mu        sync.Mutex // held while renewing, so that one caller does it
+	failed    atomic.Pointer[error] // why the latest renewal failed; nil: it did not
+	mu        sync.Mutex            // held while renewing, so that one caller does it
 }
 
 // issued is an identity and when to replace it.
@@ -64,13 +65,23 @@ func (s *Source) Identity() (*security.Identity, error) {
 	}
 	identity, with, err := s.authority.issue(s.id, now)
 	if err != nil {
+		s.failed.Store(&err)
 		if have != nil && now.Before(have.identity.NotAfter()) {
 			return have.identity, nil
 		}
 		return nil, err
 	}
 	s.last.Store(&issued{identity, with, renewAt(now, identity.NotAfter())})
+	s.failed.Store(nil)
 	return identity, nil
+}
+
+// Err says why the latest renewal failed, or nil.
+func (s *Source) Err() error {
+	if err := s.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // fresh reports whether the identity needs no replacement yet.

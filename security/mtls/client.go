@@ -49,12 +49,11 @@ func Client(src security.Source, expect security.Matcher, opts ...ClientOption) 
 			if !known {
 				return ErrNoExpectation
 			}
-			now := s.now()
-			own, err := present(src, now)
+			own, err := present(src, s.now())
 			if err != nil {
 				return err
 			}
-			return peer(own, cs, now, x509.ExtKeyUsageServerAuth, expect)
+			return s.peer(own, cs.PeerCertificates, x509.ExtKeyUsageServerAuth, expect)
 		},
 	}
 }

@@ -4,10 +4,8 @@
 package mtls
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +19,7 @@ type FilesConfig struct {
 	CA   string // PEM, the roots of the leaf's own trust domain
 	// Federated are files with the roots of other trust domains, by trust domain.
 	Federated map[string]string
-	// Poll is how often the files are read again. 0 means 500 ms; negative is
+	// Poll is how often the files are read again. 0 means 250 ms; negative is
 	// refused. Reading finds every kind of change: edits in place, renames,
 	// symlink swaps, network file systems.
 	Poll time.Duration
@@ -36,60 +34,39 @@ type FilesConfig struct {
 	Now func() time.Time
 }
 
-// settle is how long the files must stay the same before they are taken.
-const settle = 100 * time.Millisecond
-
 // Files is a [security.Source] over PEM files, for certificates that something
 // else renews: cert-manager, a SPIFFE helper, a ConfigMap. New files are taken
 // when they have stood still, key and certificate belong together, and the
 // certificate is good now and leads to the roots. Otherwise the last good identity
 // stays, [Files.Err] says why, and the files are tried again until they are good.
 type Files struct {
-	cfg    FilesConfig
-	last   atomic.Pointer[security.Identity]
-	cancel context.CancelFunc
-	done   chan struct{}
-
-	mu  sync.Mutex // guards err
-	err error
-
-	good, pending digest // of the watching goroutine
+	cfg   FilesConfig
+	last  atomic.Pointer[security.Identity]
+	files watched[rawFiles]
 }
 
 // NewFiles reads the files and begins to watch them, with one goroutine until
 // Close. It is an error when they cannot be used now.
 func NewFiles(cfg FilesConfig) (*Files, error) {
-	if err := cfg.complete(); err != nil {
-		return nil, err
+	if cfg.Cert == "" || cfg.Key == "" || cfg.CA == "" {
+		return nil, errors.New("mtls: files: Cert, Key and CA are all required")
 	}
-	f := &Files{cfg: cfg, done: make(chan struct{})}
-	raw, err := readFiles(&f.cfg)
+	poll, err := pollOf("files", cfg.Poll, defaultPoll)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.take(raw); err != nil {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	f := &Files{cfg: cfg}
+	f.files = watched[rawFiles]{
+		read: func() (rawFiles, digest, error) { return readFiles(&f.cfg) },
+		take: f.take, tell: f.tell, poll: poll,
+	}
+	if err := f.files.begin(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	f.cancel = cancel
-	go f.watch(ctx)
 	return f, nil
-}
-
-// complete fills in defaults and refuses what makes no sense.
-func (c *FilesConfig) complete() error {
-	switch {
-	case c.Cert == "" || c.Key == "" || c.CA == "":
-		return errors.New("mtls: files: Cert, Key and CA are all required")
-	case c.Poll < 0:
-		return fmt.Errorf("mtls: files: Poll is %v; it must be positive, or 0 for the default", c.Poll)
-	case c.Poll == 0:
-		c.Poll = 500 * time.Millisecond
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	return nil
 }
 
 // Identity is the last good one. After Close it stays what it was.
@@ -99,56 +76,18 @@ func (f *Files) Identity() (*security.Identity, error) { return f.last.Load(), n
 // force has ended; nil when all is well. It names files and never shows their
 // content.
 func (f *Files) Err() error {
-	f.mu.Lock()
-	err := f.err
-	f.mu.Unlock()
-	if err == nil {
-		_, err = present(f, f.cfg.Now())
+	if err := f.files.failure(); err != nil {
+		return err
 	}
+	_, err := present(f, f.cfg.Now())
 	return err
 }
 
 // Close stops the watch and waits for it. It may be called more than once; the
 // error is always nil.
 func (f *Files) Close() error {
-	f.cancel()
-	<-f.done
+	f.files.close()
 	return nil
-}
-
-func (f *Files) watch(ctx context.Context) {
-	defer close(f.done)
-	timer := time.NewTimer(f.cfg.Poll)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-			timer.Reset(f.look())
-		}
-	}
-}
-
-// look reads the files once and says when to read them next.
-func (f *Files) look() time.Duration {
-	raw, err := readFiles(&f.cfg)
-	switch {
-	case err != nil:
-		f.report(err)
-	case raw.sum == f.good:
-		f.report(nil)
-	case raw.sum != f.pending:
-		f.pending = raw.sum
-		return min(settle, f.cfg.Poll)
-	default:
-		err := f.take(raw)
-		f.report(err)
-		if err == nil && f.cfg.OnUpdate != nil {
-			f.cfg.OnUpdate(f.last.Load(), nil)
-		}
-	}
-	return f.cfg.Poll
 }
 
 // take puts what was read in force if it is good.
@@ -161,17 +100,11 @@ func (f *Files) take(raw rawFiles) error {
 		return fmt.Errorf("mtls: %s: %w", f.cfg.Cert, err)
 	}
 	f.last.Store(own)
-	f.good = raw.sum
 	return nil
 }
 
-// report notes the state of the files and tells a new failure.
-func (f *Files) report(err error) {
-	f.mu.Lock()
-	news := err != nil && (f.err == nil || f.err.Error() != err.Error())
-	f.err = err
-	f.mu.Unlock()
-	if news && f.cfg.OnUpdate != nil {
+func (f *Files) tell(err error) {
+	if f.cfg.OnUpdate != nil {
 		f.cfg.OnUpdate(f.last.Load(), err)
 	}
 }

@@ -30,6 +30,7 @@ type settings struct {
 	now        func() time.Time
 	allow      security.Matcher
 	tickets    bool
+	crl        *CRL
 }
 
 func defaults() settings {
@@ -62,6 +63,12 @@ func AllowTLS12() Option {
 // Clock replaces time.Now for every look at a certificate's dates.
 func Clock(now func() time.Time) Option {
 	return bothSides(func(s *settings) { s.now = now })
+}
+
+// Revocations has peers refused that crl says are revoked, or does not know not to be. The
+// default is to ask nobody: certificates are meant to live an hour.
+func Revocations(crl *CRL) Option {
+	return bothSides(func(s *settings) { s.crl = crl })
 }
 
 // Allow narrows whom a server talks to at all. The default is every workload that

@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"runtime"
@@ -21,19 +20,15 @@ import (
 // maxFile bounds each file, in bytes.
 const maxFile = 1 << 20
 
-// digest tells one state of the files from another.
-type digest [sha256.Size]byte
-
 // rawFiles is one reading of all files, not yet looked into.
 type rawFiles struct {
 	cfg           *FilesConfig
 	cert, key, ca []byte
 	federated     map[string][]byte // by trust domain
-	sum           digest
 }
 
 // readFiles reads every file once.
-func readFiles(cfg *FilesConfig) (rawFiles, error) {
+func readFiles(cfg *FilesConfig) (rawFiles, digest, error) {
 	raw := rawFiles{cfg: cfg, federated: make(map[string][]byte, len(cfg.Federated))}
 	hash := sha256.New()
 	read := func(path string, private bool) ([]byte, error) {
@@ -46,21 +41,20 @@ func readFiles(cfg *FilesConfig) (rawFiles, error) {
 	}
 	var err error
 	if raw.cert, err = read(cfg.Cert, false); err != nil {
-		return raw, err
+		return raw, digest{}, err
 	}
 	if raw.key, err = read(cfg.Key, true); err != nil {
-		return raw, err
+		return raw, digest{}, err
 	}
 	if raw.ca, err = read(cfg.CA, false); err != nil {
-		return raw, err
+		return raw, digest{}, err
 	}
 	for _, td := range slices.Sorted(maps.Keys(cfg.Federated)) {
 		if raw.federated[td], err = read(cfg.Federated[td], false); err != nil {
-			return raw, err
+			return raw, digest{}, err
 		}
 	}
-	hash.Sum(raw.sum[:0])
-	return raw, nil
+	return raw, digest(hash.Sum(nil)), nil
 }
 
 // readFile reads a file up to its bound; of a private one it first asks who else
@@ -76,14 +70,7 @@ func readFile(path string, private bool) ([]byte, error) {
 			return nil, err
 		}
 	}
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("mtls: %w", err)
-	case len(data) > maxFile:
-		return nil, fmt.Errorf("mtls: %s is over %d bytes", path, maxFile)
-	}
-	return data, nil
+	return readUpTo(file, maxFile)
 }
 
 // checkMode refuses a key that others can read. Windows has no such bits.

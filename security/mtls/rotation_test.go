@@ -102,7 +102,7 @@ func TestRotation_losesNoRequestAndShowsTheNewCertificate(t *testing.T) {
 	}
 }
 
-func TestRotation_ofTheRootWithOverlap(t *testing.T) {
+func TestScenarioT3_rootsInOrderAndNot(t *testing.T) {
 	a, b := newAuthority(t), newAuthority(t)
 	both := map[string][]*x509.Certificate{domain: {a.cert, b.cert}}
 	onlyA, onlyB := map[string][]*x509.Certificate{domain: {a.cert}}, map[string][]*x509.Certificate{domain: {b.cert}}
@@ -135,7 +135,7 @@ func TestRotation_ofTheRootWithOverlap(t *testing.T) {
 	}
 }
 
-func TestResumption(t *testing.T) {
+func TestScenarioT4_resumedSessions(t *testing.T) {
 	a, b := newAuthority(t), newAuthority(t)
 	both := map[string][]*x509.Certificate{domain: {a.cert, b.cert}}
 	onlyB := map[string][]*x509.Certificate{domain: {b.cert}}

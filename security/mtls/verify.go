@@ -4,7 +4,6 @@
 package mtls
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -42,12 +41,18 @@ func present(src security.Source, now time.Time) (*security.Identity, error) {
 	return own, nil
 }
 
-// peer verifies the connection's other side against own's roots and compares its
-// name; a nil want takes every verified name.
-func peer(own *security.Identity, cs tls.ConnectionState, now time.Time, use x509.ExtKeyUsage, want security.Matcher) error {
-	id, err := own.Verify(cs.PeerCertificates, now, use)
+// peer verifies the connection's other side against own's roots, asks whether it was
+// revoked, and compares its name; a nil want takes every verified name.
+func (s *settings) peer(own *security.Identity, chain []*x509.Certificate, use x509.ExtKeyUsage, want security.Matcher) error {
+	now := s.now()
+	id, chains, err := own.VerifyChains(chain, now, use)
 	if err != nil {
 		return fmt.Errorf("mtls: %w", err)
+	}
+	if s.crl != nil {
+		if err := s.crl.CheckAt(chains, now); err != nil {
+			return fmt.Errorf("mtls: %s: %w", id, err)
+		}
 	}
 	if want == nil || want.MatchID(id) {
 		return nil

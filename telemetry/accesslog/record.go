@@ -5,7 +5,10 @@ package accesslog
 
 import (
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/telemetry"
@@ -25,8 +28,28 @@ func (f *fields) add(a slog.Attr) {
 // text adds a text unless it is empty.
 func (f *fields) text(key, value string) {
 	if value != "" {
-		f.add(slog.String(key, value))
+		f.add(slog.String(key, printable(value)))
 	}
+}
+
+// printable is s with escapes of Go's for what does not print: a client writes there what it
+// likes, JSON lets the control characters beyond ASCII's stand, and a terminal obeys them.
+func printable(s string) string {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return escaped(s)
+		}
+	}
+	return s
+}
+
+// escaped is printable for a text that is not ASCII alone.
+func escaped(s string) string {
+	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) < 0 {
+		return s
+	}
+	quoted := strconv.Quote(s)
+	return quoted[1 : len(quoted)-1]
 }
 
 // number adds a number unless it is negative: not known.

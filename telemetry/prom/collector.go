@@ -25,6 +25,7 @@ type Collector struct {
 	calls    *family[callSeries]
 	attempts *family[atomic.Uint64]
 	decided  *family[atomic.Uint64]
+	hosts    hosts
 
 	requests, duration, sent, received, tries, decisions, folded *prometheus.Desc
 }

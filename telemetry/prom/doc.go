@@ -46,7 +46,8 @@
 // New labels of an endpoint that stays are seen within 10 seconds.
 //
 // Each metric has at most Config.MaxSeries series (10,000). What comes later is
-// counted in one series whose labels are all "_overflow". Series are not forgotten:
+// counted in one series whose labels are all "_overflow". Of the names that clients call a
+// server by, the first 100 show, and the others as "_overflow". Series are not forgotten:
 // Prometheus would read a counter that starts again. A scrape reads each number
 // atomically but not all at one instant: the sum of a histogram may be a call ahead
 // of its count.

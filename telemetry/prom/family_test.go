@@ -96,3 +96,25 @@ func TestCollector_attemptSeriesAreBounded(t *testing.T) {
 		t.Errorf("want 95 attempts in the overflow series, got\n%s", text)
 	}
 }
+
+// A client names the server as it likes.
+func TestCollector_hostsAreBounded(t *testing.T) {
+	for name, labels := range map[string]map[string]string{"of a peer": nil, "of a peer that says more": {"app": "ratings"}} {
+		t.Run(name, func(t *testing.T) {
+			c := prom.New(prom.Config{})
+			o := c.Calls(telemetry.Scope{Side: enmesh.Server, Self: self})
+			for i := range 20_000 {
+				o.Observe(end(call(func(c *enmesh.Call) {
+					c.Service = fmt.Sprintf("host%d.example", i)
+					c.Source = &enmesh.Peer{Labels: labels}
+				}), nil, 0))
+			}
+			if n, total := collected(t, c, "istio_requests_total"); n != 101 || total != 20_000 {
+				t.Errorf("20,000 hosts made %d series that count %v calls, want 100 and one for the rest, and all calls", n, total)
+			}
+			if _, folded := collected(t, c, "enmesh_metrics_folded_total"); folded != 19_900 {
+				t.Errorf("%v calls were folded, want 19900", folded)
+			}
+		})
+	}
+}

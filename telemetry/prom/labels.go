@@ -55,8 +55,11 @@ func appendWorkload(values []string, w telemetry.Workload) []string {
 
 // service is a destination's full name, and the parts of one of the mesh.
 func service(n enmesh.Naming, host string) (full, name, namespace string) {
-	if host == "" {
+	switch host {
+	case "":
 		return "", "", ""
+	case overflow:
+		return overflow, overflow, ""
 	}
 	full = n.Key(host)
 	name, namespace, ok := n.SplitKey(full)

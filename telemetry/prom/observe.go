@@ -14,7 +14,7 @@ import (
 // Calls is the observer of one chain's calls, for telemetry.Calls. Make it when the
 // chain is built; series stay when chains are built anew.
 func (c *Collector) Calls(s telemetry.Scope) telemetry.Observer {
-	return &calls{scope: s, family: c.calls}
+	return &calls{scope: s, family: c.calls, hosts: &c.hosts}
 }
 
 // Attempts is the observer of one chain's attempts, for telemetry.Attempts.
@@ -68,6 +68,7 @@ type found struct {
 type calls struct {
 	scope    telemetry.Scope
 	family   *family[callSeries]
+	hosts    *hosts
 	plain    telemetry.Cache[callKey, found]
 	labelled telemetry.Cache[labelledKey, *series[callSeries]]
 }
@@ -109,13 +110,24 @@ func (o *calls) find(k *callKey, peer *enmesh.Peer, now enmesh.Instant) *series[
 		return f.series
 	}
 	key := *k
-	s, room := o.family.series(callValues(o.scope, &key, o.far(&key)))
-	if room {
+	shown, known := o.shown(&key)
+	s, room := o.family.series(callValues(o.scope, &shown, o.far(&key)))
+	if room && known {
 		o.plain.Put(hash, key, found{s, now})
 	} else {
 		o.family.folded.Add(1)
 	}
 	return s
+}
+
+// shown is k as labels show it. It reports false when the name that a server was called by
+// is one of too many.
+func (o *calls) shown(k *callKey) (shown callKey, known bool) {
+	shown = *k
+	if o.scope.Side == enmesh.Server {
+		shown.service = o.hosts.of(k.service)
+	}
+	return shown, shown.service == k.service
 }
 
 // far is what is known of the other side of calls with key.
@@ -133,8 +145,9 @@ func (o *calls) findLabelled(k *callKey, peer *enmesh.Peer) *series[callSeries] 
 	if s, ok := o.labelled.Get(hash, &key); ok {
 		return s
 	}
-	s, room := o.family.series(callValues(o.scope, &key.callKey, key.peer.WithIdentity(k.principal)))
-	if room {
+	shown, known := o.shown(k)
+	s, room := o.family.series(callValues(o.scope, &shown, key.peer.WithIdentity(k.principal)))
+	if room && known {
 		o.labelled.Put(hash, key, s)
 	} else {
 		o.family.folded.Add(1)

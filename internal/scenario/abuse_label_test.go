@@ -1,0 +1,153 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/meshhttp"
+	"github.com/enmesh-go/enmesh/telemetry"
+	"github.com/enmesh-go/enmesh/telemetry/accesslog"
+	"github.com/enmesh-go/enmesh/telemetry/edges"
+	"github.com/enmesh-go/enmesh/telemetry/otelmetric"
+	"github.com/enmesh-go/enmesh/telemetry/prom"
+)
+
+// maxAttackedSeries is how many series an attacker may leave behind in one metric.
+const maxAttackedSeries = 2000
+
+// TestScenarioR10_labels: requests that each have a method, path, host, user agent and peer
+// of their own.
+func TestScenarioR10_labels(t *testing.T) { labelAttack(t, crowdSize(1_000_000, 50_000)) }
+
+// TestCVE_2023_45142_labels: a server's metrics had the client's method and user agent as
+// labels, as they came.
+func TestCVE_2023_45142_labels(t *testing.T) { labelAttack(t, 10_000) }
+
+// TestCVE_2023_47108_labels: they had the client's port.
+func TestCVE_2023_47108_labels(t *testing.T) { labelAttack(t, 10_000) }
+
+// TestCVE_2022_21698_labels: they had the method.
+func TestCVE_2022_21698_labels(t *testing.T) { labelAttack(t, 10_000) }
+
+func labelAttack(t *testing.T, n int) {
+	t.Helper()
+	reader := metric.NewManualReader()
+	provider := metric.NewMeterProvider(metric.WithReader(reader))
+	t.Cleanup(func() { _ = provider.Shutdown(t.Context()) })
+	meter, err := otelmetric.New(otelmetric.Config{Provider: provider})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := edges.New(edges.Config{})
+	collector := prom.New(prom.Config{})
+	scope := telemetry.Scope{Side: enmesh.Server, Self: telemetry.Workload{Name: "reviews"}}
+	handler := meshhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(200 + 100*(len(r.URL.Path)%4))
+	}), enmesh.Fixed(false, telemetry.Calls(collector.Calls(scope), meter.Calls(scope), table.Calls(scope))))
+	for i := range n {
+		r := httptest.NewRequest(fmt.Sprintf("M%d", i), fmt.Sprintf("http://host%d/%d", i, i), http.NoBody)
+		r.Header.Set("User-Agent", fmt.Sprintf("agent/%d", i))
+		r.Header.Set("X-Forwarded-For", fmt.Sprintf("10.0.0.%d", i))
+		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:%d", i>>16&255, i>>8&255, i&255, 1024+i%60_000)
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if series := len(f.GetMetric()); series > maxAttackedSeries {
+			t.Errorf("%s has %d series after %d requests, want %d at most", f.GetName(), series, n, maxAttackedSeries)
+		}
+	}
+	var data metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &data); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range data.ScopeMetrics {
+		for _, m := range m.Metrics {
+			if h, ok := m.Data.(metricdata.Histogram[float64]); ok && len(h.DataPoints) > maxAttackedSeries {
+				t.Errorf("%s has %d sets of attributes, want %d at most", m.Name, len(h.DataPoints), maxAttackedSeries)
+			}
+		}
+	}
+	if got := len(table.Snapshot()); got > maxAttackedSeries {
+		t.Errorf("%d edges, want %d at most", got, maxAttackedSeries)
+	}
+}
+
+// TestScenarioR11_logs: what a client sends stands in one line of the access log, with
+// nothing in it that a terminal would act on.
+func TestScenarioR11_logs(t *testing.T) {
+	for name, handler := range map[string]func(*bytes.Buffer) slog.Handler{
+		"text": func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
+		"JSON": func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			log := accesslog.New(handler(&out), accesslog.Config{})
+			server := meshhttp.NewHandler(http.NotFoundHandler(), enmesh.Fixed(false, telemetry.Calls(log.Calls(telemetry.Scope{Side: enmesh.Server}))))
+			evil := []string{"\n", "\r\n", "\x1b[2J", "%n%s%x", "\x00", "\u2028", "\u202e", "\x9b31m", "\u009b31m", "\"", "\\", "\x7f"}
+			for _, e := range evil {
+				r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+				text := "a" + e + "level=INFO msg=forged"
+				r.URL.Path, r.Method, r.Host = "/"+text, text, text
+				r.Header.Set("Traceparent", text)
+				server.ServeHTTP(httptest.NewRecorder(), r)
+			}
+			lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+			if len(lines) != len(evil) {
+				t.Errorf("%d requests made %d lines", len(evil), len(lines))
+			}
+			for _, l := range lines {
+				if strings.ContainsFunc(l, func(r rune) bool { return !strconv.IsPrint(r) }) {
+					t.Errorf("a line has characters that do not print: %q", l)
+				}
+			}
+		})
+	}
+}
+
+// TestGO_2024_2978_tokens: what stands in a client's credentials was printed with its
+// metadata. Here no log, trace or error has any of a call's header.
+func TestGO_2024_2978_tokens(t *testing.T) {
+	const token = "eyJhbGciOiJSUzI1NiJ9.canary.canary"
+	var out bytes.Buffer
+	slogger := slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})
+	log := accesslog.New(slogger, accesslog.Config{})
+	server := meshhttp.NewHandler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oh") }),
+		enmesh.Fixed(false, telemetry.Calls(log.Calls(telemetry.Scope{Side: enmesh.Server}))))
+	base := meshhttp.NewServer(server)
+	base.ErrorLog = slog.NewLogLogger(slogger, slog.LevelError)
+	live := &httptest.Server{Listener: loopback(t), Config: base}
+	live.Start()
+	defer live.Close()
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, live.URL+"/a?access_token=x", http.NoBody)
+	for _, key := range []string{"Authorization", "Cookie", "X-Api-Key", "Proxy-Authorization"} {
+		r.Header.Set(key, "Bearer "+token)
+	}
+	resp, err := live.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if text := out.String(); !strings.Contains(text, "panic") || strings.Contains(text, "canary") {
+		t.Errorf("the log has the token, or nothing: %q", text)
+	}
+}

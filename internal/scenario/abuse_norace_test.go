@@ -1,0 +1,19 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !race
+
+package scenario_test
+
+// The limits of floods; zeros are the defaults. Under the race detector a server and its
+// attacker together do not come to a thousand requests a second.
+const (
+	floodRate  = 0
+	floodBurst = 0
+)
+
+// By how much the race detector slows an attack and its server, and what it adds to memory.
+const (
+	raceSlows  = 1
+	raceWeighs = 1
+)
