@@ -90,7 +90,8 @@ func (s *rough) serve(conn net.Conn) {
 	if fr.WriteSettings() != nil {
 		return
 	}
-	gone := uint32(0) // the last stream that is served, once GOAWAY was sent
+	gone := uint32(0)                               // the last stream that is served, once GOAWAY was sent
+	reading := map[uint32]*http2.MetaHeadersFrame{} // requests whose body is still to come
 	for {
 		f, err := fr.ReadFrame()
 		if err != nil {
@@ -114,8 +115,15 @@ func (s *rough) serve(conn net.Conn) {
 				_ = fr.WriteGoAway(gone, http2.ErrCodeNo, nil)
 			case n%10 == 0:
 				_ = fr.WriteRSTStream(f.StreamID, http2.ErrCodeRefusedStream)
-			default:
+			case f.StreamEnded():
 				s.answer(fr, f)
+			default:
+				reading[f.StreamID] = f
+			}
+		case *http2.DataFrame:
+			if head := reading[f.StreamID]; head != nil && f.StreamEnded() {
+				delete(reading, f.StreamID)
+				s.answer(fr, head)
 			}
 		}
 	}
