@@ -15,9 +15,9 @@ import (
 type Refuser struct{ voice }
 
 // NewRefuser makes a Refuser of a limit that gives so many units in window, in the name of
-// the policy that counts. Of the terms it
-// takes how a call is refused; Cost, CostBy and Always, which are for who counts, are
-// refused, and so is what a limit of this package refuses.
+// the policy that counts. Of the terms it takes how a call is refused; Cost, CostBy and
+// Always, which are for who counts, are refused, and so is what a limit of this package
+// refuses.
 func NewRefuser(policy string, terms Terms, units int, window time.Duration) (*Refuser, error) {
 	if terms.Cost > 1 || terms.CostBy != nil {
 		return nil, errors.New("limit: a limit that is counted elsewhere takes one unit for a call: leave Cost and CostBy out")
