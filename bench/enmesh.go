@@ -38,17 +38,25 @@ func endpoint(addr string) discovery.Endpoint {
 }
 
 // openMesh opens a mesh with all that bookinfo has: metrics and edges on both sides,
-// and trace contexts, which a mesh hands on by default.
-func openMesh(ctx context.Context, env Env, account string, opts ...mesh.Option) (*mesh.Mesh, func() error, error) {
+// and trace contexts, which a mesh hands on by default. The wire says whether it has
+// certificates.
+func openMesh(ctx context.Context, env Env, account string, over wire, opts ...mesh.Option) (*mesh.Mesh, func() error, error) {
+	opts = append([]mesh.Option{
+		mesh.WithWorkload(mesh.Workload{Service: account, ServiceAccount: account, Version: "v1"}),
+		mesh.WithTelemetry(edges.New(edges.Config{})),
+	}, opts...)
+	if over == plain {
+		m, err := mesh.Open(ctx, opts...)
+		if err != nil {
+			return nil, nil, err
+		}
+		return m, m.Close, nil
+	}
 	files, err := env.identity(account)
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := mesh.Open(ctx, append([]mesh.Option{
-		mesh.WithWorkload(mesh.Workload{Service: account, ServiceAccount: account, Version: "v1"}),
-		mesh.WithCertificates(files),
-		mesh.WithTelemetry(edges.New(edges.Config{})),
-	}, opts...)...)
+	m, err := mesh.Open(ctx, append(opts, mesh.WithCertificates(files))...)
 	if err != nil {
 		return nil, nil, errors.Join(err, files.Close())
 	}
@@ -56,11 +64,11 @@ func openMesh(ctx context.Context, env Env, account string, opts ...mesh.Option)
 }
 
 // openClient is the mesh of the calling process; routes names its policy.
-func openClient(routes string) func(context.Context, Env, string) (*node, error) {
+func openClient(over wire, routes string) func(context.Context, Env, string) (*node, error) {
 	return func(ctx context.Context, env Env, addr string) (*node, error) {
 		registry := discovery.NewMemory()
 		registry.Set(service, endpoint(addr))
-		m, release, err := openMesh(ctx, env, clientAccount, mesh.WithResolver(registry), mesh.WithPolicies(env.policies(routes)...))
+		m, release, err := openMesh(ctx, env, clientAccount, over, mesh.WithResolver(registry), mesh.WithPolicies(env.policies(routes)...))
 		if err != nil {
 			return nil, err
 		}
@@ -75,20 +83,22 @@ const (
 )
 
 // openServer is the mesh of the answering process.
-func openServer(ctx context.Context, env Env) (*node, error) {
-	bucket, err := limit.NewTokenBucket(limit.Config{Rate: serverRate})
-	if err != nil {
-		return nil, err
+func openServer(over wire) func(context.Context, Env) (*node, error) {
+	return func(ctx context.Context, env Env) (*node, error) {
+		bucket, err := limit.NewTokenBucket(limit.Config{Rate: serverRate})
+		if err != nil {
+			return nil, err
+		}
+		inFlight, err := concurrency.NewFixed(concurrency.Config{Max: serverInFlight})
+		if err != nil {
+			return nil, err
+		}
+		m, release, err := openMesh(ctx, env, serverAccount, over, mesh.WithInbound(bucket.Middleware(), enmesh.Guard(inFlight)))
+		if err != nil {
+			return nil, err
+		}
+		return &node{router: m.Inbound(), tls: m.ServerTLS(), release: release}, nil
 	}
-	inFlight, err := concurrency.NewFixed(concurrency.Config{Max: serverInFlight})
-	if err != nil {
-		return nil, err
-	}
-	m, release, err := openMesh(ctx, env, serverAccount, mesh.WithInbound(bucket.Middleware(), enmesh.Guard(inFlight)))
-	if err != nil {
-		return nil, err
-	}
-	return &node{router: m.Inbound(), tls: m.ServerTLS(), release: release}, nil
 }
 
 // secured is a source whose endpoints are dialled with one configuration.

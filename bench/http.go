@@ -32,14 +32,19 @@ func (s *httpServer) Addr() string { return s.listener.Addr().String() }
 
 func (s *httpServer) Close() error { return errors.Join(s.Server.Close(), s.release()) }
 
-// startHTTP serves h over HTTP/1.1 with mutual TLS; release is called at the end.
+// startHTTP serves h over HTTP/1.1, with TLS if there is a cfg; release is called at the
+// end.
 func startHTTP(ctx context.Context, h http.Handler, cfg *tls.Config, release func() error) (Server, error) {
 	l, err := listen(ctx)
 	if err != nil {
 		return nil, errors.Join(err, release())
 	}
 	s := &httpServer{&http.Server{Handler: h, TLSConfig: cfg, Protocols: http1(), ReadHeaderTimeout: time.Minute}, l, release}
-	go func() { _ = s.ServeTLS(l, "", "") }() // it ends with Close
+	serve := func() error { return s.Serve(l) }
+	if cfg != nil {
+		serve = func() error { return s.ServeTLS(l, "", "") }
+	}
+	go func() { _ = serve() }() // it ends with Close
 	return s, nil
 }
 

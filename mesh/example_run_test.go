@@ -27,7 +27,8 @@ func ExampleRun() {
 	}
 	defer func() { _ = m.Close() }()
 	stars := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("five stars")) })
-	web := &http.Server{Handler: meshhttp.NewHandler(stars, m.Inbound()), TLSConfig: m.ServerTLS(), ReadHeaderTimeout: time.Second}
+	web := meshhttp.NewServer(meshhttp.NewHandler(stars, m.Inbound()))
+	web.TLSConfig = m.ServerTLS()
 	err = mesh.Run(ctx, m,
 		mesh.Serving{Server: meshhttp.Graceful(web), Protocol: "http", Port: 9080},
 		mesh.WithRegistrar(registry),

@@ -29,6 +29,13 @@ type inboundPolicy struct {
 	guarded guarded
 }
 
+// counted is the router of the calls that this process serves, which adapters also tell of
+// what they refuse before there is a call to route.
+type counted struct {
+	enmesh.Router
+	enmesh.Recorder
+}
+
 func newInbound(r enmesh.Recorder, g *guard) *inbound {
 	in := &inbound{recorder: r, guard: g}
 	in.current.Store(&inboundPolicy{store: newStore(nil), next: enmesh.Send})

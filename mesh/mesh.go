@@ -121,10 +121,10 @@ func compose(cfg config) (*Mesh, error) {
 		return nil, errors.Join(err, m.cache.close())
 	}
 	m.served = newInbound(in.recorder, who)
-	m.inbound = enmesh.Fixed(false, slices.Concat(
+	m.inbound = counted{enmesh.Fixed(false, slices.Concat(
 		[]enmesh.Middleware{m.serving.middleware}, in.outer(nil), []enmesh.Middleware{shed.Receive(cfg.trust)},
 		cfg.inbound, []enmesh.Middleware{m.served.middleware},
-	)...)
+	)...), in.recorder}
 	m.source = newSource(m.naming, m.cache)
 	m.source.configure = m.policies.cluster
 	m.source.report, m.source.opened = m.cache.failed, m.check

@@ -48,6 +48,7 @@ type Server struct {
 func NewServer(r enmesh.Router, opts ...ServerOption) *Server {
 	s := &Server{router: r, onPanic: logPanic, workers: defaultWorkers(), limits: defaultLimits()}
 	s.identity = s.identities.of
+	s.outside.recorder, _ = r.(enmesh.Recorder)
 	for _, o := range opts {
 		o.server(s)
 	}

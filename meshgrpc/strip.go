@@ -56,7 +56,8 @@ func TrustMetadataOf(f func(*enmesh.Peer) bool) ServerOption {
 }
 
 // WithRecorder has r told of every call that is refused before any policy has seen it, as
-// a decision of "meshgrpc". The default tells nobody; [Server.Refused] counts anyway.
+// a decision of "meshgrpc". The default tells the server's router if it is a Recorder, as
+// that of a mesh is; [Server.Refused] counts anyway.
 func WithRecorder(r enmesh.Recorder) ServerOption {
 	return serverOption(func(s *Server) { s.outside.recorder = r })
 }

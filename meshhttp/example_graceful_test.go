@@ -17,7 +17,7 @@ import (
 // A server that says goodbye before it closes: mesh.Run takes these steps by itself.
 func ExampleGraceful() {
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
-	server := meshhttp.Graceful(&http.Server{Handler: hello, ReadHeaderTimeout: 5 * time.Second})
+	server := meshhttp.Graceful(meshhttp.NewServer(hello))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Println(err)

@@ -50,6 +50,9 @@ type Handler struct {
 // them, and unwraps for http.ResponseController.
 func NewHandler(h http.Handler, r enmesh.Router, opts ...ServerOption) *Handler {
 	cfg := newServerConfig(opts)
+	if cfg.recorder == nil {
+		cfg.recorder, _ = r.(enmesh.Recorder)
+	}
 	return &Handler{next: h, router: r, cfg: cfg, strip: cfg.stripper()}
 }
 

@@ -54,7 +54,8 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, e *enmesh.Error
 func (h *Handler) Refused() uint64 { return h.refused.Load() }
 
 // WithRecorder has r told of every request that is refused before any policy has seen it,
-// as a decision of "meshhttp". The default tells nobody; [Handler.Refused] counts anyway.
+// as a decision of "meshhttp". The default tells the handler's router if it is a Recorder, as
+// that of a mesh is; [Handler.Refused] counts anyway.
 func WithRecorder(r enmesh.Recorder) ServerOption {
 	return serverOption(func(cfg *serverConfig) { cfg.recorder = r })
 }

@@ -10,7 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -60,7 +59,7 @@ func front(ctx context.Context, args []string) (err error) {
 	defer func() { err = errors.Join(err, cc.Close()) }()
 
 	c := callers{web: &http.Client{Transport: transport}, rpc: grpc_health_v1.NewHealthClient(cc)}
-	web := &http.Server{Handler: meshhttp.NewHandler(c.handler(), m.Inbound()), ReadHeaderTimeout: 5 * time.Second}
+	web := meshhttp.NewServer(meshhttp.NewHandler(c.handler(), m.Inbound()))
 	return mesh.Run(ctx, m,
 		mesh.Serving{Server: meshhttp.Graceful(web), Addr: *listen, Protocol: "http"},
 		mesh.WithRegistrar(registry),

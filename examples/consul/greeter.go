@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -56,7 +55,7 @@ func greeter(ctx context.Context, args []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
 
-	web := &http.Server{Handler: meshhttp.NewHandler(greet(*name), m.Inbound()), ReadHeaderTimeout: 5 * time.Second}
+	web := meshhttp.NewServer(meshhttp.NewHandler(greet(*name), m.Inbound()))
 	rpc := grpc.NewServer(append(meshgrpc.NewServer(m.Inbound()).Options(), grpc.ChainUnaryInterceptor(sign(*name)))...)
 
 	// Graceful gives rpc the health service; no other is needed here.

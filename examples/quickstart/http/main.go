@@ -17,7 +17,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/mesh"
@@ -122,7 +121,7 @@ func start(ctx context.Context, version string) (*instance, error) {
 		return nil, errors.Join(err, m.Close())
 	}
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "hello from ", version) })
-	server := &http.Server{Handler: meshhttp.NewHandler(hello, m.Inbound()), ReadHeaderTimeout: time.Second}
+	server := meshhttp.NewServer(meshhttp.NewHandler(hello, m.Inbound()))
 	i := &instance{mesh: m, server: server, listener: l, done: make(chan struct{}), version: version}
 	go func() {
 		defer close(i.done)

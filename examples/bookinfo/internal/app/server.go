@@ -13,9 +13,10 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/enmesh-go/enmesh/meshhttp"
 )
 
 // listen opens a TCP port.
@@ -43,12 +44,9 @@ type server struct {
 
 // serve serves h at l: over TLS if there is a configuration, else plainly.
 func serve(l net.Listener, h http.Handler, config *tls.Config, log *slog.Logger) *server {
-	s := &server{l: l, http: &http.Server{
-		Handler:           h,
-		TLSConfig:         config,
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}}
+	s := &server{l: l, http: meshhttp.NewServer(h)}
+	s.http.TLSConfig = config
+	s.http.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	s.done.Go(func() {
 		err := s.run()
 		if !errors.Is(err, http.ErrServerClosed) {
