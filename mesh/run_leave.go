@@ -27,15 +27,33 @@ func (r *runner) leave(ctx context.Context) error {
 // hint has every server tell its callers, until nobody is connected or the time is
 // over. Servers that cannot are told of by GOAWAY, or by closed connections, later.
 func (r *runner) hint(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.timing.Hint)
+	ctx, cancel := context.WithCancel(ctx)
+	var clock, told sync.WaitGroup
+	clock.Go(func() { defer cancel(); spend(ctx, r.cfg.timing.Hint) })
+	defer clock.Wait()
 	defer cancel()
-	var hinting sync.WaitGroup
 	for _, s := range r.cfg.servings {
 		if h, ok := s.Server.(interface{ Hint(ctx context.Context) }); ok {
-			hinting.Go(func() { h.Hint(ctx) })
+			told.Go(func() { h.Hint(ctx) })
 		}
 	}
-	hinting.Wait()
+	told.Wait()
+}
+
+// hintParts is in how many parts the time of the hint is counted.
+const hintParts = 20
+
+// spend waits for d of the time that this process runs: while it stands still, on a machine
+// that has no time for it, no more than a part goes by. Otherwise the time could be over
+// before one answer has carried the hint, and the requests that lie unread would be lost.
+func spend(ctx context.Context, d time.Duration) {
+	for range hintParts {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(d / hintParts):
+		}
+	}
 }
 
 // drain shuts every server down and waits for the calls in flight; what is not over in

@@ -89,7 +89,7 @@ type Timing struct {
 	Propagation time.Duration
 	Margin      time.Duration
 	// Hint bounds how long answers tell callers to go elsewhere before connections
-	// are closed.
+	// are closed. Of a time in which the process stands still a part of it counts.
 	Hint time.Duration
 	// Drain bounds the time for calls in flight to finish.
 	Drain time.Duration
