@@ -31,9 +31,11 @@ type Algorithm func(eps []*Endpoint) Picker
 //   - "PASSTHROUGH": [Random]. There is no original address to pass through to
 //     where the caller has no sidecar.
 //   - "PEAK_EWMA": [PowerOfTwo], a name of our own
+//   - "PICK_FIRST": as LEAST_REQUEST; it is for gRPC's clients over xDS, who stay with one
+//     instance
 func ByName(name string) (Algorithm, bool) {
 	switch name {
-	case "", "UNSPECIFIED", "LEAST_REQUEST", "LEAST_CONN":
+	case "", "UNSPECIFIED", "LEAST_REQUEST", "LEAST_CONN", "PICK_FIRST":
 		return LeastRequest(2), true
 	case "ROUND_ROBIN":
 		return WeightedRoundRobin(), true

@@ -291,7 +291,7 @@ func TestByName(t *testing.T) {
 		"": "*balance.leastRequest", "UNSPECIFIED": "*balance.leastRequest",
 		"LEAST_REQUEST": "*balance.leastRequest", "LEAST_CONN": "*balance.leastRequest",
 		"ROUND_ROBIN": "*balance.weighted", "RANDOM": "*balance.randomPicker",
-		"PASSTHROUGH": "*balance.randomPicker", "PEAK_EWMA": "*balance.powerOfTwo",
+		"PASSTHROUGH": "*balance.randomPicker", "PEAK_EWMA": "*balance.powerOfTwo", "PICK_FIRST": "*balance.leastRequest",
 	} {
 		a, ok := balance.ByName(name)
 		if !ok {

@@ -22,6 +22,9 @@ const loadBalancerAnnotation = annotationPrefix + "load-balancer"
 // dryRunAnnotation makes an AuthorizationPolicy one that is only counted.
 const dryRunAnnotation = "istio.io/dry-run"
 
+// pickFirst has gRPC's clients stay with one instance.
+const pickFirst = "PICK_FIRST"
+
 // annotation is what one that is known is for, and the values it may have.
 type annotation struct {
 	kind   string
@@ -30,7 +33,7 @@ type annotation struct {
 
 // annotations is every annotation that is known.
 var annotations = map[string]annotation{
-	loadBalancerAnnotation: {destinationRule, []string{"PEAK_EWMA"}},
+	loadBalancerAnnotation: {destinationRule, []string{"PEAK_EWMA", pickFirst}},
 	dryRunAnnotation:       {authorizationPolicy, []string{"true", "false"}},
 }
 

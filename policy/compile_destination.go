@@ -140,7 +140,7 @@ func (m *merged) add(d *document, dr *networking.DestinationRule) {
 	if name := d.own[loadBalancerAnnotation]; name != "" {
 		if m.annotated == nil {
 			m.algorithm, m.annotated = name, d
-			d.note(annotationPath(loadBalancerAnnotation), Enforced, "")
+			d.judge(annotationPath(loadBalancerAnnotation), balancerRow(name), "", name)
 		} else {
 			d.note(annotationPath(loadBalancerAnnotation), Warned, "without effect: the host has its load balancer from "+m.annotated.title())
 		}
@@ -153,6 +153,14 @@ func (m *merged) add(d *document, dr *networking.DestinationRule) {
 		}
 		m.subsets = append(m.subsets, subset{s, d, i})
 	}
+}
+
+// balancerRow is the verdict on an annotation that names a load balancer.
+func balancerRow(name string) row {
+	if name == pickFirst {
+		return row{verdict: Approximated, message: "for gRPC's clients over xDS: here it is LEAST_REQUEST"}
+	}
+	return yes
 }
 
 // compileDestinations works out the policy of every host, subset and port.

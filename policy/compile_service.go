@@ -95,7 +95,7 @@ func (b *builder) claim(d *document, vs *networking.VirtualService) []string {
 		notes = append(notes, func() { d.note(index("spec.hosts", i), Warned, why) })
 	}
 	if len(hosts) == 0 {
-		d.findings = nil
+		d.findings, d.wholes = nil, nil
 	}
 	for _, note := range notes {
 		note()

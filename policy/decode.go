@@ -4,6 +4,7 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -74,10 +75,13 @@ func (d *decoder) alone(fd protoreflect.FieldDescriptor, p pair, at string, set 
 func (d *decoder) judged(fd protoreflect.FieldDescriptor, n *yaml.Node, at string, f func()) {
 	before := d.quiet
 	if !before {
-		r, _ := rowOf(fieldKey(fd), enumName(fd, n.Value))
+		key, value := fieldKey(fd), cmp.Or(enumName(fd, n.Value), n.Value)
+		r, _ := rowOf(key, enumName(fd, n.Value))
 		if r.verdict != Enforced || !holdsFields(fd) {
-			d.doc.note(at, r.verdict, r.message)
+			d.doc.judge(at, r, key, value)
 			d.quiet = true
+		} else if grpcFields[key] != nil {
+			d.doc.wholes = append(d.doc.wholes, Finding{Place: d.doc.at(at), key: key})
 		}
 	}
 	f()

@@ -32,6 +32,7 @@ type document struct {
 	own       map[string]string // annotations that are ours
 	places    map[string]position
 	findings  []Finding
+	wholes    []Finding // on fields whose parts have findings, for Snapshot.FindingsFor
 	problems  *problems // of the load
 	broken    []string  // the fields with problems, the first of them
 	oversize  bool      // too large to compile; it was refused
@@ -114,7 +115,12 @@ func (d *document) refuse(path, format string, args ...any) {
 
 // note adds a finding about a field.
 func (d *document) note(path string, v Verdict, message string) {
-	d.findings = append(d.findings, Finding{d.at(path), v, message})
+	d.findings = append(d.findings, Finding{Place: d.at(path), Verdict: v, Message: message})
+}
+
+// judge is note for a field with a row, whose value is known.
+func (d *document) judge(path string, r row, key, value string) {
+	d.findings = append(d.findings, Finding{d.at(path), r.verdict, r.message, key, value})
 }
 
 // revise is note for a field whose value alone tells: it replaces the verdict that
@@ -133,6 +139,7 @@ func (d *document) revise(path string, v Verdict, message string) {
 // sorted is the findings as they stand in the document, those of the table left out
 // that were revised.
 func (d *document) sorted() []Finding {
+	d.keep()
 	found := slices.DeleteFunc(d.findings, func(f Finding) bool {
 		return d.revised[f.Field] && f.Verdict == Enforced && f.Message == ""
 	})
@@ -142,9 +149,27 @@ func (d *document) sorted() []Finding {
 	return found
 }
 
+// keep hands the rows of fields that were revised on to what revised them.
+func (d *document) keep() {
+	if len(d.revised) == 0 {
+		return
+	}
+	rows := map[string]Finding{}
+	for _, f := range d.findings {
+		if f.key != "" {
+			rows[f.Field] = f
+		}
+	}
+	for i := range d.findings {
+		if f := &d.findings[i]; f.key == "" && d.revised[f.Field] {
+			f.key, f.value = rows[f.Field].key, rows[f.Field].value
+		}
+	}
+}
+
 // withoutEffect replaces what was found by one finding: the document does nothing
 // in this process.
 func (d *document) withoutEffect(path, why string) {
-	d.findings = nil
+	d.findings, d.wholes = nil, nil
 	d.note(path, Ignored, why)
 }

@@ -26,6 +26,8 @@ type Loader struct {
 	Labels        map[string]string // of the process
 	RootNamespace string            // "" is DefaultRootNamespace
 	Domain        string            // of the mesh; "" is "cluster.local"
+
+	home string // of documents that name no namespace; "": Namespace
 }
 
 // Load reads files and directories with the zero [Loader].
@@ -55,13 +57,14 @@ func (l Loader) Parse(files []File) (*Snapshot, error) {
 	for _, d := range docs {
 		check(d)
 	}
-	b := &builder{Loader: l.withDefaults(), snapshot: &Snapshot{Version: versionOf(files)}}
+	b := &builder{Loader: l.withDefaults(), snapshot: &Snapshot{Version: versionOf(files), files: files, loader: l.withDefaults()}}
 	b.namespaces(docs)
 	b.build(docs)
 	if err := found.err(files); err != nil {
 		return nil, err
 	}
 	b.finish(docs)
+	b.snapshot.selects = labelKeys(docs)
 	return b.snapshot, nil
 }
 
@@ -75,7 +78,7 @@ func (l Loader) withDefaults() Loader {
 func (l Loader) read(files []File, found *problems) []*document {
 	var docs []*document
 	for i, f := range files {
-		r := reader{file: f.Name, fileIndex: i, namespace: l.withDefaults().Namespace, problems: found}
+		r := reader{file: f.Name, fileIndex: i, namespace: cmp.Or(l.home, l.withDefaults().Namespace), problems: found}
 		r.read(f.Data)
 		docs = append(docs, r.out...)
 	}
@@ -175,5 +178,6 @@ func (b *builder) finish(docs []*document) {
 			Place: d.at(""), Group: d.group, Namespace: d.namespace,
 		})
 		b.snapshot.Findings = append(b.snapshot.Findings, d.sorted()...)
+		b.snapshot.wholes = append(b.snapshot.wholes, d.wholes...)
 	}
 }

@@ -243,6 +243,6 @@ func (b *builder) unsought(d *document, key string) {
 
 // eclipsed replaces what was found by a warning: another document goes first.
 func (d *document) eclipsed(path, why string) {
-	d.findings = nil
+	d.findings, d.wholes = nil, nil
 	d.note(path, Warned, "without effect: "+why)
 }

@@ -34,6 +34,10 @@ type Snapshot struct {
 	last         []string // namespaces to search last
 	foreign      []string // namespaces to search for names outside the mesh
 	domain       string
+	files        []File    // what it was made of
+	loader       Loader    // for whom
+	selects      []string  // see LabelKeys
+	wholes       []Finding // on fields whose parts have findings, see FindingsFor
 }
 
 // Document is one object that was read.

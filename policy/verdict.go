@@ -44,6 +44,8 @@ type Finding struct {
 	Place
 	Verdict Verdict
 	Message string // why, and what to do; "" for most that are enforced
+
+	key, value string // of the tables, of a field that has a row; the value of a scalar
 }
 
 // String is the place, the verdict and the message.

@@ -1,0 +1,195 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/agent/xds"
+	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/policy"
+)
+
+// built is what was made for an entry.
+type built struct {
+	xds.Resource
+	known bool   // false: wait for the service
+	needs string // the service that it depends on
+}
+
+// noPolicy is why a scope without policy gets nothing.
+const noPolicy = "there is no policy in force here, since what there is was refused"
+
+// build makes the resource of an entry. c.mu is held.
+func (c *Catalog) build(e *entry, n *notes) built {
+	switch e.kind {
+	case xds.Listener:
+		return c.listener(e, n)
+	case xds.Route:
+		return c.routes(e, n)
+	case xds.Cluster:
+		return c.cluster(e, n)
+	case xds.Endpoints:
+		return c.endpoints(e, n)
+	}
+	return built{Resource: missing(e.kind, e.name), known: true}
+}
+
+func (c *Catalog) listener(e *entry, n *notes) built {
+	if e.name == xds.All { // nobody may see everything
+		return built{}
+	}
+	if isInbound(e.name) {
+		return built{Resource: c.inbound(e, n), known: true}
+	}
+	fail := func(needs, why string) built {
+		n.add(policy.Rejected, "", why+": calls end with UNAVAILABLE")
+		return built{encode(xds.Listener, e.name, failingListener(e.name, why)), true, needs}
+	}
+	d, ok := c.dial(e)
+	switch {
+	case !ok:
+		return fail("", "this is no name of a service")
+	case e.view.policy == nil:
+		return fail("", noPolicy)
+	}
+	good := built{encode(xds.Listener, e.name, clientListener(e.name)), true, ""}
+	if e.view.policy.Service(d.service) != nil {
+		return good
+	}
+	good.needs = d.service
+	switch s := c.services[d.service]; {
+	case !s.told():
+		return built{needs: d.service}
+	case s.absent && !s.known:
+		return fail(d.service, "no registry and no VirtualService knows the service "+d.service)
+	}
+	return good
+}
+
+// dial takes the name apart that a client dials.
+func (c *Catalog) dial(e *entry) (dialled, bool) {
+	d := dialled{name: e.name, port: portOf(e.name), service: c.naming(e.scope).Key(e.name)}
+	return d, isHost(d.service)
+}
+
+// isHost reports whether a key may be asked for: a name, not a path or a pattern.
+func isHost(key string) bool {
+	for i := range len(key) {
+		b := key[i]
+		if !('a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '-' || b == '_' || b == '.') {
+			return false
+		}
+	}
+	return key != "" && len(key) <= 253 && key[0] != '.' && !strings.Contains(key, "..")
+}
+
+func (c *Catalog) routes(e *entry, n *notes) built {
+	d, ok := c.dial(e)
+	if !ok || e.view.policy == nil {
+		return built{Resource: encode(xds.Route, e.name, failingRoutes(e.name, noPolicy)), known: true}
+	}
+	r := &routes{dialled: d, policy: e.view.policy, notes: n}
+	return built{Resource: encode(xds.Route, e.name, r.configuration()), known: true}
+}
+
+func (c *Catalog) cluster(e *entry, n *notes) built {
+	d, ok := parseCluster(e.name)
+	if !ok || !isHost(d.Service) || e.view.policy == nil {
+		return built{Resource: missing(xds.Cluster, e.name), known: true}
+	}
+	made := clusters{cfg: &c.cfg, policy: e.view.policy, notes: n}
+	out := built{known: true}
+	var set []discovery.Endpoint
+	if made.looks(d) {
+		out.needs = d.Service
+		s := c.services[d.Service]
+		if !s.told() {
+			return built{needs: d.Service}
+		}
+		set = s.set
+	}
+	out.Resource = encode(xds.Cluster, e.name, made.cluster(d, set))
+	return out
+}
+
+// looks reports whether a cluster depends on who its instances are.
+func (c *clusters) looks(d enmesh.Destination) bool {
+	t := c.policy.Destination(d.Service).Traffic(d.Subset, d.Port).TLS
+	return c.cfg.Certificates != "" && t.Mode != policy.TLSDisable && c.blocked(t) == "" && t.SubjectAltNames == ""
+}
+
+func (c *Catalog) endpoints(e *entry, n *notes) built {
+	d, ok := parseCluster(e.name)
+	if !ok || !isHost(d.Service) || e.view.policy == nil {
+		return built{Resource: missing(xds.Endpoints, e.name), known: true}
+	}
+	s := c.services[d.Service]
+	if !s.told() {
+		return built{needs: d.Service}
+	}
+	a := c.assignment(e, d, n)
+	made, unusable := s.assign(a)
+	if unusable > 0 {
+		n.add(policy.Rejected, "", fmt.Sprintf("%d instances have no address that gRPC's clients can use, which is an IP address and a port", unusable))
+	}
+	return built{made, true, d.Service}
+}
+
+// assignment says what of a service a cluster has, for the node of e.
+func (c *Catalog) assignment(e *entry, d enmesh.Destination, n *notes) *assignment {
+	rule := e.view.policy.Destination(d.Service)
+	t := rule.Traffic(d.Subset, d.Port)
+	a := &assignment{name: e.name, port: d.Port}
+	labels, defined := rule.Labels(d.Subset)
+	if a.labels = labels; d.Subset != "" && !defined {
+		n.add(policy.Rejected, "", "subset "+d.Subset+" is not defined: calls are refused")
+		a.none = true
+	}
+	if (&clusters{cfg: &c.cfg, policy: e.view.policy, notes: n}).blocked(t.TLS) != "" {
+		a.none = true
+	}
+	if t.Locality != nil {
+		a.locality = *t.Locality
+	}
+	if a.locality.Disabled || !t.DetectOutliers && len(a.locality.Distribute) == 0 && !a.locality.ZoneAware.Enabled {
+		a.locality = balance.LocalityConfig{} // the same for all nodes
+		return a
+	}
+	a.locality.Local, a.locality.OutlierDetection = localityOfNode(e.node), t.DetectOutliers
+	if len(a.locality.FailoverPriority) > 0 {
+		a.locality.Labels = e.node.Labels
+	}
+	return a
+}
+
+// assign is the endpoints of a cluster, made once for all who see the same.
+func (s *service) assign(a *assignment) (xds.Resource, int) {
+	key := a.key()
+	if r, ok := s.made[key]; ok {
+		return r, s.counts[key]
+	}
+	m, unusable := a.endpoints(s.set)
+	r := encode(xds.Endpoints, a.name, m)
+	if s.made == nil {
+		s.made, s.counts = map[string]xds.Resource{}, map[string]int{}
+	}
+	s.made[key], s.counts[key] = r, unusable
+	return r, unusable
+}
+
+// key is all of an assignment as one comparable text.
+func (a *assignment) key() string {
+	return fmt.Sprintf("%s|%d|%t|%s|%+v|%s", a.name, a.port, a.none, canonical(a.labels), a.plain(), canonical(a.locality.Labels))
+}
+
+// plain is the locality's configuration without what has no one text.
+func (a *assignment) plain() balance.LocalityConfig {
+	cfg := a.locality
+	cfg.Labels, cfg.ZoneAware.Peers = nil, nil
+	return cfg
+}

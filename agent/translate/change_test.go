@@ -1,0 +1,253 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package translate_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/enmesh-go/enmesh/agent/translate"
+	agentxds "github.com/enmesh-go/enmesh/agent/xds"
+	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/policy"
+)
+
+// ear hears of a resource.
+type ear struct {
+	mu    sync.Mutex // guards heard
+	heard []agentxds.Resource
+}
+
+func (e *ear) hear(r agentxds.Resource) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.heard = append(e.heard, r)
+}
+
+func (e *ear) all() []agentxds.Resource {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.heard
+}
+
+func (e *ear) last(t *testing.T) *anypb.Any {
+	t.Helper()
+	all := e.all()
+	if len(all) == 0 {
+		t.Fatal("nothing was heard")
+	}
+	return all[len(all)-1].Body
+}
+
+func one(last int) discovery.Endpoint {
+	return discovery.Endpoint{Addrs: []string{fmt.Sprintf("10.0.0.%d:80", last)}}
+}
+
+func TestCatalog_tellsOnlyThoseWhomAChangeConcerns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, registry := open(t, translate.Config{}, "")
+		var ears [3]ear
+		for i, name := range []string{"a", "a", "b"} {
+			registry.Set(name, one(1))
+			n := &agentxds.Node{ID: fmt.Sprint(i), Client: "gRPC Go", Region: fmt.Sprint("r", i), Labels: map[string]string{"x": fmt.Sprint(i)}}
+			defer c.Watch(n, agentxds.Endpoints, "outbound|80||"+name+".default.svc.cluster.local", ears[i].hear)()
+		}
+		synctest.Wait()
+		if ears[0].last(t) != ears[1].last(t) {
+			t.Error("two nodes that see the same have not the same resource, but two")
+		}
+		registry.Set("a", one(2))
+		synctest.Wait()
+		for i, want := range []int{2, 2, 1} {
+			if got := len(ears[i].all()); got != want {
+				t.Errorf("watcher %d was told %d times, want %d", i, got, want)
+			}
+		}
+		if ears[0].last(t) != ears[1].last(t) {
+			t.Error("after a change two nodes that see the same have two resources")
+		}
+		registry.Set("a", one(2)) // no change
+		c.SetPolicy(parse(t, ""))
+		synctest.Wait()
+		if got := len(ears[0].all()); got != 2 {
+			t.Errorf("no change was told: %d", got)
+		}
+	})
+}
+
+func TestCatalog_waitsForTheRegistryAndThenKeepsWhatItKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, registry := open(t, translate.Config{}, "")
+		var listener, endpoints ear
+		n := &agentxds.Node{Client: "gRPC Go"}
+		defer c.Watch(n, agentxds.Listener, "s", listener.hear)()
+		defer c.Watch(n, agentxds.Endpoints, "outbound|0||s.default.svc.cluster.local", endpoints.hear)()
+		synctest.Wait()
+		if got := managerOf(t, listener.last(t)).GetRds(); got != nil {
+			t.Errorf("an unknown service has routes %v", got)
+		}
+		registry.Set("s", one(1))
+		synctest.Wait()
+		if got := managerOf(t, listener.last(t)).GetRds(); got == nil {
+			t.Error("a service that has come has no routes")
+		}
+		before := len(listener.all())
+		registry.Remove("s")
+		synctest.Wait()
+		if got := len(listener.all()); got != before {
+			t.Error("a service that the registry has forgotten has lost its routes")
+		}
+	})
+}
+
+func TestCatalog_seesPolicyAsEachWorkloadDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const selective = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: s}
+spec:
+  hosts: [s]
+  http:
+  - match: [{sourceLabels: {app: web}}]
+    timeout: 1s
+    route: [{destination: {host: s}}]
+  - route: [{destination: {host: s}}]
+`
+		c, _ := open(t, translate.Config{}, "")
+		ears := map[string]*ear{}
+		for name, n := range map[string]*agentxds.Node{
+			"web": {Labels: map[string]string{"app": "web", "pod": "1"}}, "other": {Labels: map[string]string{"app": "other", "pod": "2"}},
+		} {
+			ears[name] = &ear{}
+			defer c.Watch(n, agentxds.Route, "s.default", ears[name].hear)()
+		}
+		c.SetPolicy(parse(t, selective))
+		synctest.Wait()
+		for name, want := range map[string]int{"web": 2, "other": 1} {
+			if got := len(routesOf(t, ears[name].last(t)).GetVirtualHosts()[0].GetRoutes()); got != want {
+				t.Errorf("%s has %d routes, want %d", name, got, want)
+			}
+		}
+	})
+}
+
+// What cannot be compiled for a namespace does not take away what it had, nor open anything
+// to one that had nothing.
+func TestCatalog_keepsTheLastGoodPolicyOfANamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const good = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: s}
+spec: {hosts: [s], http: [{route: [{destination: {host: s, subset: v1}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: s}
+spec: {host: s, subsets: [{name: v1, labels: {version: v1}}]}
+`
+		c, _ := open(t, translate.Config{}, good)
+		n := &agentxds.Node{Namespace: "shop"}
+		var had, fresh ear
+		defer c.Watch(n, agentxds.Route, "s.default", had.hear)()
+		// In shop the rule that is seen first has no such subset.
+		c.SetPolicy(parse(t, good+`---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: s, namespace: shop}
+spec: {host: s.default.svc.cluster.local, subsets: [{name: v2, labels: {version: v2}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: x, namespace: back}
+spec: {host: s.default.svc.cluster.local, workloadSelector: {matchLabels: {tier: x}}, subsets: [{name: v2, labels: {version: v2}}]}
+`))
+		defer c.Watch(&agentxds.Node{Namespace: "back", Labels: map[string]string{"tier": "x"}}, agentxds.Listener, "s.default", fresh.hear)()
+		synctest.Wait()
+		if got := clustersOf(t, had.last(t)); len(got) != 1 {
+			t.Errorf("the namespace has lost its routes: %q", got)
+		}
+		if got := managerOf(t, fresh.last(t)).GetRds(); got != nil {
+			t.Errorf("a workload whose policy was refused has routes: %v", got)
+		}
+		rejected := 0
+		for _, note := range c.Notes() {
+			if note.Verdict == policy.Rejected {
+				rejected++
+			}
+		}
+		if rejected < 2 {
+			t.Errorf("notes: %v, want one on each namespace", c.Notes())
+		}
+	})
+}
+
+// TestCatalog_postsInOrder changes a service while its watchers come and go.
+func TestCatalog_postsInOrder(t *testing.T) {
+	c, registry := open(t, translate.Config{}, "")
+	registry.Set("s", one(1))
+	var wait sync.WaitGroup
+	var told atomic.Int64
+	for range 4 {
+		wait.Go(func() {
+			for range 200 {
+				c.Watch(&agentxds.Node{}, agentxds.Endpoints, sCluster, func(agentxds.Resource) { told.Add(1) })()
+			}
+		})
+	}
+	for i := range 200 {
+		registry.Set("s", one(i%250+1))
+	}
+	wait.Wait()
+	if got := places(t, c, &agentxds.Node{}, sCluster); len(got) != 1 {
+		t.Errorf("in the end %q", got)
+	}
+}
+
+// BenchmarkCatalog_change is one changed instance of ten in one of 10,000 services, all of
+// whose clusters and endpoints are watched.
+func BenchmarkCatalog_change(b *testing.B) {
+	c, registry := open(b, translate.Config{Certificates: "default"}, "")
+	const services = 10_000
+	set := func(i, round int) {
+		var eps []discovery.Endpoint
+		for k := range 10 {
+			eps = append(eps, discovery.Endpoint{Addrs: []string{fmt.Sprintf("10.%d.%d.%d:80", k, round%250, i%250)}, Namespace: "default", ServiceAccount: "x"})
+		}
+		registry.Set(fmt.Sprint("s", i), eps...)
+	}
+	heard := make(chan struct{}, 100)
+	started := make(chan struct{}, 2*services)
+	n := &agentxds.Node{Client: "gRPC Go"}
+	for i := range services {
+		set(i, 0)
+		name := fmt.Sprintf("outbound|80||s%d.default.svc.cluster.local", i)
+		first := true
+		b.Cleanup(c.Watch(n, agentxds.Endpoints, name, func(agentxds.Resource) {
+			if first {
+				first = false
+				started <- struct{}{}
+				return
+			}
+			heard <- struct{}{}
+		}))
+		b.Cleanup(c.Watch(n, agentxds.Cluster, name, func(agentxds.Resource) { started <- struct{}{} }))
+	}
+	for range 2 * services {
+		<-started
+	}
+	b.ReportAllocs()
+	round := 0
+	for b.Loop() {
+		round++
+		set(77, round)
+		<-heard
+	}
+}

@@ -1,0 +1,206 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package translate_test
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials/insecure"
+	xdscreds "google.golang.org/grpc/credentials/xds"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/xds"
+
+	"github.com/enmesh-go/enmesh/agent/translate"
+	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/security"
+	"github.com/enmesh-go/enmesh/security/ca"
+)
+
+// provider writes the certificate of a service account where a file_watcher reads it, and is
+// the part of the bootstrap file that says so.
+func provider(t testing.TB, authority *ca.Development, account string) string {
+	t.Helper()
+	issued, err := authority.Issue(security.MustParseID("spiffe://cluster.local/ns/default/sa/" + account))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	key, err := x509.MarshalPKCS8PrivateKey(issued.Certificate().PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"cert.pem":  {Type: "CERTIFICATE", Bytes: issued.Certificate().Certificate[0]},
+		"key.pem":   {Type: "PRIVATE KEY", Bytes: key},
+		"roots.pem": {Type: "CERTIFICATE", Bytes: authority.Roots()[0].Raw},
+	} {
+		if err := os.WriteFile(at(name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fmt.Sprintf(`,"certificate_providers":{"default":{"plugin_name":"file_watcher","config":{
+		"certificate_file":%q,"private_key_file":%q,"ca_certificate_file":%q,"refresh_interval":"600s"}}}`,
+		at("cert.pem"), at("key.pem"), at("roots.pem"))
+}
+
+// xdsServer is an unmodified server of gRPC.
+func (p *plane) xdsServer(t testing.TB, name, more string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	creds, err := xdscreds.NewServerCredentials(xdscreds.ServerOptions{FallbackCreds: insecure.NewCredentials()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := xds.NewGRPCServer(xds.BootstrapContentsForTesting(p.bootstrap(more)), grpc.Creds(creds), grpc.UnknownServiceHandler(answer(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = s.Serve(l) }()
+	t.Cleanup(func() { s.Stop(); <-done })
+	return l.Addr().String()
+}
+
+func (p *plane) xdsClient(t testing.TB, target, more string) *grpc.ClientConn {
+	t.Helper()
+	creds, err := xdscreds.NewClientCredentials(xdscreds.ClientOptions{FallbackCreds: insecure.NewCredentials()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := xds.NewXDSResolverWithConfigForTesting(p.bootstrap(more))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cc, err := grpc.NewClient("xds:///"+target, grpc.WithResolvers(b), grpc.WithTransportCredentials(creds))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cc.Close() })
+	return cc
+}
+
+// settled waits until a channel is connected, since servers begin to serve when they have
+// their listener.
+func settled(t testing.TB, cc *grpc.ClientConn) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	for cc.Connect(); cc.GetState() != connectivity.Ready; {
+		if !cc.WaitForStateChange(ctx, cc.GetState()) {
+			t.Fatalf("the channel is %v", cc.GetState())
+		}
+	}
+}
+
+const reviewsAuthorization = `
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: strict}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: allow}
+spec:
+  rules:
+  - from: [{source: {principals: [cluster.local/ns/default/sa/web]}}]
+    to: [{operation: {paths: ["/a.A/*"]}}]
+  - from: [{source: {requestPrincipals: ["*"]}}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: deny}
+spec:
+  action: DENY
+  rules:
+  - to: [{operation: {paths: ["/a.A/Secret"]}}]
+  - when: [{key: "request.headers[x-evil]", values: ["yes"]}]
+  - from: [{source: {requestPrincipals: ["*"]}}]
+    to: [{operation: {paths: ["/a.A/Token"]}}]
+`
+
+func TestServer_takesWhomPolicyAllows(t *testing.T) {
+	authority, err := ca.NewDevelopment("cluster.local", ca.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, registry := open(t, translate.Config{Certificates: "default"}, reviewsAuthorization)
+	p := servePlane(t, c)
+	addr := p.xdsServer(t, "one", provider(t, authority, "reviews"))
+	registry.Set("reviews", discovery.Endpoint{Addrs: []string{addr}, Namespace: "default", ServiceAccount: "reviews"})
+	registry.Set("impostor", discovery.Endpoint{Addrs: []string{addr}, Namespace: "default", ServiceAccount: "impostor"})
+
+	web := provider(t, authority, "web")
+	cc := p.xdsClient(t, "reviews", web)
+	settled(t, cc)
+	for _, tc := range []struct {
+		method string
+		header []string
+		want   codes.Code
+	}{
+		{"/a.A/Get", nil, codes.OK},
+		{"/b.B/Get", nil, codes.PermissionDenied},
+		{"/a.A/Secret", nil, codes.PermissionDenied},
+		{"/a.A/Get", []string{"x-evil", "no, yes"}, codes.PermissionDenied},
+		{"/a.A/Get", []string{"x-evil", "no"}, codes.OK},
+		{"/a.A/Token", nil, codes.PermissionDenied}, // what it cannot see it denies
+	} {
+		if _, err := call(t, cc, tc.method, tc.header...); status.Code(err) != tc.want {
+			t.Errorf("%s %q: %v, want %v", tc.method, tc.header, err, tc.want)
+		}
+	}
+	other := p.xdsClient(t, "reviews", provider(t, authority, "other"))
+	settled(t, other)
+	if _, err := call(t, other, "/a.A/Get"); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("of another account: %v, want PERMISSION_DENIED", err)
+	}
+	if _, err := call(t, p.xdsClient(t, "impostor", web), "/a.A/Get"); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "SAN") {
+		t.Errorf("a server with the wrong name: %v, want UNAVAILABLE for its SAN", err)
+	}
+	if n := p.rejected(); len(n) > 0 {
+		t.Errorf("rejected: %q", n)
+	}
+	for _, n := range c.Notes() {
+		t.Log(n)
+	}
+}
+
+func TestServer_withoutRulesThatAllowDeniesAll(t *testing.T) {
+	for name, policy := range map[string]string{
+		"an empty ALLOW":              "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: nothing}\nspec: {}\n",
+		"a token":                     "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: token}\nspec: {rules: [{from: [{source: {requestPrincipals: ['*']}}]}]}\n",
+		"CUSTOM":                      "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: ask}\nspec: {action: CUSTOM, provider: {name: x}, rules: [{}]}\n",
+		"STRICT without certificates": "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: strict}\nspec: {mtls: {mode: STRICT}}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := open(t, translate.Config{}, policy)
+			p := servePlane(t, c)
+			cc, err := grpc.NewClient(p.xdsServer(t, "one", ""), grpc.WithTransportCredentials(insecure.NewCredentials()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cc.Close() //nolint:errcheck // it was closed before
+			settled(t, cc)
+			if _, err := call(t, cc, "/a.A/Get"); status.Code(err) != codes.PermissionDenied {
+				t.Errorf("%v, want PERMISSION_DENIED", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,92 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"context"
+	"errors"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/agent/xds"
+	"github.com/enmesh-go/enmesh/discovery"
+)
+
+// service is one whose instances somebody needs to know.
+type service struct {
+	key     string
+	cancel  context.CancelFunc
+	entries map[*entry]struct{} // that need it
+	known   bool
+	absent  bool // the registry says that there is no such service, and never had an instance
+	set     []discovery.Endpoint
+	made    map[string]xds.Resource // assignments of the present set, by what they depend on
+	counts  map[string]int          // of instances that these left out
+}
+
+// need has an entry depend on a service. c.mu is held.
+func (c *Catalog) need(e *entry, key string) {
+	if e.needs == key {
+		return
+	}
+	if s := c.services[e.needs]; s != nil {
+		delete(s.entries, e)
+		if len(s.entries) == 0 {
+			s.cancel()
+			delete(c.services, e.needs)
+		}
+	}
+	e.needs = key
+	if key != "" {
+		c.service(key).entries[e] = struct{}{}
+	}
+}
+
+// service finds or makes a service. c.mu is held.
+func (c *Catalog) service(key string) *service {
+	s := c.services[key]
+	if s == nil {
+		s = &service{key: key, entries: map[*entry]struct{}{}}
+		var ctx context.Context
+		ctx, s.cancel = context.WithCancel(c.ctx)
+		c.services[key] = s
+		c.wait.Go(func() { c.follow(ctx, s) })
+	}
+	return s
+}
+
+// follow takes in what the registry says of a service.
+func (c *Catalog) follow(ctx context.Context, s *service) {
+	name := registryName(enmesh.Naming{Namespace: c.cfg.Namespace, Domain: c.cfg.Domain}, s.key)
+	for set, err := range c.cfg.Endpoints.Watch(ctx, name) {
+		if ctx.Err() != nil {
+			return
+		}
+		c.apply(s, set, err)
+	}
+}
+
+// apply takes in one piece of news. After an error the last good set stays; a service that
+// never was is absent.
+func (c *Catalog) apply(s *service, set []discovery.Endpoint, err error) {
+	var out post
+	c.mu.Lock()
+	switch {
+	case err == nil:
+		s.set, s.known, s.absent = set, true, s.absent && len(set) == 0
+	case s.known || !errors.Is(err, discovery.ErrUnknownService):
+		c.mu.Unlock()
+		return
+	default:
+		s.absent = true
+	}
+	s.made, s.counts = nil, nil
+	for e := range s.entries {
+		c.rebuild(e, &out)
+	}
+	c.mu.Unlock()
+	out.deliver(c.cfg.Report)
+}
+
+// told reports whether the registry has said anything of a service.
+func (s *service) told() bool { return s != nil && (s.known || s.absent) }

@@ -1,0 +1,188 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package xds
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// subscription is what one stream asked for of one kind. The session's lock
+// guards it.
+type subscription struct {
+	kind    Kind
+	entries map[string]*entry
+	gen     uint32
+	asked   bool // by a name at least once: since then an empty list means none
+	all     *entry
+
+	// busy: a request is being taken in; nothing is sent before it is whole.
+	busy bool
+	// force: send the set even if nothing in it is new.
+	force bool
+	// isolate: the client refused a response without saying which resource it was
+	// about: what is new goes out one at a time until it is found.
+	isolate bool
+
+	waiting  int       // names that the catalog has not spoken of
+	settled  bool      // the first response of the stream was due
+	settleBy time.Time // when it is due at the latest
+
+	dirty []*entry  // may need sending
+	first time.Time // of the oldest change that is not sent
+	due   time.Time // when to send; zero: nothing to send
+	out   *flight   // sent, and neither accepted nor rejected yet
+	sum   uint64    // of the digests of what the client has
+}
+
+// flight is a response on its way, with what was new in it.
+type flight struct {
+	nonce string
+	at    time.Time
+	news  []sentItem
+}
+
+type sentItem struct {
+	e *entry
+	h *held
+}
+
+func newSubscription(k Kind, now time.Time, settle time.Duration) *subscription {
+	return &subscription{kind: k, entries: map[string]*entry{}, force: k.full(), settleBy: now.Add(settle)}
+}
+
+// empty says that nothing is subscribed to.
+func (u *subscription) empty() bool { return len(u.entries) == 0 && u.all == nil }
+
+// touch notes that e changed; urgent ones do not wait for others. It reports
+// whether the sender must look anew.
+func (u *subscription) touch(e *entry, urgent bool, now time.Time, debounce, most time.Duration) bool {
+	if !e.needs() {
+		return false
+	}
+	if !e.dirty {
+		e.dirty = true
+		u.dirty = append(u.dirty, e)
+	}
+	return u.schedule(urgent, now, debounce, most)
+}
+
+// schedule moves the time of the next response. It reports whether that is a
+// change which the sender would not find by itself.
+func (u *subscription) schedule(urgent bool, now time.Time, debounce, most time.Duration) bool {
+	idle := u.due.IsZero()
+	if idle {
+		u.first = now
+	}
+	if urgent {
+		soon := idle || u.due.After(now)
+		u.due = now
+		return soon
+	}
+	due := now.Add(debounce)
+	if last := u.first.Add(most); due.After(last) {
+		due = last
+	}
+	if idle || due.After(u.due) {
+		u.due = due
+	}
+	return idle
+}
+
+// build makes the next response, nil if there is nothing to say after all.
+func (u *subscription) build(nonce string, now time.Time, limit int) *response {
+	r := &response{kind: u.kind, nonce: nonce}
+	out := &flight{nonce: nonce, at: now}
+	var more, changed bool
+	if u.kind.full() {
+		more, changed = u.buildFull(r, out, now)
+	} else {
+		more, changed = u.buildPart(r, out, now, limit)
+	}
+	if !more {
+		u.due, u.first = time.Time{}, time.Time{}
+	}
+	if !changed && !u.force {
+		return nil
+	}
+	u.force, u.out = false, out
+	r.version = fmt.Sprintf("%016x", u.sum)
+	return r
+}
+
+// buildFull adds the whole set.
+func (u *subscription) buildFull(r *response, out *flight, now time.Time) (more, changed bool) {
+	u.clean()
+	for _, name := range slices.Sorted(maps.Keys(u.entries)) {
+		e := u.entries[name]
+		w := e.wanted()
+		if e.needs() {
+			if u.isolate && w != nil && len(out.news) == 1 {
+				more, w = true, e.sent
+				u.mark(e)
+			} else {
+				changed = true
+			}
+		}
+		u.put(r, out, e, w, now)
+		if e.cur == nil && e.wild && !e.named && len(e.rejected) == 0 {
+			e.gone = true
+			delete(u.entries, name)
+		}
+	}
+	return more, changed
+}
+
+// buildPart adds what is new, up to the limit in bytes.
+func (u *subscription) buildPart(r *response, out *flight, now time.Time, limit int) (more, changed bool) {
+	dirty := u.dirty
+	for i, e := range dirty {
+		if changed && (u.isolate || r.size >= limit) {
+			u.dirty = slices.Delete(dirty, 0, i)
+			return true, true
+		}
+		e.dirty = false
+		if e.gone || !e.needs() {
+			continue
+		}
+		u.put(r, out, e, e.wanted(), now)
+		changed = true
+	}
+	clear(dirty)
+	u.dirty = dirty[:0]
+	return false, changed
+}
+
+// put adds one resource.
+func (u *subscription) put(r *response, out *flight, e *entry, w *held, now time.Time) {
+	if w.ver() != e.sent.ver() {
+		e.setSent(w)
+		e.since = now
+	}
+	if w == nil {
+		return
+	}
+	r.add(w.body)
+	if w.ver() != e.acked.ver() {
+		out.news = append(out.news, sentItem{e, w})
+	}
+}
+
+// clean empties the list of dirty entries.
+func (u *subscription) clean() {
+	for _, e := range u.dirty {
+		e.dirty = false
+	}
+	clear(u.dirty)
+	u.dirty = u.dirty[:0]
+}
+
+func (u *subscription) mark(e *entry) {
+	if !e.dirty {
+		e.dirty = true
+		u.dirty = append(u.dirty, e)
+	}
+}
