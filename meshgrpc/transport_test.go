@@ -224,7 +224,8 @@ func TestTransport_endedBeforeTheRequestIsWritten(t *testing.T) {
 	late := newLateWriter(2)
 	streams := 0
 	src.apply("ratings", rawServer(t, late.answered(func(fr *http2.Framer, id uint32) error {
-		if streams++; streams == 1 {
+		streams++
+		if streams == 1 {
 			return fr.WriteRSTStream(id, http2.ErrCodeRefusedStream)
 		}
 		var block bytes.Buffer
