@@ -12,14 +12,15 @@ import (
 	"github.com/enmesh-go/enmesh/meshgrpc"
 )
 
-// serveMeshGRPC is grpc-go with enmesh's server options.
+// serveMeshGRPC is grpc-go with enmesh's server options. They take as many calls over the one
+// connection as their baseline does: the default is 100.
 func serveMeshGRPC(open func(context.Context, Env) (*node, error)) func(context.Context, Env) (Server, error) {
 	return func(ctx context.Context, env Env) (Server, error) {
 		n, err := open(ctx, env)
 		if err != nil {
 			return nil, err
 		}
-		return startGRPC(ctx, n.release, meshgrpc.NewServer(n.router, meshgrpc.WithTLS(n.tls)).Options()...)
+		return startGRPC(ctx, n.release, meshgrpc.NewServer(n.router, meshgrpc.WithTLS(n.tls), meshgrpc.WithMaxStreams(maxConcurrency)).Options()...)
 	}
 }
 

@@ -70,6 +70,10 @@ const (
 // which nothing was received.
 var errUnwritten = status.Error(codes.Unavailable, "meshgrpc: the stream ended before the request was written")
 
+// errEarly stands for the same where the far side has ended that stream with OK: whatever it
+// answered, grpc has not read it.
+var errEarly = status.Error(codes.Unavailable, "meshgrpc: the far side ended the call before the request was written")
+
 // unwritten reports whether that is how an attempt ended, by the RPC's own error.
 func unwritten(info balancer.DoneInfo, err error) bool {
 	return (err == nil || err == io.EOF) && info.Err == nil && !info.BytesReceived //nolint:errorlint // grpc's own sentinel, never wrapped

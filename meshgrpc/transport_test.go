@@ -4,6 +4,7 @@
 package meshgrpc_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +12,9 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
@@ -26,8 +27,8 @@ import (
 )
 
 // rawServer speaks HTTP/2 as far as a test needs: it lets react answer each stream's
-// headers, and ends the connection when react says so.
-func rawServer(t *testing.T, react func(fr *http2.Framer, stream uint32) (goOn bool)) string {
+// headers, and ends the connection when react says so. acked hears of answers to pings.
+func rawServer(t *testing.T, react func(fr *http2.Framer, stream uint32) (goOn bool), acked ...func()) string {
 	t.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -41,14 +42,14 @@ func rawServer(t *testing.T, react func(fr *http2.Framer, stream uint32) (goOn b
 			if err != nil {
 				return
 			}
-			serveRaw(conn, react)
+			serveRaw(conn, react, acked)
 		}
 	}()
 	t.Cleanup(func() { _ = lis.Close(); <-done })
 	return lis.Addr().String()
 }
 
-func serveRaw(conn net.Conn, react func(*http2.Framer, uint32) bool) {
+func serveRaw(conn net.Conn, react func(*http2.Framer, uint32) bool, acked []func()) {
 	defer func() { _ = conn.Close() }()
 	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
 		return
@@ -66,6 +67,10 @@ func serveRaw(conn net.Conn, react func(*http2.Framer, uint32) bool) {
 		case *http2.SettingsFrame:
 			if !f.IsAck() {
 				_ = fr.WriteSettingsAck()
+			}
+		case *http2.PingFrame:
+			for _, f := range acked {
+				f()
 			}
 		case *http2.HeadersFrame:
 			if !react(fr, f.StreamID) {
@@ -133,19 +138,43 @@ func TestTransport_unsentOrNot(t *testing.T) {
 	}
 }
 
-// lateWriter holds up grpc between the head of a call's second stream and its message, until
-// what the far side answered to the head has surely been read.
-type lateWriter struct{ heads atomic.Int32 }
+// lateWriter holds up grpc between the head and the message of every so manieth stream until
+// the far side's answer to the head has been read: it pings behind it (see answered).
+type lateWriter struct {
+	every int32
+	heads atomic.Int32
+	read  chan struct{}
+}
+
+func newLateWriter(every int32) *lateWriter {
+	return &lateWriter{every: every, read: make(chan struct{}, 16)}
+}
 
 func (*lateWriter) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
 func (*lateWriter) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
 func (*lateWriter) HandleConn(context.Context, stats.ConnStats)                       {}
 
-func (w *lateWriter) HandleRPC(_ context.Context, s stats.RPCStats) {
-	if _, ok := s.(*stats.OutHeader); ok && w.heads.Add(1)%2 == 0 {
-		time.Sleep(200 * time.Millisecond)
+func (w *lateWriter) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	if _, ok := s.(*stats.OutHeader); !ok || w.heads.Add(1)%w.every != 0 {
+		return
+	}
+	for range w.every { // the answer to this stream's head, and those to the ones before
+		select {
+		case <-w.read:
+		case <-ctx.Done():
+		}
 	}
 }
+
+// answered is react with a ping behind each answer.
+func (w *lateWriter) answered(react func(*http2.Framer, uint32) error) func(*http2.Framer, uint32) bool {
+	return func(fr *http2.Framer, id uint32) bool {
+		return react(fr, id) == nil && fr.WritePing(false, [8]byte{}) == nil
+	}
+}
+
+// acked hears that the client has read so far.
+func (w *lateWriter) acked() { w.read <- struct{}{} }
 
 // A stream that the far side refuses, and that grpc sends again by itself, may be refused
 // again before its message is written: grpc then ends the call with io.EOF, which for a
@@ -155,11 +184,12 @@ func TestTransport_refusedBeforeTheRequestIsWritten(t *testing.T) {
 		t.Run(fmt.Sprintf("resend %v", resend), func(t *testing.T) {
 			gate := &enmeshtest.Gate{}
 			src := &clusters{gates: func(*balance.Endpoint) []enmesh.Gate { return []enmesh.Gate{gate} }}
-			src.apply("ratings", rawServer(t, func(fr *http2.Framer, id uint32) bool {
-				return fr.WriteRSTStream(id, http2.ErrCodeRefusedStream) == nil
-			}))
+			late := newLateWriter(2)
+			src.apply("ratings", rawServer(t, late.answered(func(fr *http2.Framer, id uint32) error {
+				return fr.WriteRSTStream(id, http2.ErrCodeRefusedStream)
+			}), late.acked))
 			route, call, attempt := witness()
-			_, client := dial(t, "enmesh:///ratings", route(resend), src, grpc.WithStatsHandler(&lateWriter{}))
+			_, client := dial(t, "enmesh:///ratings", route(resend), src, grpc.WithStatsHandler(late))
 			for name, do := range map[string]func() error{
 				"unary": func() error { _, err := client.EmptyCall(testContext(t), &testpb.Empty{}); return err },
 				"server streaming": func() error {
@@ -182,6 +212,38 @@ func TestTransport_refusedBeforeTheRequestIsWritten(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Where the stream that grpc sends again by itself is ended with OK before the message is
+// written, grpc reads no answer, and tells it by a bare io.EOF. The call has failed, and may
+// have been served.
+func TestTransport_endedBeforeTheRequestIsWritten(t *testing.T) {
+	gate := &enmeshtest.Gate{}
+	src := &clusters{gates: func(*balance.Endpoint) []enmesh.Gate { return []enmesh.Gate{gate} }}
+	late := newLateWriter(2)
+	streams := 0
+	src.apply("ratings", rawServer(t, late.answered(func(fr *http2.Framer, id uint32) error {
+		streams++
+		if streams == 1 {
+			return fr.WriteRSTStream(id, http2.ErrCodeRefusedStream)
+		}
+		var block bytes.Buffer
+		enc := hpack.NewEncoder(&block)
+		for _, f := range []field{{Name: ":status", Value: "200"}, {Name: "content-type", Value: "application/grpc"}, {Name: "grpc-status", Value: "0"}} {
+			_ = enc.WriteField(f) // into memory
+		}
+		return fr.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true})
+	}), late.acked))
+	route, call, attempt := witness()
+	_, client := dial(t, "enmesh:///ratings", route(false), src, grpc.WithStatsHandler(late))
+	if _, err := client.EmptyCall(testContext(t), &testpb.Empty{}); status.Code(err) != codes.Unavailable {
+		t.Errorf("outside: %v, want Unavailable", err)
+	}
+	settled(t, call, attempt, gate)
+	eventually(t, "the call has ended", func() bool { return len(call.Results()) > 0 })
+	if e := enmesh.ErrorOf(call.Results()[0].Err); e == nil || e.Unsent || e.Code != enmesh.Unavailable {
+		t.Errorf("inside: %+v, want Unavailable, and not unsent", e)
 	}
 }
 

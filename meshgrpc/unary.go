@@ -6,10 +6,12 @@ package meshgrpc
 import (
 	"context"
 	"errors"
+	"io"
 	"reflect"
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/balancer"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/enmesh-go/enmesh"
@@ -77,9 +79,7 @@ func (x *unaryCall) Send(ctx context.Context, c *enmesh.Call) error {
 	err := x.invoker(x.sent(ctx), c.Path, x.req, x.reply, x.cc, x.options()...)
 	switch {
 	case x.pending != nil:
-		if unwritten(x.pending.info, err) {
-			err = errUnwritten
-		}
+		err = settled(x.pending.info, err)
 		x.conclude(ctx, err)
 	case err == nil: // a foreign balancer
 		x.Answered(enmesh.Now())
@@ -96,6 +96,17 @@ func (x *unaryCall) Send(ctx context.Context, c *enmesh.Call) error {
 		return x.hold(x.inside, err)
 	}
 	return x.fail(ctx, c, err)
+}
+
+// settled is the RPC's own error of an attempt that the balancer takes for a success.
+func settled(info balancer.DoneInfo, err error) error {
+	switch {
+	case unwritten(info, err):
+		return errUnwritten
+	case err == io.EOF: //nolint:errorlint // grpc's own sentinel, never wrapped
+		return errEarly
+	}
+	return err
 }
 
 // answerHeader shows policies the caller's own place for the header.

@@ -31,9 +31,11 @@ func (d *decoder) record(n *yaml.Node, v reflect.Value, path string, depth int) 
 		}
 		at := path + "." + p.key
 		d.doc.mark(at, p.keyNode)
-		if !isNull(p.value) {
-			d.own(p.value, v.FieldByIndex(f.Index), f, at, depth+1)
+		if isNull(p.value) {
+			d.doc.bad(p.keyNode, at, "has no value: give it one, or remove it")
+			continue
 		}
+		d.own(p.value, v.FieldByIndex(f.Index), f, at, depth+1)
 	}
 }
 

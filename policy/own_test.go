@@ -230,6 +230,14 @@ func TestOwn_fallbackToASubset(t *testing.T) {
 	}
 }
 
+// A field without a value is refused by its name and line, not taken for its presence.
+func TestOwn_fieldWithoutAValue(t *testing.T) {
+	_, err := policy.Parse([]policy.File{{Name: "a.yaml", Data: []byte(own("RateLimit", "a", "rules: [{tokenBucket}]"))}})
+	if want := "a.yaml:5:17: RateLimit \"a\" (document 1): spec.rules[0].tokenBucket: has no value: give it one, or remove it"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 // Every field that is set has a finding.
 func TestOwn_findings(t *testing.T) {
 	s := parse(t, policy.Loader{}, own("Fallback", "f", "host: a, shadow: true, cache: {maxAge: 1s, headers: [x]}, static: {status: 200}"))

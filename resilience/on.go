@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/statusset"
 )
 
 // On is a set of endings of a call: what a policy acts on. It is comparable. The zero
@@ -17,8 +18,8 @@ import (
 // Package retry has a set of its own, with Istio's words, which speak of attempts.
 type On struct {
 	kinds    onKind
-	codes    uint32    // bit n is code n
-	statuses [8]uint64 // bit n is status minStatus+n
+	codes    uint32 // bit n is code n
+	statuses statusset.Set
 }
 
 type onKind uint8
@@ -40,12 +41,6 @@ var onWords = []struct {
 	{"5xx", on5xx},
 }
 
-// The statuses that can be listed.
-const (
-	minStatus = 100
-	maxStatus = 599
-)
-
 // ParseOn reads words, separated by commas; spaces round them and empty parts are
 // ignored. They are
 //
@@ -63,7 +58,7 @@ func ParseOn(s string) (On, error) {
 		if part == "" {
 			continue
 		}
-		if !o.addWord(part) && !o.addStatus(part) {
+		if !o.addWord(part) && !o.statuses.Parse(part) {
 			return On{}, fmt.Errorf("resilience: %q is no ending of a call: a word, a code or an HTTP status", part)
 		}
 	}
@@ -97,19 +92,6 @@ func (o *On) addWord(word string) bool {
 	return true
 }
 
-// addStatus takes a number of three digits, as a status is written.
-func (o *On) addStatus(part string) bool {
-	if len(part) != 3 {
-		return false
-	}
-	n, err := strconv.ParseUint(part, 10, 16)
-	if err != nil || n < minStatus || n > maxStatus {
-		return false
-	}
-	o.statuses[(n-minStatus)/64] |= 1 << ((n - minStatus) % 64)
-	return true
-}
-
 // String is o as [ParseOn] reads it, in one canonical order.
 func (o On) String() string {
 	var parts []string
@@ -123,10 +105,8 @@ func (o On) String() string {
 			parts = append(parts, strings.ReplaceAll(strings.ToLower(code.String()), "_", "-"))
 		}
 	}
-	for status := minStatus; status <= maxStatus; status++ {
-		if o.hasStatus(status) {
-			parts = append(parts, strconv.Itoa(status))
-		}
+	for status := range o.statuses.All() {
+		parts = append(parts, strconv.Itoa(status))
 	}
 	return strings.Join(parts, ",")
 }
@@ -149,7 +129,7 @@ func (o *On) Has(err error) bool {
 	if !Answered(e) {
 		return o.kinds&onNoAnswer != 0 && e.Outcome == enmesh.Failure
 	}
-	return o.hasCode(e.Code) || o.hasStatus(e.Status) || e.Status >= 500 && o.kinds&on5xx != 0
+	return o.hasCode(e.Code) || o.statuses.Has(e.Status) || e.Status >= 500 && o.kinds&on5xx != 0
 }
 
 // Blames reports what of o speaks of the caller's own faults: codes and statuses that
@@ -161,9 +141,9 @@ func (o On) Blames() On {
 			own.codes |= 1 << code
 		}
 	}
-	for status := minStatus; status <= maxStatus; status++ {
-		if o.hasStatus(status) && enmesh.OutcomeOfCode(enmesh.CodeOfStatus(status)) != enmesh.Failure {
-			own.addStatus(strconv.Itoa(status))
+	for status := range o.statuses.All() {
+		if enmesh.OutcomeOfCode(enmesh.CodeOfStatus(status)) != enmesh.Failure {
+			own.statuses.Add(status)
 		}
 	}
 	return own
@@ -177,11 +157,3 @@ func Answered(e *enmesh.Error) bool {
 }
 
 func (o *On) hasCode(c enmesh.Code) bool { return c < 32 && o.codes&(1<<c) != 0 }
-
-func (o *On) hasStatus(status int) bool {
-	if status < minStatus || status > maxStatus {
-		return false
-	}
-	n := status - minStatus
-	return o.statuses[n/64]&(1<<(n%64)) != 0
-}

@@ -199,7 +199,7 @@ func TestBreaker_inShadowRefusesNothing(t *testing.T) {
 	for _, form := range []string{"config", "gate"} {
 		t.Run(form, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := &recorder{}
+				r := &enmeshtest.Recorder{}
 				cfg := breaker.Config{Shadow: form == "config", Recorder: r}
 				b := mustNew(t, cfg)
 				m := b.Middleware()
@@ -216,7 +216,7 @@ func TestBreaker_inShadowRefusesNothing(t *testing.T) {
 				for range 15 {
 					call(failed)
 				}
-				if got := r.decisions(); b.State() != breaker.Open || len(got) != 10 || got[0] != (enmesh.Decision{Policy: "breaker", Action: enmesh.ActionRefuse, Shadow: true}) {
+				if got := r.Decisions(); b.State() != breaker.Open || len(got) != 10 || got[0] != (enmesh.Decision{Policy: "breaker", Action: enmesh.ActionRefuse, Shadow: true}) {
 					t.Errorf("breaker is %v after 5 failures and 10 more calls, recorded %v", b.State(), got)
 				}
 				time.Sleep(breaker.DefaultOpenFor)

@@ -189,13 +189,13 @@ func TestFallback_asksAFunction(t *testing.T) {
 }
 
 func TestFallback_inShadowReplacesNothing(t *testing.T) {
-	r := &recorder{}
+	r := &enmeshtest.Recorder{}
 	called := false
 	m := mustNew(t, fallback.Config{Static: hello, Destination: enmesh.Destination{Service: "spare"}, Shadow: true, Recorder: r},
 		fallback.Function(func(context.Context, *enmesh.Call, error) *enmesh.Reply { called = true; return nil }))
 	w := enmeshtest.NewWire(enmeshtest.Answer(unsent))
 	err := w.Do(t.Context(), enmesh.Fixed(true, m))
-	got := r.decisions()
+	got := r.Decisions()
 	if !errors.Is(err, unsent) || w.Sent() != 1 || called || len(got) != 1 || got[0] != (enmesh.Decision{Policy: "fallback", Action: enmesh.ActionReplace, Shadow: true}) {
 		t.Errorf("got %v after %d attempts, function called %v, recorded %v", err, w.Sent(), called, got)
 	}

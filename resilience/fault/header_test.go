@@ -137,12 +137,12 @@ func TestFault_boundsWhatIsActive(t *testing.T) {
 
 func TestFault_inShadowDoesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &recorder{}
+		r := &enmeshtest.Recorder{}
 		m := mustNew(t, fault.Config{
 			Delay: time.Hour, DelayPPM: fault.Million, AbortStatus: 503, AbortPPM: fault.Million, Shadow: true, Recorder: r,
 		})
 		took, status, _ := suffer(t, m, nil)
-		got := r.decisions()
+		got := r.Decisions()
 		if took != 0 || status != 0 || len(got) != 2 || got[0].Action != enmesh.ActionDelay || got[1].Action != enmesh.ActionReplace || !got[0].Shadow {
 			t.Errorf("took %v, status %d, recorded %v; want nothing done, and a delay and an answer recorded", took, status, got)
 		}

@@ -30,7 +30,7 @@ func (o *On) wants(c *enmesh.Call, e *enmesh.Error) bool {
 func answered(e *enmesh.Error) bool { return e.Policy == "" && e.Flag == "" }
 
 func (o *On) wantsStatus(c *enmesh.Call, status int) bool {
-	listed := o.hasStatus(status) ||
+	listed := o.statuses.Has(status) ||
 		status >= 500 && o.has(on5xx) ||
 		status >= 502 && status <= 504 && o.has(onGatewayError) ||
 		status == 409 && o.has(onRetriable4xx)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/statusset"
 )
 
 // condition is one of Envoy's conditions that is not a gRPC code.
@@ -59,12 +60,6 @@ var codeWords = []struct {
 	{"unavailable", enmesh.Unavailable},
 }
 
-// The statuses that can be listed.
-const (
-	minStatus = 100
-	maxStatus = 599
-)
-
 // On is a set of conditions, gRPC codes and HTTP statuses under which an attempt is
 // made again. It is comparable. The zero On is the empty set, which [Config] reads
 // as [DefaultOn]. Make one with [ParseOn].
@@ -74,8 +69,8 @@ const (
 // is asked as well, see [Config].
 type On struct {
 	conditions condition
-	codes      uint32    // bit n is code n
-	statuses   [8]uint64 // bit n is status minStatus+n
+	codes      uint32 // bit n is code n
+	statuses   statusset.Set
 }
 
 // DefaultOn is what Istio retries when nothing is said: attempts that never reached
@@ -113,7 +108,7 @@ func ParseOn(s string) (On, error) {
 		if part == "" {
 			continue
 		}
-		if !o.addWord(part) && !o.addStatus(part) {
+		if !o.addWord(part) && !o.statuses.Parse(part) {
 			return On{}, fmt.Errorf("retry: %q is no retry condition and no HTTP status", part)
 		}
 	}
@@ -136,19 +131,6 @@ func (o *On) addWord(word string) bool {
 	return false
 }
 
-// addStatus takes a number of three digits, as a status is written.
-func (o *On) addStatus(part string) bool {
-	if len(part) != 3 {
-		return false
-	}
-	n, err := strconv.ParseUint(part, 10, 16)
-	if err != nil || n < minStatus || n > maxStatus {
-		return false
-	}
-	o.statuses[(n-minStatus)/64] |= 1 << ((n - minStatus) % 64)
-	return true
-}
-
 // String is o as [ParseOn] reads it, in one canonical order.
 func (o On) String() string {
 	var parts []string
@@ -162,10 +144,8 @@ func (o On) String() string {
 			parts = append(parts, w.word)
 		}
 	}
-	for status := minStatus; status <= maxStatus; status++ {
-		if o.hasStatus(status) {
-			parts = append(parts, strconv.Itoa(status))
-		}
+	for status := range o.statuses.All() {
+		parts = append(parts, strconv.Itoa(status))
 	}
 	return strings.Join(parts, ",")
 }
@@ -173,11 +153,3 @@ func (o On) String() string {
 func (o *On) has(some condition) bool { return o.conditions&some != 0 }
 
 func (o *On) hasCode(c enmesh.Code) bool { return c < 32 && o.codes&(1<<c) != 0 }
-
-func (o *On) hasStatus(status int) bool {
-	if status < minStatus || status > maxStatus {
-		return false
-	}
-	n := status - minStatus
-	return o.statuses[n/64]&(1<<(n%64)) != 0
-}

@@ -116,7 +116,7 @@ func TestThrottle_bearsABurst(t *testing.T) {
 func TestThrottle_inShadowRefusesNothing(t *testing.T) {
 	for _, form := range []string{"config", "gate"} {
 		t.Run(form, func(t *testing.T) {
-			r := &recorder{}
+			r := &enmeshtest.Recorder{}
 			th := mustNew(t, throttle.Config{MinPerSecond: -1, Shadow: form == "config", Recorder: r}, throttle.Draw(always))
 			m := th.Middleware()
 			if form == "gate" {
@@ -126,7 +126,7 @@ func TestThrottle_inShadowRefusesNothing(t *testing.T) {
 			if sent != 100 || !errors.Is(err, overloaded) {
 				t.Errorf("%d of 100 sent, the last ends with %v; want all, and the far side's error", sent, err)
 			}
-			if got := r.decisions(); len(got) != 80 || got[0] != (enmesh.Decision{Policy: "throttle", Action: enmesh.ActionRefuse, Shadow: true}) {
+			if got := r.Decisions(); len(got) != 80 || got[0] != (enmesh.Decision{Policy: "throttle", Action: enmesh.ActionRefuse, Shadow: true}) {
 				t.Errorf("recorded %d decisions, want 80 refusals in shadow", len(got))
 			}
 		})
