@@ -153,11 +153,12 @@ func (t TLS) Unenforced() string {
 	return ""
 }
 
-// UsesTLS reports whether a DestinationRule in force has these settings.
+// UsesTLS reports whether connections to some destination may have these settings (see
+// [Snapshot.TLS]).
 func (s *Snapshot) UsesTLS(t TLS) bool {
 	for _, d := range s.Destinations {
 		for _, of := range d.policies {
-			if of.TLS == t {
+			if of.TLS == t || slices.ContainsFunc(s.Entries, func(e *Entry) bool { return of.TLS.at(e) == t }) {
 				return true
 			}
 		}
