@@ -79,7 +79,10 @@ func (b *builder) endpointsOf(d *document, se *networking.ServiceEntry, workload
 			d.revise("spec.workloadSelector", Warned, "it selects no WorkloadEntry that is loaded, and pods are not known: calls to the hosts fail")
 		}
 	}
-	var out []discovery.Endpoint
+	if own == nil && se.GetWorkloadSelector() == nil {
+		return nil
+	}
+	out := []discovery.Endpoint{}
 	for _, e := range own {
 		if e.GetAddress() == "" || strings.HasPrefix(e.GetAddress(), unixScheme) ||
 			se.GetResolution() == networking.ServiceEntry_STATIC && !isAddress(e.GetAddress()) {

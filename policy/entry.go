@@ -39,9 +39,8 @@ type Entry struct {
 	External   bool   // location MESH_EXTERNAL: not in the mesh, no mutual TLS unless a DestinationRule says so
 	Resolution Resolution
 	Ports      []discovery.Port // of the service; Target is the targetPort
-	// Endpoints have one address each, without a port, and their own Ports; the address is a
-	// name where the Resolution is DNS, and may be one in no other. None: the host is
-	// resolved itself.
+	// Endpoints have one address each, without a port, and their own Ports; where the
+	// Resolution is DNS the address may be a name. nil: the host itself is resolved.
 	Endpoints       []discovery.Endpoint
 	SubjectAltNames Names // of which whoever answers must have one; empty: nothing is said
 }
@@ -53,6 +52,7 @@ func (e *Entry) Equal(o *Entry) bool {
 	}
 	return e.Host == o.Host && e.Name == o.Name && e.External == o.External && e.Resolution == o.Resolution &&
 		e.SubjectAltNames == o.SubjectAltNames && slices.Equal(e.Ports, o.Ports) &&
+		(e.Endpoints == nil) == (o.Endpoints == nil) &&
 		slices.EqualFunc(e.Endpoints, o.Endpoints, discovery.Endpoint.Equal)
 }
 
