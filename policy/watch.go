@@ -60,7 +60,7 @@ func (l Loader) WatchSources(ctx context.Context, sources []Source, paths ...str
 			if s, err, news := w.load(); news && !yield(s, err) {
 				return
 			}
-			if err := w.ailing(); err != nil && !yield(nil, err) {
+			if s, err, news := w.ailing(); news && !yield(s, err) {
 				return
 			}
 			if !w.wait(ctx) {
@@ -83,6 +83,8 @@ type watch struct {
 	version string            // of the contents that were last yielded, good or bad
 	failure string            // the last failure to read files, yielded once
 	trouble string            // the sources' that was yielded last
+	last    *Snapshot         // of what was loaded last, or why it was refused
+	refusal error
 }
 
 // open starts listening for events. Without them Watch polls.
@@ -110,7 +112,7 @@ func (w *watch) load() (*Snapshot, error, bool) { //nolint:revive // the error i
 		w.failure, w.version = err.Error(), ""
 		return nil, err, news
 	}
-	given, complete, _ := w.sources.read()
+	given, complete, ailing := w.sources.read()
 	if !complete {
 		return nil, nil, false
 	}
@@ -120,22 +122,25 @@ func (w *watch) load() (*Snapshot, error, bool) { //nolint:revive // the error i
 		return nil, nil, false
 	}
 	w.version, w.failure = version, ""
-	s, err := w.loader.Parse(files)
-	return s, err, true
+	if w.last, w.refusal = w.loader.Parse(files); ailing == nil {
+		w.trouble = "" // this tells that it is over
+	}
+	return w.last, w.refusal, true
 }
 
-// ailing is why sources cannot tell what they have now, once for each reason.
-func (w *watch) ailing() error {
-	_, _, err := w.sources.read()
-	if err == nil {
+// ailing is why sources cannot tell what they have now, once for each reason; and when
+// they all can again, how the last load went, once more.
+func (w *watch) ailing() (*Snapshot, error, bool) { //nolint:revive // the error is news, not a failure of ailing
+	_, complete, err := w.sources.read()
+	switch was := w.trouble; {
+	case err == nil:
 		w.trouble = ""
-		return nil
-	}
-	if err.Error() == w.trouble {
-		return nil
+		return w.last, w.refusal, was != "" && complete
+	case err.Error() == was:
+		return nil, nil, false
 	}
 	w.trouble = err.Error()
-	return fmt.Errorf("policy: a source fails: %w", err)
+	return nil, fmt.Errorf("policy: a source fails: %w", err), true
 }
 
 // wait returns when the files have probably changed and come to rest, or false when
