@@ -97,6 +97,7 @@ func holdsTogether(t *testing.T, data []byte) {
 		}
 	}
 	ownHoldsTogether(t, s)
+	entriesHoldTogether(t, s)
 	securityHoldsTogether(t, s)
 	for _, d := range s.Destinations {
 		for _, subset := range append(d.Subsets(), "") {
