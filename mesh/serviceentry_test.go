@@ -162,6 +162,10 @@ spec:
     route: [{destination: {host: api.example.com, subset: new}}]
   - route: [{destination: {host: api.example.com, subset: old, port: {number: 80}}}]
 `)
+	x, err := m.Explain(t.Context(), mesh.Query{Host: "api.example.com", Path: "/"})
+	if err != nil || !strings.Contains(x.String(), "ServiceEntry default/api ") {
+		t.Errorf("explained without its ServiceEntry: %v, %v", x, err)
+	}
 	for _, tt := range []struct{ host, target, want string }{
 		{"api.example.com", "/new", "outside v2"}, {"api.example.com", "/", "outside v1"}, {"front", "/new", "outside v2"}, {"front:8000", "/x", "outside v1"},
 	} {
