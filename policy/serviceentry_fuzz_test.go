@@ -32,7 +32,7 @@ func entriesHoldTogether(t *testing.T, s *policy.Snapshot) {
 		if s.Entry(e.Host) != e {
 			t.Fatalf("host %q is not found", e.Host)
 		}
-		if e.Host == "*" || e.Name == "" || !e.Equal(e) {
+		if e.Host == "*" || e.Name == "" || !e.Equal(s.Entry(e.Host)) {
 			t.Fatalf("got entry %+v", e)
 		}
 		if got := s.TLS(enmesh.Destination{Service: e.Host}); e.External && got.Mode == policy.TLSAuto {
