@@ -6,6 +6,7 @@ package consul_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http/httptest"
 
 	"github.com/enmesh-go/enmesh/discovery"
@@ -32,4 +33,22 @@ func ExampleNew() {
 	}
 	// Output:
 	// [10.0.0.7:9080]
+}
+
+func ExampleRegistry_Folder() {
+	registry, err := consul.New(consul.Config{Address: "127.0.0.1:8500", Token: "secret"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = registry.Close() }() // it is always nil
+	folder, err := registry.Folder("mesh/policy")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(folder.Status().Prefix)
+	_, err = registry.Folder("/")
+	fmt.Println(err)
+	// Output:
+	// mesh/policy/
+	// consul: "" cannot be the name of a folder of keys
 }
