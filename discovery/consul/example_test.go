@@ -6,7 +6,6 @@ package consul_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"net/http/httptest"
 
 	"github.com/enmesh-go/enmesh/discovery"
@@ -38,12 +37,14 @@ func ExampleNew() {
 func ExampleRegistry_Folder() {
 	registry, err := consul.New(consul.Config{Address: "127.0.0.1:8500", Token: "secret"})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer func() { _ = registry.Close() }() // it is always nil
 	folder, err := registry.Folder("mesh/policy")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	fmt.Println(folder.Status().Prefix)
 	_, err = registry.Folder("/")
