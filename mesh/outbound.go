@@ -168,7 +168,7 @@ func (p *policies) edits(s *policy.Snapshot, r *policy.Rule, m *route.Match, to 
 		return nil, nil, err
 	}
 	key, err = p.affinity(s, to.Destination)
-	return enmesh.Chain(route.EditHeaders(r.Headers, to.Headers), rewrite), key, err
+	return enmesh.Chain(route.EditHeaders(r.Headers, to.Headers), rewrite, entryPort(s, to.Destination)), key, err
 }
 
 // mirror sends copies of a rule's calls to its mirrors; nil for none. A copy has no

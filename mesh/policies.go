@@ -6,6 +6,8 @@ package mesh
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,12 +43,12 @@ func newPolicies(m *Mesh, s *side) *policies {
 // applyNone puts Istio's defaults in force.
 func (p *policies) applyNone() error { return p.apply(&policy.Snapshot{}) }
 
-// follow applies every load of paths until ctx ends. The outcome of the first is
-// sent on first.
-func (p *policies) follow(ctx context.Context, paths []string, first chan<- error) {
+// follow applies every load of the files and sources until ctx ends. The outcome of the
+// first is sent on first.
+func (p *policies) follow(ctx context.Context, first chan<- error) {
 	w := p.mesh.cfg.workload
 	loader := policy.Loader{Namespace: w.namespace(), Labels: w.labels(), RootNamespace: p.mesh.cfg.security.root, Domain: p.mesh.cfg.domain}
-	for s, err := range loader.Watch(ctx, paths...) {
+	for s, err := range loader.WatchSources(ctx, p.sources(), p.mesh.cfg.policies...) {
 		if err == nil {
 			err = p.apply(s)
 		}
@@ -59,6 +61,20 @@ func (p *policies) follow(ctx context.Context, paths []string, first chan<- erro
 			first = nil
 		}
 	}
+}
+
+// sources are those of the program, kept on disk where endpoints are.
+func (p *policies) sources() []policy.Source {
+	cfg := &p.mesh.cfg
+	if cfg.cache.Dir == "" {
+		return cfg.sources
+	}
+	var out []policy.Source
+	for i, s := range cfg.sources {
+		name := filepath.Join(cfg.cache.Dir, "policy", strconv.Itoa(i)+".json")
+		out = append(out, policy.Keep(s, name, func(err error) { cfg.log.Warn("policy cannot be kept on disk", "error", err) }))
+	}
+	return out
 }
 
 // note remembers how a load went, and tells the log.
@@ -92,9 +108,11 @@ func (p *policies) apply(s *policy.Snapshot) error {
 		return err
 	}
 	before := p.current.Swap(s)
+	p.mesh.entries.Set(s)
 	p.mesh.source.reconfigure()
 	if err := p.mesh.table.Swap(p.hosts(s)); err != nil {
 		p.current.Store(before)
+		p.mesh.entries.Set(before)
 		p.mesh.source.reconfigure()
 		return errors.Join(err, serving.store.abandon())
 	}

@@ -18,6 +18,9 @@ type Config struct {
 	// short name in Namespace, by name.namespace in another, by the name itself outside the
 	// mesh. Needed. It is asked for a service as long as a node needs it.
 	Endpoints discovery.Resolver
+	// DNS looks up the names in ServiceEntries: it is asked for "host:port", as *dns.Resolver
+	// is, and should have a [discovery.Cache] round it. nil: the system's DNS servers, so.
+	DNS discovery.Resolver
 	// Namespace is where the registry has the names that have no namespace. "" is "default".
 	Namespace string
 	// Domain is the mesh's; "" is "cluster.local".

@@ -7,21 +7,21 @@ import (
 	"context"
 	"errors"
 
-	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
 )
 
 // service is one whose instances somebody needs to know.
 type service struct {
-	key     string
-	cancel  context.CancelFunc
-	entries map[*entry]struct{} // that need it
-	known   bool
-	absent  bool // the registry says that there is no such service, and never had an instance
-	set     []discovery.Endpoint
-	made    map[string]xds.Resource // assignments of the present set, by what they depend on
-	counts  map[string]int          // of instances that these left out
+	key       string // see serviceOf
+	described described
+	cancel    context.CancelFunc
+	entries   map[*entry]struct{} // that need it
+	known     bool
+	absent    bool // the registry says that there is no such service, and never had an instance
+	set       []discovery.Endpoint
+	made      map[string]xds.Resource // assignments of the present set, by what they depend on
+	counts    map[string]int          // of instances that these left out
 }
 
 // need has an entry depend on a service. c.mu is held.
@@ -34,6 +34,7 @@ func (c *Catalog) need(e *entry, key string) {
 		if len(s.entries) == 0 {
 			s.cancel()
 			delete(c.services, e.needs)
+			delete(c.described, e.needs)
 		}
 	}
 	e.needs = key
@@ -46,7 +47,7 @@ func (c *Catalog) need(e *entry, key string) {
 func (c *Catalog) service(key string) *service {
 	s := c.services[key]
 	if s == nil {
-		s = &service{key: key, entries: map[*entry]struct{}{}}
+		s = &service{key: key, described: c.described[key], entries: map[*entry]struct{}{}}
 		var ctx context.Context
 		ctx, s.cancel = context.WithCancel(c.ctx)
 		c.services[key] = s
@@ -55,10 +56,9 @@ func (c *Catalog) service(key string) *service {
 	return s
 }
 
-// follow takes in what the registry says of a service.
+// follow takes in what the registry, or a ServiceEntry, says of a service.
 func (c *Catalog) follow(ctx context.Context, s *service) {
-	name := registryName(enmesh.Naming{Namespace: c.cfg.Namespace, Domain: c.cfg.Domain}, s.key)
-	for set, err := range c.cfg.Endpoints.Watch(ctx, name) {
+	for set, err := range c.instances(ctx, s) {
 		if ctx.Err() != nil {
 			return
 		}
