@@ -18,24 +18,27 @@ import (
 type Catalog struct {
 	cfg    Config
 	ready  chan struct{}
-	open   sync.Once
 	ctx    context.Context //nolint:containedctx // of the watches of services, ended by Close
 	cancel context.CancelFunc
 	wait   sync.WaitGroup // of these
 
 	mu       sync.Mutex // guards what follows; nobody is called while it is held
+	set      bool       // there was a SetPolicy
+	started  bool       // there was a Start
+	begun    bool       // ready is closed
 	closed   bool
 	base     *policy.Snapshot // as it was set
 	known    []string         // namespaces of its documents
 	views    map[scope]*view
 	entries  map[entryKey]*entry
+	visitors map[*xds.Node]*visitor
 	services map[string]*service
 	noted    map[Note]int // by how many
 	number   uint64       // of changes
 }
 
-// New makes a Catalog. Until [Catalog.SetPolicy] there is no policy, and until
-// [Catalog.Start] nobody should answer with what it has. It ends with Close.
+// New makes a Catalog. It is ready to be served when it has policy, be it an empty one, and
+// its sources are in sync: see [Catalog.SetPolicy] and [Catalog.Start]. It ends with Close.
 func New(cfg Config) (*Catalog, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
@@ -46,16 +49,32 @@ func New(cfg Config) (*Catalog, error) {
 	}
 	c := &Catalog{
 		cfg: cfg, ready: make(chan struct{}), base: empty,
-		views: map[scope]*view{}, entries: map[entryKey]*entry{}, services: map[string]*service{}, noted: map[Note]int{},
+		views: map[scope]*view{}, entries: map[entryKey]*entry{}, visitors: map[*xds.Node]*visitor{},
+		services: map[string]*service{}, noted: map[Note]int{},
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
 }
 
-// Start says that the first sync of all sources is complete.
-func (c *Catalog) Start() { c.open.Do(func() { close(c.ready) }) }
+// Start says that the first sync of all sources is complete. The Catalog is ready when this
+// is so and there is policy: without policy, calls would go where it does not want them.
+func (c *Catalog) Start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.started = true
+	c.begin()
+}
 
-// Ready is closed by [Catalog.Start].
+// begin closes the channel of Ready when it is time. c.mu is held.
+func (c *Catalog) begin() {
+	if c.set && c.started && !c.begun {
+		c.begun = true
+		close(c.ready)
+	}
+}
+
+// Ready is closed when both [Catalog.SetPolicy] and [Catalog.Start] were called, in whatever
+// order.
 func (c *Catalog) Ready() <-chan struct{} { return c.ready }
 
 // Close ends the watches of services and waits for them. Nothing is told any more.
@@ -69,31 +88,39 @@ func (c *Catalog) Close() error {
 }
 
 // Watch implements [xds.Catalog]. f may be called before it returns, on the caller's
-// goroutine, and once more after stop has returned.
+// goroutine, and once more after stop has returned. The node is not to be changed while it
+// watches anything; what a node's watches have in common is kept by its address.
 func (c *Catalog) Watch(n *xds.Node, k xds.Kind, name string, f func(xds.Resource)) (stop func()) {
-	m := &mailbox{node: n, f: f}
+	m := &mailbox{f: f}
 	var out post
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
 		return func() {}
 	}
+	m.from = c.visit(n)
+	m.from.watches++
 	c.join(m, k, name, nil, &out)
 	c.mu.Unlock()
 	out.deliver(c.cfg.Report)
-	return func() { c.leave(m, k, name) }
+	return m.stop
 }
 
-func (c *Catalog) leave(m *mailbox, k xds.Kind, name string) {
-	m.stop()
+// leave ends a watch.
+func (c *Catalog) leave(m *mailbox) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key, _ := c.key(m.node, k, name)
-	if e := c.entries[key]; e != nil {
-		delete(e.watchers, m)
-		if len(e.watchers) == 0 {
-			c.drop(e)
-		}
+	e := m.at
+	if e == nil {
+		return // it was ended before
+	}
+	e.part(m)
+	if len(e.watchers) == 0 {
+		c.drop(e)
+	}
+	m.from.watches--
+	if m.from.watches == 0 {
+		delete(c.visitors, m.from.node)
 	}
 }
 
@@ -110,12 +137,20 @@ func (c *Catalog) SetPolicy(s *policy.Snapshot) {
 		for at, v := range c.views {
 			c.compile(at, v)
 		}
+		var moved []*entry
 		for _, e := range c.entries {
+			if e.view.sightOf(e.kind, e.name) != e.sees {
+				moved = append(moved, e)
+				continue
+			}
 			c.rebuild(e, &out)
 		}
+		c.move(moved, &out)
 	} else {
 		c.regroup(&out)
 	}
+	c.set = true
+	c.begin()
 	c.mu.Unlock()
 	out.deliver(c.cfg.Report)
 }
@@ -125,12 +160,30 @@ func (c *Catalog) SetPolicy(s *policy.Snapshot) {
 func (c *Catalog) regroup(out *post) {
 	before := slices.Collect(maps.Values(c.entries))
 	c.entries, c.views = map[entryKey]*entry{}, map[scope]*view{}
-	for _, e := range before {
-		for m := range e.watchers {
+	for _, v := range c.visitors {
+		v.settle()
+	}
+	c.rejoin(before, out)
+}
+
+// move puts the watchers of some entries where they belong. c.mu is held.
+func (c *Catalog) move(entries []*entry, out *post) {
+	for _, e := range entries {
+		delete(c.entries, e.entryKey)
+		e.view.entries--
+	}
+	c.rejoin(entries, out)
+}
+
+// rejoin has the watchers of entries that are no longer listed join anew. What they need is
+// given up last, so that what others need as well goes on. c.mu is held.
+func (c *Catalog) rejoin(entries []*entry, out *post) {
+	for _, e := range entries {
+		for _, m := range e.watchers {
 			c.join(m, e.kind, e.name, e.view.policy, out)
 		}
 	}
-	for _, e := range before {
+	for _, e := range entries {
 		c.forget(e)
 	}
 }

@@ -5,11 +5,13 @@ package translate_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/enmesh-go/enmesh/agent/translate"
@@ -187,6 +189,104 @@ spec: {host: s.default.svc.cluster.local, workloadSelector: {matchLabels: {tier:
 			t.Errorf("notes: %v, want one on each namespace", c.Notes())
 		}
 	})
+}
+
+// TestCatalog_dividesNodesWhenPolicyLooksAtThem has two nodes in two regions, of which
+// policy knows at first nothing, then the regions, then labels, and then nothing again.
+func TestCatalog_dividesNodesWhenPolicyLooksAtThem(t *testing.T) {
+	const rule = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: s}
+spec:
+  host: s
+  trafficPolicy:
+    outlierDetection: {consecutive5xxErrors: 1}
+    loadBalancer:
+      localityLbSetting: %s
+`
+	synctest.Test(t, func(t *testing.T) {
+		c, registry := open(t, translate.Config{}, "")
+		at := func(last int, region, version string) discovery.Endpoint {
+			e := one(last)
+			e.Locality.Region, e.Labels = region, map[string]string{"version": version}
+			return e
+		}
+		registry.Set("s", at(1, "eu", "a"), at(2, "us", "b"))
+		var ears [3]ear
+		var stops []func()
+		for i, n := range []*agentxds.Node{
+			{Region: "eu", Labels: map[string]string{"version": "a"}}, {Region: "us", Labels: map[string]string{"version": "a"}},
+			{Region: "us", Labels: map[string]string{"version": "b"}},
+		} {
+			n.Client = "gRPC Go"
+			stops = append(stops, c.Watch(n, agentxds.Endpoints, sCluster, ears[i].hear))
+		}
+		same := func(i, j int) bool { return proto.Equal(ears[i].last(t), ears[j].last(t)) }
+		for _, step := range []struct {
+			setting string
+			want    [3]bool // whether 0 and 1, 1 and 2, 0 and 2 are told the same
+		}{
+			{"", [3]bool{true, true, true}},
+			{"{enabled: true}", [3]bool{false, true, false}},
+			{"{failoverPriority: [version]}", [3]bool{true, false, false}},
+			{"{enabled: false}", [3]bool{true, true, true}},
+			{"{enabled: true}", [3]bool{false, true, false}},
+		} {
+			text := ""
+			if step.setting != "" {
+				text = fmt.Sprintf(rule, step.setting)
+			}
+			c.SetPolicy(parse(t, text))
+			synctest.Wait()
+			if got := [3]bool{same(0, 1), same(1, 2), same(0, 2)}; got != step.want {
+				t.Errorf("%q: got %v, want %v", step.setting, got, step.want)
+			}
+		}
+		registry.Set("s", at(3, "eu", "a"), at(2, "us", "b"))
+		synctest.Wait()
+		if same(0, 1) || !same(1, 2) {
+			t.Error("after a change the regions are told the same, or nodes of one region are not")
+		}
+		heard := len(ears[1].all())
+		stops[1]()
+		stops[1]() // is of no effect
+		c.SetPolicy(parse(t, ""))
+		synctest.Wait()
+		if !same(0, 2) || len(ears[1].all()) != heard {
+			t.Error("one who left was told, or the others were not")
+		}
+		stops[0]()
+		stops[2]()
+		if notes := c.Notes(); len(notes) != 0 {
+			t.Errorf("nobody watches, and there are notes: %v", notes)
+		}
+	})
+}
+
+func TestCatalog_isReadyWithPolicyAndStarted(t *testing.T) {
+	for _, started := range []bool{false, true} {
+		c, err := translate.New(translate.Config{Endpoints: discovery.NewMemory()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps := []func(){func() { c.SetPolicy(parse(t, "")) }, c.Start}
+		if started {
+			slices.Reverse(steps)
+		}
+		steps[0]()
+		select {
+		case <-c.Ready():
+			t.Errorf("started first: %t: ready too soon", started)
+		default:
+		}
+		steps[1]()
+		steps[0]()
+		<-c.Ready()
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // TestCatalog_postsInOrder changes a service while its watchers come and go.
