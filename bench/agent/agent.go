@@ -22,6 +22,7 @@ import (
 	"github.com/enmesh-go/enmesh/agent/translate"
 	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/policy"
 )
 
 const instances = 10 // of a service
@@ -42,6 +43,11 @@ func agent(ctx context.Context, j job, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, catalog.Close()) }()
+	none, err := policy.Parse(nil)
+	if err != nil {
+		return errors.Join(err, catalog.Close())
+	}
+	catalog.SetPolicy(none)
 	catalog.Start()
 	server, err := xds.New(xds.Config{Catalog: catalog, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
