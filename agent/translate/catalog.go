@@ -22,13 +22,16 @@ type Catalog struct {
 	cancel context.CancelFunc
 	wait   sync.WaitGroup // of these
 
+	setting sync.Mutex // one SetPolicy at a time; taken before mu
+
 	mu       sync.Mutex // guards what follows; nobody is called while it is held
 	set      bool       // there was a SetPolicy
 	started  bool       // there was a Start
 	begun    bool       // ready is closed
 	closed   bool
-	base     *policy.Snapshot // as it was set
-	known    []string         // namespaces of its documents
+	base     *policy.Snapshot  // as it was set
+	compiled map[scope]outcome // of base, while it is being put in force
+	known    []string          // namespaces of its documents
 	views    map[scope]*view
 	entries  map[entryKey]*entry
 	visitors map[*xds.Node]*visitor
@@ -122,80 +125,6 @@ func (c *Catalog) leave(m *mailbox) {
 	if m.from.watches == 0 {
 		delete(c.visitors, m.from.node)
 	}
-}
-
-// SetPolicy puts policy in force: s, and what it is for processes in other namespaces or
-// with other labels (see [policy.Snapshot.For]). Where it cannot be compiled, the last that
-// could stays in force, and a Note says so.
-func (c *Catalog) SetPolicy(s *policy.Snapshot) {
-	var out post
-	c.mu.Lock()
-	before := c.base
-	c.base, c.known = s, namespacesOf(s)
-	c.tidy(0)
-	if slices.Equal(before.LabelKeys(), s.LabelKeys()) {
-		for at, v := range c.views {
-			c.compile(at, v)
-		}
-		var moved []*entry
-		for _, e := range c.entries {
-			if e.view.sightOf(e.kind, e.name) != e.sees {
-				moved = append(moved, e)
-				continue
-			}
-			c.rebuild(e, &out)
-		}
-		c.move(moved, &out)
-	} else {
-		c.regroup(&out)
-	}
-	c.set = true
-	c.begin()
-	c.mu.Unlock()
-	out.deliver(c.cfg.Report)
-}
-
-// regroup puts every watcher where it belongs, since what nodes have in common has
-// changed. c.mu is held.
-func (c *Catalog) regroup(out *post) {
-	before := slices.Collect(maps.Values(c.entries))
-	c.entries, c.views = map[entryKey]*entry{}, map[scope]*view{}
-	for _, v := range c.visitors {
-		v.settle()
-	}
-	c.rejoin(before, out)
-}
-
-// move puts the watchers of some entries where they belong. c.mu is held.
-func (c *Catalog) move(entries []*entry, out *post) {
-	for _, e := range entries {
-		delete(c.entries, e.entryKey)
-		e.view.entries--
-	}
-	c.rejoin(entries, out)
-}
-
-// rejoin has the watchers of entries that are no longer listed join anew. What they need is
-// given up last, so that what others need as well goes on. c.mu is held.
-func (c *Catalog) rejoin(entries []*entry, out *post) {
-	for _, e := range entries {
-		for _, m := range e.watchers {
-			c.join(m, e.kind, e.name, e.view.policy, out)
-		}
-	}
-	for _, e := range entries {
-		c.forget(e)
-	}
-}
-
-// compile makes policy for a scope. c.mu is held.
-func (c *Catalog) compile(at scope, v *view) {
-	made, err := c.base.For(at.namespace, v.labels)
-	if err != nil {
-		v.problem = "policy is refused for namespace " + at.namespace + ": " + err.Error()
-		return
-	}
-	v.policy, v.problem = made, ""
 }
 
 // Notes is what is to be said about the resources that somebody watches, sorted.

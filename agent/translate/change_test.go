@@ -6,6 +6,7 @@ package translate_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -349,5 +350,67 @@ func BenchmarkCatalog_change(b *testing.B) {
 		round++
 		set(77, round)
 		<-heard
+	}
+}
+
+// BenchmarkCatalog_reload is a change of all rules for 1,000 services, whose listeners,
+// routes, clusters and endpoints are watched by nodes of two namespaces.
+func BenchmarkCatalog_reload(b *testing.B) {
+	const services = 1000
+	write := func(timeout int) *policy.Snapshot {
+		var text strings.Builder
+		for i := range services {
+			fmt.Fprintf(&text, `---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: s%d}
+spec:
+  hosts: [s%[1]d]
+  http:
+  - match: [{uri: {prefix: /a.B/}, headers: {x-user: {exact: jason}}}]
+    timeout: %[2]ds
+    route: [{destination: {host: s%[1]d, subset: v1}, weight: 90}, {destination: {host: s%[1]d, subset: v2}, weight: 10}]
+  - route: [{destination: {host: s%[1]d}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: s%[1]d}
+spec:
+  host: s%[1]d
+  trafficPolicy: {connectionPool: {http: {http2MaxRequests: %[2]d}}}
+  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
+`, i, timeout)
+		}
+		return parse(b, text.String())
+	}
+	snapshots := []*policy.Snapshot{write(1), write(2)}
+	c, registry := open(b, translate.Config{Certificates: "default"}, "")
+	c.SetPolicy(snapshots[1])
+	told := make(chan struct{}, 16*services)
+	for i := range services {
+		registry.Set(fmt.Sprint("s", i), one(1), one(2))
+		for _, namespace := range []string{"default", "other"} {
+			n := &agentxds.Node{Client: "gRPC Go", Namespace: namespace}
+			host := fmt.Sprintf("s%d.default.svc.cluster.local", i)
+			watch := func(k agentxds.Kind, name string) {
+				b.Cleanup(c.Watch(n, k, name, func(agentxds.Resource) { told <- struct{}{} }))
+			}
+			watch(agentxds.Listener, host)
+			watch(agentxds.Route, host)
+			for _, subset := range []string{"", "v1", "v2"} {
+				watch(agentxds.Cluster, "outbound|0|"+subset+"|"+host)
+				watch(agentxds.Endpoints, "outbound|0|"+subset+"|"+host)
+			}
+		}
+	}
+	for range 16 * services {
+		<-told
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		c.SetPolicy(snapshots[i%2])
+		for range 8 * services { // routes and clusters
+			<-told
+		}
 	}
 }

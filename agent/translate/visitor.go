@@ -31,16 +31,16 @@ func (c *Catalog) visit(n *xds.Node) *visitor {
 	v := c.visitors[n]
 	if v == nil {
 		v = &visitor{catalog: c, node: n, client: EnforcerOf(n.Client), locality: localityOfNode(n).String()}
-		v.settle()
+		v.scope, v.chosen = c.scopeOf(n, c.base)
 		c.visitors[n] = v
 	}
 	return v
 }
 
-// settle works out what policy the visitor sees. c.mu is held.
-func (v *visitor) settle() {
-	v.chosen = chosen(v.node.Labels, v.catalog.base.LabelKeys())
-	v.scope = scope{cmp.Or(v.node.Namespace, v.catalog.cfg.Namespace), canonical(v.chosen)}
+// scopeOf is whose policy, of s, a node sees, and the labels that decide it.
+func (c *Catalog) scopeOf(n *xds.Node, s *policy.Snapshot) (scope, map[string]string) {
+	labels := chosen(n.Labels, s.LabelKeys())
+	return scope{cmp.Or(n.Namespace, c.cfg.Namespace), canonical(labels)}, labels
 }
 
 // sight is what of a node the endpoints of a cluster depend on: everywhere, byLocation, or

@@ -70,11 +70,6 @@ func agent(ctx context.Context, j job, out io.Writer) (err error) {
 // measure runs the clients and changes the registry under them.
 func measure(ctx context.Context, j job, registry *discovery.Memory) (found result, err error) {
 	found.Row = j.Row
-	stop, err := profile(j.Row)
-	if err != nil {
-		return found, err
-	}
-	defer func() { err = errors.Join(err, stop()) }()
 	cmd, err := child(ctx, j)
 	if err != nil {
 		return found, err
@@ -99,6 +94,11 @@ func measure(ctx context.Context, j job, registry *discovery.Memory) (found resu
 	rest(ctx, time.Second)
 	found.Resident, found.Heap = memory("VmRSS"), heap()
 
+	stop, err := profile(j.Row)
+	if err != nil {
+		return found, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	before := usage()
 	found.Changes, found.Backlog = churn(ctx, j.Row, registry)
 	rest(ctx, time.Second) // for what is on its way
@@ -160,7 +160,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// profile begins the profiles of a row; stop writes them.
+// profile begins the profiles of a row, of the changes only; stop writes them.
 func profile(r row) (stop func() error, err error) {
 	if r.Profile == "" {
 		return func() error { return nil }, nil

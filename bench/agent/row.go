@@ -38,7 +38,7 @@ func rows() []row {
 		{Name: "1,000 services, 200 streams of 50", Services: 1000, Streams: 200, Each: 50, Rate: 50},
 		{Name: "1,000 services, 200 streams of all", Services: 1000, Streams: 200, Each: 1000, Rate: 50},
 		{Name: "1,000 services, 1,000 streams of 20", Services: 1000, Streams: 1000, Each: 20, Rate: 50},
-		{Name: "10,000 services, 200 streams of 500", Services: 10_000, Streams: 200, Each: 500, Rate: 50},
+		{Name: "10,000 services, 200 streams of 50", Services: 10_000, Streams: 200, Each: 50, Rate: 50},
 	}
 }
 
