@@ -136,6 +136,7 @@ func (s *Server) begin(n *Node, conn connInfo) *session {
 	s.sessions[sess] = conn
 	leaving := s.leaving
 	s.mu.Unlock()
+	s.cfg.counts.streams.Add(1)
 	if !leaving.IsZero() {
 		s.dismiss(conn, time.Until(leaving))
 	}

@@ -52,8 +52,8 @@ type sentItem struct {
 	h *held
 }
 
-func newSubscription(s *session, k Kind, now time.Time) *subscription {
-	return &subscription{session: s, kind: k, entries: map[name]*entry{}, force: k.full(), settleBy: now.Add(s.cfg.Settle)}
+func newSubscription(s *session, k Kind, now time.Time, settle time.Duration) *subscription {
+	return &subscription{session: s, kind: k, entries: map[name]*entry{}, force: k.full(), settleBy: now.Add(settle)}
 }
 
 // empty says that nothing is subscribed to.
