@@ -357,13 +357,13 @@ func (s *session) signal() {
 	}
 }
 
-// errSlow ends the stream of a client that does not answer.
-type errSlow struct {
+// slowError ends the stream of a client that does not answer.
+type slowError struct {
 	kind Kind
 	wait time.Duration
 }
 
-func (e errSlow) Error() string {
+func (e slowError) Error() string {
 	return fmt.Sprintf("xds: the client left a response of kind %s unanswered for %v", e.kind, e.wait)
 }
 
@@ -382,7 +382,7 @@ func (s *session) next(now time.Time) (r *response, at time.Time, err error) {
 			at = earlier(at, due)
 			continue
 		case waits:
-			return nil, at, errSlow{k, s.cfg.Slow}
+			return nil, at, slowError{k, s.cfg.Slow}
 		}
 		u.settled = true
 		s.seq++
