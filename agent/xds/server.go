@@ -137,7 +137,7 @@ func (s *Server) begin(n *Node, conn connInfo) *session {
 	s.mu.Unlock()
 	s.cfg.counts.streams.Add(1)
 	if !leaving.IsZero() {
-		s.dismiss(conn, time.Until(leaving))
+		dismiss(conn, time.Until(leaving))
 	}
 	return sess
 }
