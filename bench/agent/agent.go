@@ -33,7 +33,7 @@ func agent(ctx context.Context, j job, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	registry := discovery.NewMemory()
 	for i := range j.Row.Services {
 		registry.Set(serviceName(i), set(i, time.Time{})...)
