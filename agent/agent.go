@@ -107,7 +107,8 @@ func (a *Agent) openSources() (err error) {
 // openServer opens the listeners, and what will serve them.
 func (a *Agent) openServer() (err error) {
 	cfg := xds.Config{
-		Catalog: noticing{a.catalog, a.verdicts}, Allow: a.cfg.Allow, Limits: a.cfg.Limits, Log: a.cfg.Log,
+		Catalog: noticing{translate.Staged(a.catalog, 0), a.verdicts}, Allow: a.cfg.Allow, Limits: a.cfg.Limits,
+		LoadInterval: a.cfg.LoadInterval, Log: a.cfg.Log,
 	}
 	if a.cfg.LoadReports {
 		a.loads = newLoads()
