@@ -244,3 +244,8 @@ func TestScenario_certificatesRotateUnderLoad(t *testing.T) {
 		t.Errorf("got %+v, want at least two rotations of each and no error", s)
 	}
 }
+
+// nobody is a source without an identity.
+type nobody struct{}
+
+func (nobody) Identity() (*security.Identity, error) { return nil, errors.New("not today") }

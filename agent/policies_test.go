@@ -186,7 +186,7 @@ func TestAgent_policyChangesUnderLoad(t *testing.T) {
 	a := start(t, agent.Config{Resolver: registry, Listen: "127.0.0.1:0", Policies: []string{path}})
 	cc := dial(t, bootstrap(a.Addr().String(), ""), "reviews:80")
 	reaches(t, cc, "a")
-	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
+	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: 5 * paced})
 	for i := range 10 {
 		next := string('a' + rune((i+1)%2))
 		rewrite(t, path, toward(next))
