@@ -154,16 +154,13 @@ func (c *Catalog) assignment(e *entry, d enmesh.Destination, n *notes) *assignme
 	if (&clusters{cfg: &c.cfg, policy: e.view.policy, notes: n}).blocked(e.view.policy.TLS(d)) != "" {
 		a.none = true
 	}
-	if t.Locality != nil {
-		a.locality = *t.Locality
-	}
-	if a.locality.Disabled || !t.DetectOutliers && len(a.locality.Distribute) == 0 && !a.locality.ZoneAware.Enabled {
-		a.locality = balance.LocalityConfig{} // the same for all nodes
+	var sees sight
+	if sees, a.locality = sightOfTraffic(t); sees == everywhere {
 		return a
 	}
 	a.locality.Local, a.locality.OutlierDetection = localityOfNode(e.node), t.DetectOutliers
-	if len(a.locality.FailoverPriority) > 0 {
-		a.locality.Labels = e.node.Labels
+	if sees != byLocation {
+		a.locality.Labels = chosen(e.node.Labels, sees.keys())
 	}
 	return a
 }
