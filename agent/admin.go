@@ -6,6 +6,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -73,7 +74,9 @@ func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Cache-Control", "no-store")
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	_ = e.Encode(v) // who asks may be gone
+	if e.Encode(v) != nil {
+		return // who asks is gone
+	}
 }
 
 // serveAdmin serves until ctx ends.
@@ -84,7 +87,7 @@ func serveAdmin(ctx context.Context, l net.Listener, h http.Handler) error {
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // nothing that it answers is worth a wait
 	defer stop()
 	err := s.Serve(l)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return fmt.Errorf("agent: admin: %w", err)

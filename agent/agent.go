@@ -4,19 +4,16 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
 	"sync"
 	"time"
 
-	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/agent/translate"
 	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/policy"
-	"github.com/enmesh-go/enmesh/policy/entries"
 )
 
 // Agent serves policy and the instances of services to clients of gRPC. It is made by [Open]
@@ -82,13 +79,8 @@ func (a *Agent) openSources() (err error) {
 	if a.names, err = openNames(a.cfg); err != nil {
 		return err
 	}
-	naming := enmesh.Naming{Namespace: cmp.Or(a.cfg.Namespace, "default"), Domain: a.cfg.Domain}
-	hosts := entries.New(entries.Config{
-		Registry: a.cache, Name: func(key string) string { return translate.RegistryName(naming, key) },
-		Finder: entries.Finder{DNS: a.names, LookUp: true},
-	})
 	a.catalog, err = translate.New(translate.Config{
-		Endpoints: hosts, ByKey: true, Namespace: a.cfg.Namespace, Domain: a.cfg.Domain,
+		Endpoints: a.cache, DNS: a.names, Namespace: a.cfg.Namespace, Domain: a.cfg.Domain,
 		Certificates: a.cfg.CertificateProvider, TrustDomain: a.cfg.TrustDomain, TrustDomainAliases: a.cfg.TrustDomainAliases,
 		LoadReports: a.cfg.LoadReports, Report: a.verdicts.note,
 	})
@@ -96,7 +88,6 @@ func (a *Agent) openSources() (err error) {
 		return err
 	}
 	a.policies = newPolicies(a.cfg, func(s *policy.Snapshot) {
-		hosts.Set(s)
 		a.catalog.SetPolicy(s)
 		a.verdicts.policy(s)
 		a.catalog.Start()
@@ -107,7 +98,8 @@ func (a *Agent) openSources() (err error) {
 // openServer opens the listeners, and what will serve them.
 func (a *Agent) openServer() (err error) {
 	cfg := xds.Config{
-		Catalog: noticing{a.catalog, a.verdicts}, Allow: a.cfg.Allow, Limits: a.cfg.Limits, Log: a.cfg.Log,
+		Catalog: noticing{translate.Staged(a.catalog, 0), a.verdicts}, Allow: a.cfg.Allow, Limits: a.cfg.Limits,
+		LoadInterval: a.cfg.LoadInterval, Log: a.cfg.Log,
 	}
 	if a.cfg.LoadReports {
 		a.loads = newLoads()
@@ -127,10 +119,10 @@ func (a *Agent) openServer() (err error) {
 	return nil
 }
 
-// Run serves until ctx ends, or until a listener fails. Then nobody is served any more, and Close
-// is to be called.
+// Run serves until ctx ends, or until a listener fails, and then for as long as Config.Drain
+// says. Then nobody is served any more, and Close is to be called.
 func (a *Agent) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx)) // of the admin page, which outlives ctx
 	defer cancel()
 	failed := make(chan error, len(a.listeners.xds)+1)
 	var wait sync.WaitGroup
@@ -138,18 +130,34 @@ func (a *Agent) Run(ctx context.Context) error {
 		wait.Go(func() { failed <- a.server.Serve(l) })
 	}
 	if l := a.listeners.admin; l != nil {
-		wait.Go(func() { failed <- serveAdmin(ctx, l, a.Handler()) })
+		wait.Go(func() { failed <- serveAdmin(serving, l, a.Handler()) })
 	}
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	if err == nil {
+		a.drain()
+	}
 	cancel()
 	_ = a.server.Close() // it has no error
 	a.listeners.close()
 	wait.Wait()
 	return err
+}
+
+// drain has the clients go one by one.
+func (a *Agent) drain() {
+	if a.cfg.Drain == 0 {
+		return
+	}
+	const late = time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.Drain+late)
+	defer cancel()
+	if err := a.server.Drain(ctx, a.cfg.Drain); err != nil {
+		a.cfg.Log.Info("agent: some clients are still there", "error", err)
+	}
 }
 
 // Close ends everything, writes to disk what is not there yet, and waits for both. It may be

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/enmesh-go/enmesh/agent/xds"
+	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/policy"
 )
 
@@ -38,6 +39,9 @@ type Catalog struct {
 	services map[string]*service
 	noted    map[Note]int // by how many
 	number   uint64       // of changes
+
+	described map[string]described // services of ServiceEntries that are looked for
+	names     *discovery.Cache     // nil: Config.DNS was given
 }
 
 // New makes a Catalog. It is ready to be served when it has policy, be it an empty one, and
@@ -54,6 +58,9 @@ func New(cfg Config) (*Catalog, error) {
 		cfg: cfg, ready: make(chan struct{}), base: empty,
 		views: map[scope]*view{}, entries: map[entryKey]*entry{}, visitors: map[*xds.Node]*visitor{},
 		services: map[string]*service{}, noted: map[Note]int{},
+	}
+	if err := c.openNames(); err != nil {
+		return nil, err
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
@@ -87,7 +94,7 @@ func (c *Catalog) Close() error {
 	c.mu.Unlock()
 	c.cancel()
 	c.wait.Wait()
-	return nil
+	return c.closeNames()
 }
 
 // Watch implements [xds.Catalog]. f may be called before it returns, on the caller's
