@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/internal/consultest"
 	"github.com/enmesh-go/enmesh/internal/ledger"
 )
@@ -146,6 +147,52 @@ func TestScenarioX2_restartedWithOtherEndpoints(t *testing.T) {
 	reaches(t, cc, "b", "c")
 	t.Logf("converged %v after Consul's return", time.Since(back).Round(time.Millisecond))
 	none(t, "restarted with other endpoints", load)
+}
+
+// TestScenarioX2_knowsNothing: the successor has nothing on disk, and Consul does not answer for
+// longer than a new client would be kept waiting. Whoever was served before loses nothing. (X2)
+func TestScenarioX2_knowsNothing(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "a")
+	p := newProcess(t, n.Addr)
+	p.cfg.Snapshots = ""
+	p.start()
+	p.listening()
+	cc := dial(t, p.bootstrap(), "reviews:9080")
+	reaches(t, cc, "a")
+	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
+	p.end()
+	n.Stop()
+	p.start()
+	p.listening()
+	pause(t, xds.DefaultSettle+5*time.Second) // the client is back after 2 s at most
+	n.Cont()
+	register(t, n, "b")
+	reaches(t, cc, "a", "b")
+	none(t, "the successor knew nothing for a while", load)
+}
+
+// TestScenario_instancesComeAndGo: instances are registered and deregistered under load; those that
+// leave still answer for a while, as mesh.Run has them do.
+func TestScenario_instancesComeAndGo(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "stays")
+	p := newProcess(t, n.Addr)
+	p.start()
+	p.listening()
+	cc := dial(t, p.bootstrap(), "reviews:9080")
+	reaches(t, cc, "stays")
+	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
+	for i := range 10 {
+		name := fmt.Sprint("guest", i)
+		register(t, n, name)
+		reaches(t, cc, "stays", name)
+		n.Deregister(name)
+		reaches(t, cc, "stays")
+	}
+	none(t, "instances came and went", load)
 }
 
 // TestScenarioX3_restartedWithoutRegistry: the agent starts while Consul is down. It serves what
