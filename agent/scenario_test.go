@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"syscall"
 	"testing"
@@ -282,4 +283,39 @@ func TestScenarioX9_emptied(t *testing.T) {
 	register(t, n, "c")
 	reaches(t, cc, "c") // a and b are gone, as far as Consul says: 1 of 2 is believed at once
 	none(t, "all were deregistered", load)
+}
+
+// TestScenarioX13_replaced: an agent is replaced by another that listens in its place while it
+// still has clients: they go over one by one, and no call fails. (X13)
+func TestScenarioX13_replaced(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "a")
+	p := newProcess(t, n.Addr)
+	p.cfg.Drain = 3 * time.Second
+	p.start()
+	p.listening()
+	var loads []*ledger.Ledger
+	for range 5 {
+		cc := dial(t, p.bootstrap(), "reviews:9080")
+		reaches(t, cc, "a")
+		loads = append(loads, ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced / 5}))
+	}
+	old := *p
+	p.signal(syscall.SIGTERM)
+	eventually(t, "the old agent has left the socket", func() bool { _, err := os.Stat(p.cfg.Socket); return err != nil })
+	p.start()
+	p.listening()
+	if err := old.wait(); err != nil {
+		t.Errorf("the old agent ended with %v, want exit 0", err)
+	}
+	register(t, n, "b")
+	fresh := dial(t, p.bootstrap(), "reviews:9080") // the old one's end has left the socket alone
+	reaches(t, fresh, "a", "b")
+	pause(t, 3*time.Second)
+	for _, l := range loads {
+		if r := none(t, "the agent was replaced", l); r.Servers["b"] == 0 {
+			t.Error("a client has not heard of the new instance from the new agent")
+		}
+	}
 }
