@@ -54,12 +54,14 @@ func Open(ctx context.Context, cfg Config) (*Agent, error) {
 }
 
 func (a *Agent) open(ctx, background context.Context) error {
-	for _, step := range []func() error{a.openSources, a.openServer, a.openIssuers} {
+	for _, step := range []func() error{a.openSources, a.openServer} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	for _, i := range a.issuers {
+	for _, one := range a.cfg.Issue {
+		i := newIssuer(one, a.cfg.Log)
+		a.issuers = append(a.issuers, i)
 		a.wait.Go(func() { i.run(background) })
 	}
 	a.wait.Go(func() { a.verdicts.run(background) })
@@ -104,17 +106,6 @@ func (a *Agent) openServer() (err error) {
 		return err
 	}
 	a.metrics = metrics
-	return nil
-}
-
-func (a *Agent) openIssuers() error {
-	for _, one := range a.cfg.Issue {
-		i, err := newIssuer(one, a.cfg.Log)
-		if err != nil {
-			return err
-		}
-		a.issuers = append(a.issuers, i)
-	}
 	return nil
 }
 

@@ -127,7 +127,7 @@ func (a *Agent) Status() Status {
 		s.Disk = &DiskStatus{c.Disk.Dir, textOf(c.Disk.Err)}
 	}
 	for _, i := range a.issuers {
-		s.Certificates = append(s.Certificates, i.report())
+		s.Certificates = append(s.Certificates, i.report(now))
 	}
 	for _, c := range a.server.Clients() {
 		s.Clients = append(s.Clients, clientOf(&c))
