@@ -29,12 +29,12 @@ A service that several of -endpoints, -consul and -dns know is taken from the fi
 const agentVariables = "ENMESH_AGENT_"
 
 // defaultAdmin is where the agent says how it is.
-const defaultAdmin = "127.0.0.1:15080"
+const defaultAdmin = "127.0.0.1:15000"
 
 // agentGroups is the order of the agent's flags in its help.
 var agentGroups = []group{
 	{"Where instances are", "endpoints consul consul-datacenter consul-token-file dns dns-server guard-trust guard-confirm guard-least guard-most guard-max-drop"},
-	{"Policy", "policies namespace root-namespace domain trust-domain trust-domain-alias"},
+	{"Policy", "policies consul-policies namespace root-namespace domain trust-domain trust-domain-alias"},
 	{"What is kept", "snapshots"},
 	{"Certificates", "issue ca ca-ttl certificate-provider"},
 	{"Who is served, and where", "socket socket-mode socket-user socket-group listen listen-tls identity limit"},

@@ -4,10 +4,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -17,52 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	xdscreds "google.golang.org/grpc/credentials/xds"
-	"google.golang.org/grpc/peer"
-	_ "google.golang.org/grpc/xds" // the resolver of xds:///
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // hang bounds waits for other goroutines and processes.
-const hang = 2 * time.Minute
-
-// dialVariable makes of the test's program an unmodified client of gRPC, see client.
-const dialVariable = "ENMESH_TEST_DIAL"
-
-func TestMain(m *testing.M) {
-	if target := os.Getenv(dialVariable); target != "" {
-		os.Exit(client(target))
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// client calls the target once for each line of its input, and prints how the call ended.
-func client(target string) int {
-	creds, err := xdscreds.NewClientCredentials(xdscreds.ClientOptions{FallbackCreds: insecure.NewCredentials()})
-	if err != nil {
-		return exitUsage
-	}
-	cc, err := grpc.NewClient(target, grpc.WithTransportCredentials(creds))
-	if err != nil {
-		return exitUsage
-	}
-	in := bufio.NewScanner(os.Stdin)
-	for in.Scan() {
-		ctx, cancel := context.WithTimeout(context.Background(), hang)
-		var p peer.Peer
-		err := cc.Invoke(ctx, "/shop.Reviews/List", &emptypb.Empty{}, &emptypb.Empty{}, grpc.WaitForReady(true), grpc.Peer(&p))
-		cancel()
-		if err != nil {
-			fmt.Println(err)
-			continue
-		}
-		fmt.Println("ok", p.Addr, p.AuthInfo.AuthType())
-	}
-	return exitWell
-}
+const hang = time.Minute
 
 // backend is a plain server.
 func backend(t *testing.T) string {
@@ -108,6 +66,14 @@ func services(t *testing.T, dir, addr string) string {
 	t.Helper()
 	return write(t, filepath.Join(dir, "services.yaml"), "services:\n  reviews:\n  - address: "+addr+"\n    namespace: default\n    serviceAccount: reviews\n")
 }
+
+// plaintext is how reviews is to be called.
+const plaintext = `---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews, namespace: default}
+spec: {host: reviews, trafficPolicy: {tls: {mode: DISABLE}}}
+`
 
 // journal reads a log in JSON, and finds records in it by their message.
 type journal struct {

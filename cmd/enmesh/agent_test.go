@@ -180,6 +180,8 @@ func TestAgent_namesWhatMakesNoSense(t *testing.T) {
 		"where are the instances?":              {"-listen", "127.0.0.1:0"},
 		`what is "policies/"?`:                  {"-consul", "127.0.0.1:8500", "policies/"},
 		"flag provided but not defined: -polic": {"-polic", "x"},
+		"which Consul has them?":                {"-consul-policies", "enmesh/policy", "-endpoints", file},
+		"cannot be the name of a folder":        {"-consul-policies", "/", "-consul", "127.0.0.1:1"},
 		`-dns "reviews"`:                        {"-dns", "reviews"},
 		`-socket-mode "rw"`:                     with("-socket-mode", "rw"),
 		`-socket-mode "07777"`:                  with("-socket-mode", "07777"),

@@ -4,10 +4,8 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,13 +52,6 @@ func TestBinary(t *testing.T) {
 		t.Errorf("without the agent: got %q, want an answer of %s", got, addr)
 	}
 }
-
-const plaintext = `---
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: reviews, namespace: default}
-spec: {host: reviews, trafficPolicy: {tls: {mode: DISABLE}}}
-`
 
 // build makes the program as it is given out: static, without cgo.
 func build(t *testing.T, dir string) string {
@@ -109,47 +100,4 @@ func spawn(t *testing.T, bin string, args ...string) *spawned {
 		}
 	})
 	return s
-}
-
-// dialer is a client of gRPC in a process of its own.
-type dialer struct {
-	in  io.Writer
-	out *bufio.Reader
-}
-
-func newDialer(t *testing.T, bootstrap, target string) *dialer {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), dialVariable+"="+target, "GRPC_XDS_BOOTSTRAP="+bootstrap)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = in.Close(); _ = cmd.Wait() }) // it ends with its input
-	return &dialer{in, bufio.NewReader(out)}
-}
-
-// call is how one call ended. The client bounds it.
-func (d *dialer) call(t *testing.T) string {
-	t.Helper()
-	if _, err := io.WriteString(d.in, "call\n"); err != nil {
-		t.Fatal(err)
-	}
-	line, err := d.out.ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSuffix(line, "\n")
 }
