@@ -6,6 +6,7 @@ package translate
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/agent/xds"
@@ -26,6 +27,9 @@ const noPolicy = "there is no policy in force here, since what there is was refu
 
 // build makes the resource of an entry. c.mu is held.
 func (c *Catalog) build(e *entry, n *notes) built {
+	if !utf8.ValidString(e.name) { // nothing can have such a name
+		return built{Resource: missing(e.kind, e.name), known: true}
+	}
 	switch e.kind {
 	case xds.Listener:
 		return c.listener(e, n)
@@ -154,16 +158,13 @@ func (c *Catalog) assignment(e *entry, d enmesh.Destination, n *notes) *assignme
 	if (&clusters{cfg: &c.cfg, policy: e.view.policy, notes: n}).blocked(e.view.policy.TLS(d)) != "" {
 		a.none = true
 	}
-	if t.Locality != nil {
-		a.locality = *t.Locality
-	}
-	if a.locality.Disabled || !t.DetectOutliers && len(a.locality.Distribute) == 0 && !a.locality.ZoneAware.Enabled {
-		a.locality = balance.LocalityConfig{} // the same for all nodes
+	var sees sight
+	if sees, a.locality = sightOfTraffic(t); sees == everywhere {
 		return a
 	}
 	a.locality.Local, a.locality.OutlierDetection = localityOfNode(e.node), t.DetectOutliers
-	if len(a.locality.FailoverPriority) > 0 {
-		a.locality.Labels = e.node.Labels
+	if sees != byLocation {
+		a.locality.Labels = chosen(e.node.Labels, sees.keys())
 	}
 	return a
 }

@@ -71,6 +71,7 @@ func (c *Catalog) follow(ctx context.Context, s *service) {
 func (c *Catalog) apply(s *service, set []discovery.Endpoint, err error) {
 	var out post
 	c.mu.Lock()
+	known, absent := s.known, s.absent
 	switch {
 	case err == nil:
 		s.set, s.known, s.absent = set, true, s.absent && len(set) == 0
@@ -81,7 +82,11 @@ func (c *Catalog) apply(s *service, set []discovery.Endpoint, err error) {
 		s.absent = true
 	}
 	s.made, s.counts = nil, nil
+	same := known == s.known && absent == s.absent
 	for e := range s.entries {
+		if same && e.kind == xds.Listener {
+			continue // it depends on nothing else
+		}
 		c.rebuild(e, &out)
 	}
 	c.mu.Unlock()

@@ -15,6 +15,7 @@ const (
 	DefaultDebounce     = 10 * time.Millisecond
 	DefaultMaxDelay     = 100 * time.Millisecond
 	DefaultSettle       = 5 * time.Second
+	DefaultResume       = 10 * time.Minute
 	DefaultSlow         = 45 * time.Second
 	DefaultLoadInterval = 10 * time.Second
 
@@ -32,13 +33,18 @@ type Config struct {
 	// Catalog knows the resources. Required.
 	Catalog Catalog
 	// Debounce is how long a change waits for a further one; each further one
-	// prolongs the wait, up to MaxDelay after the first. What a client asks for
-	// anew is sent at once. Defaults 10 ms and 100 ms.
+	// prolongs the wait, up to MaxDelay after the first. Changes of one kind to one
+	// client are 50 µs apart besides for each name that it asks for, up to MaxDelay.
+	// What a client asks for anew is sent at once. Defaults 10 ms and 100 ms.
 	Debounce, MaxDelay time.Duration
 	// Settle is how long the first response of listeners and clusters on a stream
 	// waits for resources that the catalog does not know yet, because what is
 	// missing in it is deleted by a client that had it before. Default 5 s.
 	Settle time.Duration
+	// Resume is Settle for a client that comes back, which its first request says by the
+	// version that it has: it has something to lose. Default 10 min; less than Settle is
+	// Settle.
+	Resume time.Duration
 	// Slow is how long a client may leave a response unread or unanswered while
 	// there is more to say; then its connection is cut. Default 45 s.
 	Slow time.Duration
@@ -57,6 +63,8 @@ type Config struct {
 	Limits Limits
 	// Log takes refusals, rejections and cuts. Default slog.Default().
 	Log *slog.Logger
+
+	counts *counts
 }
 
 // Limits bound what a client may send and what is sent at once. 0 means the
@@ -64,9 +72,9 @@ type Config struct {
 type Limits struct {
 	RequestBytes  int // of one request; default 2 MiB
 	Names         int // of one kind on one stream; default 10,000
-	NameBytes     int // of one name; default 1 KiB
+	NameBytes     int // of one name, and of a cluster in a load report; default 1 KiB
 	NodeBytes     int // of the node with its metadata; default 64 KiB
-	NodeID        int // bytes of the node id; default 1 KiB
+	NodeID        int // bytes of the node id, cluster, namespace and service account, each; default 1 KiB
 	ResponseBytes int // of one response, where a kind may be split: routes and endpoints; default 1 MiB
 }
 
@@ -83,6 +91,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"Debounce", &c.Debounce, DefaultDebounce},
 		{"MaxDelay", &c.MaxDelay, DefaultMaxDelay},
 		{"Settle", &c.Settle, DefaultSettle},
+		{"Resume", &c.Resume, DefaultResume},
 		{"Slow", &c.Slow, DefaultSlow},
 		{"LoadInterval", &c.LoadInterval, DefaultLoadInterval},
 	} {
@@ -93,10 +102,11 @@ func (c Config) withDefaults() (Config, error) {
 			*d.p = d.def
 		}
 	}
-	c.MaxDelay = max(c.MaxDelay, c.Debounce)
+	c.MaxDelay, c.Resume = max(c.MaxDelay, c.Debounce), max(c.Resume, c.Settle)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	c.counts = new(counts)
 	var err error
 	c.Limits, err = c.Limits.withDefaults()
 	return c, err

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -52,7 +51,11 @@ func (s *session) request(req *request) error {
 	s.mu.Lock()
 	u := s.subs[k]
 	if u == nil {
-		u = newSubscription(k, time.Now(), s.cfg.Settle)
+		wait := s.cfg.Settle
+		if req.GetVersionInfo() != "" {
+			wait = s.cfg.Resume
+		}
+		u = newSubscription(s, k, time.Now(), wait)
 		s.subs[k] = u
 	}
 	u.busy = true
@@ -115,13 +118,15 @@ func (s *session) answer(u *subscription, req *discoveryv3.DiscoveryRequest) {
 	now := time.Now()
 	why := req.GetErrorDetail()
 	if why == nil {
+		s.cfg.counts.of[u.kind].accepted.Add(1)
 		u.accept(out, now)
 	} else {
+		s.cfg.counts.of[u.kind].rejected.Add(1)
 		text := brief(why.GetMessage())
 		for _, e := range u.reject(out, text, now) {
 			s.past.keep(e)
 			s.cfg.Log.Warn("xds: a client rejected a resource", "node", s.node.ID, "client", s.node.Client,
-				"kind", u.kind.String(), "name", e.name, "error", text)
+				"kind", u.kind.String(), "name", e.name.Value(), "error", text)
 			s.touch(e, true)
 		}
 	}
@@ -133,207 +138,6 @@ func (s *session) answer(u *subscription, req *discoveryv3.DiscoveryRequest) {
 	}
 }
 
-// subscribe brings the entries in line with the names. s.mu is held.
-func (s *session) subscribe(u *subscription, names []string) (added, removed []*entry) {
-	if len(names) > 0 {
-		u.asked = true
-	}
-	all := len(names) == 0 && !u.asked && u.kind.full()
-	u.gen++
-	kept := 0
-	for _, name := range names {
-		if name == All {
-			all = u.kind.full() // of routes and endpoints there is no such thing
-			continue
-		}
-		e := u.entries[name]
-		if e == nil {
-			e = s.enter(u, name)
-		}
-		if e.gen == u.gen {
-			continue // twice in one list
-		}
-		e.gen, kept = u.gen, kept+1
-		if !e.named {
-			e.named = true
-			if !e.told {
-				u.waiting++
-			}
-			added = append(added, e)
-		}
-	}
-	if kept < len(u.entries) {
-		removed = s.prune(u)
-	}
-	if more, less := s.wildcard(u, all); more != nil {
-		added = append(added, more)
-	} else if less != nil {
-		removed = append(removed, less)
-	}
-	if u.empty() {
-		u.out = nil // some clients do not answer what they no longer want
-	}
-	return added, removed
-}
-
-// enter makes the entry of a name, with what this client thought of it before.
-func (s *session) enter(u *subscription, name string) *entry {
-	e := &entry{sub: u, name: name, since: time.Now()}
-	s.past.recall(e)
-	u.entries[name] = e
-	return e
-}
-
-// prune takes away the names that the last list did not have. s.mu is held.
-func (s *session) prune(u *subscription) (removed []*entry) {
-	for _, e := range u.entries {
-		if !e.named || e.gen == u.gen {
-			continue
-		}
-		e.named = false
-		if !e.told {
-			u.waiting--
-		}
-		if stopped := s.drop(e); stopped != nil {
-			removed = append(removed, stopped)
-		}
-	}
-	return removed
-}
-
-// drop forgets e unless the subscription to all holds it, and returns what is to
-// be stopped. s.mu is held.
-func (s *session) drop(e *entry) *entry {
-	stopped := &entry{stop: e.stop}
-	e.stop = nil
-	if !e.wild {
-		s.past.keep(e)
-		e.setSent(nil)
-		e.gone = true
-		delete(e.sub.entries, e.name)
-	}
-	if stopped.stop == nil {
-		return nil
-	}
-	return stopped
-}
-
-// wildcard begins or ends the subscription to all. s.mu is held.
-func (s *session) wildcard(u *subscription, on bool) (begin, end *entry) {
-	switch {
-	case on && u.all == nil:
-		u.all = &entry{sub: u, name: All, wild: true}
-		return u.all, nil
-	case !on && u.all != nil:
-		end, u.all = u.all, nil
-		end.gone = true
-		for _, e := range u.entries {
-			if e.wild = false; !e.named {
-				s.drop(e)
-			}
-		}
-		if end.stop == nil {
-			return nil, nil
-		}
-	}
-	return nil, end
-}
-
-// watch asks the catalog for what e names.
-func (s *session) watch(e *entry) {
-	k := e.sub.kind
-	if e == e.sub.all {
-		e.stop = s.cfg.Catalog.Watch(s.node, k, All, func(r Resource) { s.tellOf(e, r) })
-		return
-	}
-	if s.cfg.Allow != nil {
-		if err := s.cfg.Allow(s.node, k, e.name); err != nil {
-			s.deny(e, err)
-			return
-		}
-	}
-	stop := s.cfg.Catalog.Watch(s.node, k, e.name, func(r Resource) { s.tell(e, r) })
-	s.mu.Lock()
-	e.stop = stop
-	s.mu.Unlock()
-}
-
-// deny keeps a name from the client.
-func (s *session) deny(e *entry, why error) {
-	s.cfg.Log.Warn("xds: a client asked for what it may not see", "node", s.node.ID, "peer", s.node.Peer.Addr,
-		"kind", e.sub.kind.String(), "name", e.name, "error", why)
-	r := Resource{Kind: e.sub.kind, Name: e.name}
-	if s.cfg.Refuse != nil {
-		r = s.cfg.Refuse(s.node, e.sub.kind, e.name, why)
-	}
-	s.mu.Lock()
-	e.denied = why
-	s.mu.Unlock()
-	s.tell(e, r)
-}
-
-// tellOf takes news for the subscription to all.
-func (s *session) tellOf(all *entry, r Resource) {
-	if r.Name == All || s.cfg.Allow != nil && s.cfg.Allow(s.node, r.Kind, r.Name) != nil {
-		return
-	}
-	s.mu.Lock()
-	if all.gone {
-		s.mu.Unlock()
-		return
-	}
-	u := all.sub
-	e := u.entries[r.Name]
-	if e == nil {
-		e = s.enter(u, r.Name)
-	}
-	e.wild = true
-	s.mu.Unlock()
-	s.tell(e, r)
-}
-
-// tell takes news of one name from the catalog. It does not block.
-func (s *session) tell(e *entry, r Resource) {
-	h := heldOf(r)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e.gone || s.closed {
-		return
-	}
-	u := e.sub
-	fresh := !e.told
-	e.told = true
-	e.cur = h
-	if fresh && e.named {
-		u.waiting--
-	}
-	if h == nil {
-		e.since = time.Now()
-	}
-	// The last name that the first response waited for must wake the sender.
-	if s.touch(e, fresh) || fresh && u.waiting == 0 && !u.settled && !u.busy {
-		s.signal()
-	}
-}
-
-// touch notes that e changed, and reports whether to wake the sender. s.mu is
-// held.
-func (s *session) touch(e *entry, urgent bool) bool {
-	u := e.sub
-	return u.touch(e, urgent, time.Now(), s.cfg.Debounce, s.cfg.MaxDelay) && !u.busy
-}
-
-// heldOf is what r holds; a Resource without a version gets one.
-func heldOf(r Resource) *held {
-	if r.Body == nil {
-		return nil
-	}
-	if r.Version == "" {
-		r.Version = strconv.FormatUint(xxhash.Sum64(r.Body.GetValue()), 16)
-	}
-	return &held{r.Version, r.Body}
-}
-
 // signal wakes the sender.
 func (s *session) signal() {
 	select {
@@ -342,13 +146,13 @@ func (s *session) signal() {
 	}
 }
 
-// errSlow ends the stream of a client that does not answer.
-type errSlow struct {
+// slowError ends the stream of a client that does not answer.
+type slowError struct {
 	kind Kind
 	wait time.Duration
 }
 
-func (e errSlow) Error() string {
+func (e slowError) Error() string {
 	return fmt.Sprintf("xds: the client left a response of kind %s unanswered for %v", e.kind, e.wait)
 }
 
@@ -367,11 +171,12 @@ func (s *session) next(now time.Time) (r *response, at time.Time, err error) {
 			at = earlier(at, due)
 			continue
 		case waits:
-			return nil, at, errSlow{k, s.cfg.Slow}
+			return nil, at, slowError{k, s.cfg.Slow}
 		}
 		u.settled = true
 		s.seq++
 		if r := u.build(s.id+"-"+strconv.FormatUint(s.seq, 10), now, s.cfg.Limits.ResponseBytes); r != nil {
+			s.cfg.counts.of[k].pushes.Add(1)
 			return r, at, nil
 		}
 	}
@@ -387,7 +192,7 @@ func (s *session) dueAt(u *subscription) (at time.Time, waits bool) {
 	case u.kind.full() && !u.settled && u.waiting > 0:
 		return u.settleBy, false
 	}
-	return u.due, false
+	return u.paced(s.cfg.MaxDelay), false
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unique"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -131,6 +132,40 @@ func TestSession_changesWaitForOneAnother(t *testing.T) {
 	})
 }
 
+func TestSession_aStreamOfManyNamesIsPaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cat := newTables()
+		names := make([]string, 1000)
+		for i := range names {
+			names[i] = fmt.Sprint("svc-", i)
+			cat.set(Endpoints, names[i], "1")
+		}
+		s := cat.session(t, Config{})
+		ask(t, s, Endpoints, "", names...)
+		start := time.Now()
+		r, _, _ := s.next(start)
+		ask(t, s, Endpoints, r.nonce, names...)
+		cat.set(Endpoints, "svc-1", "2")
+		if r, at, _ := s.next(time.Now()); r != nil || at.Sub(start) != 50*time.Millisecond {
+			t.Fatalf("a change: got %v, or after %v, want 50 ms", values(r), at.Sub(start))
+		}
+		<-s.wake
+		time.Sleep(20 * time.Millisecond)
+		cat.set(Endpoints, "more", "1")
+		ask(t, s, Endpoints, r.nonce, append(names, "more")...)
+		<-s.wake
+		if r, _, _ = s.next(time.Now()); len(values(r)) != 2 {
+			t.Fatalf("what is asked for: got %v, want it at once, with what waits", values(r))
+		}
+		ask(t, s, Endpoints, r.nonce, append(names, "more")...)
+		time.Sleep(time.Minute)
+		cat.set(Endpoints, "svc-1", "3")
+		if _, at, _ := s.next(time.Now()); at.Sub(time.Now()) != DefaultDebounce {
+			t.Errorf("after a pause: to be sent after %v, want %v", at.Sub(time.Now()), DefaultDebounce)
+		}
+	})
+}
+
 func TestSession_theFirstSetWaitsForWhatIsNotKnownYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cat := newTables()
@@ -154,6 +189,23 @@ func TestSession_theFirstSetWaitsForWhatIsNotKnownYet(t *testing.T) {
 		r, _, _ = s.next(time.Now())
 		if got := values(r); !slices.Equal(got, []string{"a=1"}) {
 			t.Errorf("after the wait: got %v, want what is known", got)
+		}
+	})
+}
+
+func TestSession_whoComesBackWaitsLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cat := newTables()
+		cat.set(Cluster, "a", "1")
+		s := cat.session(t, Config{Settle: 5 * time.Second, Resume: time.Minute})
+		start := time.Now()
+		if err := s.request(&request{DiscoveryRequest: discoveryv3.DiscoveryRequest{
+			TypeUrl: Cluster.TypeURL(), VersionInfo: "of another process", ResourceNames: []string{"a", "b"},
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		if r, at, _ := s.next(time.Now()); r != nil || !at.Equal(start.Add(time.Minute)) {
+			t.Errorf("got %v until %v, want nothing for a minute: the client would delete b", values(r), at.Sub(start))
 		}
 	})
 }
@@ -198,7 +250,8 @@ func TestSession_aLargeSetOfEndpointsIsSplit(t *testing.T) {
 		if r == nil {
 			break
 		}
-		if responses++; r.size > 1300 {
+		responses++
+		if r.size > 1300 {
 			t.Fatalf("got %d bytes, want about 1000", r.size)
 		}
 		for _, v := range values(r) {
@@ -346,7 +399,7 @@ func (w *walk) answer(k Kind) {
 		v := vs[w.rnd.IntN(len(vs))]
 		name, _, _ := strings.Cut(v, "=")
 		why = fmt.Sprintf("resource %q: no", name)
-		if slices.Contains(w.wants[k], name) && w.s.subs[k].out != nil && w.s.subs[k].out.nonce == r.nonce && w.s.subs[k].entries[name].sent != nil {
+		if slices.Contains(w.wants[k], name) && w.s.subs[k].out != nil && w.s.subs[k].out.nonce == r.nonce && w.s.subs[k].entries[unique.Make(name)].sent != nil {
 			w.refused[k.String()+" "+v] = true
 		}
 	}
@@ -362,16 +415,16 @@ func (w *walk) check() {
 		waiting, sum := 0, uint64(0)
 		for name, e := range u.entries {
 			if e.gone || e.name != name {
-				w.t.Fatalf("%s %s is gone and kept", Kind(k), name)
+				w.t.Fatalf("%s %s is gone and kept", Kind(k), name.Value())
 			}
 			if e.named && !e.told {
 				waiting++
 			}
 			if e.sent != nil {
-				sum += digest(name, e.sent.version)
+				sum += digest(name.Value(), e.sent.version)
 			}
-			if len(e.rejected) > keptRejections {
-				w.t.Fatalf("%d rejections are kept", len(e.rejected))
+			if len(e.rejected()) > keptRejections {
+				w.t.Fatalf("%d rejections are kept", len(e.rejected()))
 			}
 		}
 		if waiting != u.waiting || sum != u.sum {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,7 +15,8 @@ import (
 // guards it.
 type subscription struct {
 	kind    Kind
-	entries map[string]*entry
+	session *session
+	entries map[name]*entry
 	gen     uint32
 	asked   bool // by a name at least once: since then an empty list means none
 	all     *entry
@@ -34,6 +36,8 @@ type subscription struct {
 	dirty []*entry  // may need sending
 	first time.Time // of the oldest change that is not sent
 	due   time.Time // when to send; zero: nothing to send
+	soon  bool      // something does not wait for the pace
+	last  time.Time // when the last response was made
 	out   *flight   // sent, and neither accepted nor rejected yet
 	sum   uint64    // of the digests of what the client has
 }
@@ -50,8 +54,8 @@ type sentItem struct {
 	h *held
 }
 
-func newSubscription(k Kind, now time.Time, settle time.Duration) *subscription {
-	return &subscription{kind: k, entries: map[string]*entry{}, force: k.full(), settleBy: now.Add(settle)}
+func newSubscription(s *session, k Kind, now time.Time, settle time.Duration) *subscription {
+	return &subscription{session: s, kind: k, entries: map[name]*entry{}, force: k.full(), settleBy: now.Add(settle)}
 }
 
 // empty says that nothing is subscribed to.
@@ -78,8 +82,8 @@ func (u *subscription) schedule(urgent bool, now time.Time, debounce, most time.
 		u.first = now
 	}
 	if urgent {
-		soon := idle || u.due.After(now)
-		u.due = now
+		soon := idle || u.due.After(now) || !u.soon
+		u.due, u.soon = now, true
 		return soon
 	}
 	due := now.Add(debounce)
@@ -90,6 +94,19 @@ func (u *subscription) schedule(urgent bool, now time.Time, debounce, most time.
 		u.due = due
 	}
 	return idle
+}
+
+// perName is what each name that is subscribed to keeps apart one response and the next,
+// since the answer to each repeats all names.
+const perName = 50 * time.Microsecond
+
+// paced is when the next response is due: those of a stream that asks for very much have
+// some time between them, up to most.
+func (u *subscription) paced(most time.Duration) time.Time {
+	if u.soon || u.last.IsZero() {
+		return u.due
+	}
+	return later(u.due, u.last.Add(min(time.Duration(len(u.entries))*perName, most)))
 }
 
 // build makes the next response, nil if there is nothing to say after all.
@@ -103,12 +120,12 @@ func (u *subscription) build(nonce string, now time.Time, limit int) *response {
 		more, changed = u.buildPart(r, out, now, limit)
 	}
 	if !more {
-		u.due, u.first = time.Time{}, time.Time{}
+		u.due, u.first, u.soon = time.Time{}, time.Time{}, false
 	}
 	if !changed && !u.force {
 		return nil
 	}
-	u.force, u.out = false, out
+	u.force, u.out, u.last = false, out, now
 	r.version = fmt.Sprintf("%016x", u.sum)
 	return r
 }
@@ -116,8 +133,7 @@ func (u *subscription) build(nonce string, now time.Time, limit int) *response {
 // buildFull adds the whole set.
 func (u *subscription) buildFull(r *response, out *flight, now time.Time) (more, changed bool) {
 	u.clean()
-	for _, name := range slices.Sorted(maps.Keys(u.entries)) {
-		e := u.entries[name]
+	for _, e := range u.sorted() {
 		w := e.wanted()
 		if e.needs() {
 			if u.isolate && w != nil && len(out.news) == 1 {
@@ -128,9 +144,9 @@ func (u *subscription) buildFull(r *response, out *flight, now time.Time) (more,
 			}
 		}
 		u.put(r, out, e, w, now)
-		if e.cur == nil && e.wild && !e.named && len(e.rejected) == 0 {
+		if e.cur == nil && e.wild && !e.named && len(e.rejected()) == 0 {
 			e.gone = true
-			delete(u.entries, name)
+			delete(u.entries, e.name)
 		}
 	}
 	return more, changed
@@ -151,8 +167,7 @@ func (u *subscription) buildPart(r *response, out *flight, now time.Time, limit 
 		u.put(r, out, e, e.wanted(), now)
 		changed = true
 	}
-	clear(dirty)
-	u.dirty = dirty[:0]
+	u.dirty = emptied(dirty)
 	return false, changed
 }
 
@@ -160,7 +175,7 @@ func (u *subscription) buildPart(r *response, out *flight, now time.Time, limit 
 func (u *subscription) put(r *response, out *flight, e *entry, w *held, now time.Time) {
 	if w.ver() != e.sent.ver() {
 		e.setSent(w)
-		e.since = now
+		e.since = now.UnixNano()
 	}
 	if w == nil {
 		return
@@ -176,8 +191,26 @@ func (u *subscription) clean() {
 	for _, e := range u.dirty {
 		e.dirty = false
 	}
-	clear(u.dirty)
-	u.dirty = u.dirty[:0]
+	u.dirty = emptied(u.dirty)
+}
+
+// keptDirty is the room for dirty entries that is kept: there are many at first only.
+const keptDirty = 64
+
+// emptied is a list without what was in it.
+func emptied(list []*entry) []*entry {
+	if cap(list) > keptDirty {
+		return nil
+	}
+	clear(list)
+	return list[:0]
+}
+
+// sorted is the entries by name, so that equal sets make equal responses.
+func (u *subscription) sorted() []*entry {
+	list := slices.Collect(maps.Values(u.entries))
+	slices.SortFunc(list, func(a, b *entry) int { return strings.Compare(a.name.Value(), b.name.Value()) })
+	return list
 }
 
 func (u *subscription) mark(e *entry) {

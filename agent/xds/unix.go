@@ -4,6 +4,7 @@
 package xds
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -70,7 +72,8 @@ func vacant(path string) error {
 	if info.Mode().Type() != fs.ModeSocket {
 		return fmt.Errorf("xds: %s exists and is no socket", path)
 	}
-	c, err := net.DialTimeout("unix", path, time.Second)
+	dialer := net.Dialer{Timeout: time.Second}
+	c, err := dialer.DialContext(context.Background(), "unix", path)
 	if err == nil {
 		_ = c.Close()
 		return fmt.Errorf("xds: %s is served by another process", path)
@@ -85,7 +88,7 @@ func bind(path string, mode fs.FileMode) (*net.UnixListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what is left is empty, or gone
 	tmp := filepath.Join(dir, "s")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: tmp, Net: "unix"})
 	if err != nil {
@@ -108,6 +111,7 @@ type unixListener struct {
 	path string
 	info fs.FileInfo
 	cfg  UnixConfig
+	once sync.Once // of Close
 }
 
 // unixConn is a connection whose peer is known.
@@ -138,12 +142,17 @@ func (l *unixListener) Accept() (net.Conn, error) {
 // Addr is where the socket is.
 func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
-// Close stops listening and removes the socket, unless another took its place.
+// Close stops listening and removes the socket, unless another took its place. A second Close
+// does nothing: by then the file's number may be that of another process's socket.
 func (l *unixListener) Close() error {
-	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.info) {
-		_ = os.Remove(l.path)
-	}
-	return l.UnixListener.Close()
+	err := net.ErrClosed
+	l.once.Do(func() {
+		if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.info) {
+			_ = os.Remove(l.path)
+		}
+		err = l.UnixListener.Close()
+	})
+	return err
 }
 
 // admit says whether a peer may connect.

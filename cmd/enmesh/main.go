@@ -1,15 +1,19 @@
 // Copyright 2026 The enmesh Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command enmesh checks policy files, and says what they make of a call, without running
-// anything.
+// Command enmesh checks policy files, says what they make of a call, and serves them to
+// programs on plain gRPC.
 //
 //	enmesh check -namespace shop -label app=reviews policies/
+//	enmesh check -target grpc-java policies/
 //	enmesh explain authz -policies policies/ -namespace shop -label app=reviews \
 //		-principal cluster.local/ns/shop/sa/web -method GET -path /reviews/1
+//	enmesh agent -consul 127.0.0.1:8500 -policies policies/
+//	enmesh agent bootstrap -namespace shop -service-account web -o web.json
+//	enmesh agent status
 //
-// It exits with 0 when all is well or the call is allowed, with 1 when policy is refused or
-// the call is denied, and with 2 when it does not understand the question.
+// It exits with 0 when all is well or the call is allowed, with 1 when policy is refused, the
+// call is denied or the agent is not well, and with 2 when it does not understand the question.
 package main
 
 import (
@@ -20,6 +24,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"syscall"
 )
 
 // How the command ends.
@@ -30,7 +35,8 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -46,6 +52,9 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"check", "read policy files and say what is wrong with them, and what is not enforced", check},
+		{"agent bootstrap", "write the file that a program on plain gRPC finds its agent by", writeBootstrap},
+		{"agent status", "say how the agent of this host is, and what its clients make of what they get", showStatus},
+		{"agent", "serve policy and instances to programs on plain gRPC, in any language", serveAgent},
 		{"explain authz", "say whether policy files allow a call to a process, and by which rule", explainAuthz},
 	}
 }
@@ -82,9 +91,9 @@ func taken(name string, args []string) (rest []string, ok bool) {
 }
 
 func usage(w io.Writer) {
-	say(w, "enmesh checks policy files, and says what they make of a call.\n\n")
+	say(w, "enmesh checks policy files, says what they make of a call, and serves them to programs on\nplain gRPC.\n\n")
 	for _, c := range commands() {
-		say(w, "  enmesh %-14s %s\n", c.name, c.summary)
+		say(w, "  enmesh %-15s  %s\n", c.name, c.summary)
 	}
 	say(w, "\nenmesh COMMAND -help lists a command's flags.\n")
 }
