@@ -152,16 +152,17 @@ func TestSession_aStreamOfManyNamesIsPaced(t *testing.T) {
 		<-s.wake
 		time.Sleep(20 * time.Millisecond)
 		cat.set(Endpoints, "more", "1")
-		ask(t, s, Endpoints, r.nonce, append(names, "more")...)
+		names = slices.Concat(names, []string{"more"})
+		ask(t, s, Endpoints, r.nonce, names...)
 		<-s.wake
 		if r, _, _ = s.next(time.Now()); len(values(r)) != 2 {
 			t.Fatalf("what is asked for: got %v, want it at once, with what waits", values(r))
 		}
-		ask(t, s, Endpoints, r.nonce, append(names, "more")...)
+		ask(t, s, Endpoints, r.nonce, names...)
 		time.Sleep(time.Minute)
 		cat.set(Endpoints, "svc-1", "3")
-		if _, at, _ := s.next(time.Now()); at.Sub(time.Now()) != DefaultDebounce {
-			t.Errorf("after a pause: to be sent after %v, want %v", at.Sub(time.Now()), DefaultDebounce)
+		if _, at, _ := s.next(time.Now()); time.Until(at) != DefaultDebounce {
+			t.Errorf("after a pause: to be sent after %v, want %v", time.Until(at), DefaultDebounce)
 		}
 	})
 }

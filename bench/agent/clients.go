@@ -34,13 +34,13 @@ func clients(ctx context.Context, j job, in io.Reader, out io.Writer) error {
 	defer running.Wait()
 	defer cancel()
 	all := make([]*client, j.Row.Streams)
+	defer closeAll(all)
 	failed := make(chan error, j.Row.Streams)
 	for i := range all {
 		c, err := dial(ctx, j, i)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = c.conn.Close() }() // it has none but that it is closed
 		all[i] = c
 		syncing.Add(1)
 		c.synced = sync.OnceFunc(syncing.Done)
@@ -68,6 +68,15 @@ func clients(ctx context.Context, j job, in io.Reader, out io.Writer) error {
 	r := reportOf(all)
 	r.CPU = used
 	return json.NewEncoder(out).Encode(r)
+}
+
+// closeAll closes the connections of those that there are.
+func closeAll(all []*client) {
+	for _, c := range all {
+		if c != nil {
+			_ = c.conn.Close() // it says only that it was closed before
+		}
+	}
 }
 
 func reportOf(all []*client) report {
