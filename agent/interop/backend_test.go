@@ -49,13 +49,13 @@ func (b *behaviour) answer(_ any, s grpc.ServerStream) error {
 	b.calls++
 	broken := b.broken
 	b.mu.Unlock()
-	if err := s.SetHeader(metadata.Pairs("who", b.name)); err != nil {
-		return err
-	}
 	if broken {
 		return status.Error(codes.Unavailable, b.name+" is broken")
 	}
 	if err := b.asked(s, md); err != nil {
+		return err // without headers: after them there is no retry
+	}
+	if err := s.SetHeader(metadata.Pairs("who", b.name)); err != nil {
 		return err
 	}
 	for {
