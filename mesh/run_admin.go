@@ -9,9 +9,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/enmesh-go/enmesh/internal/loopback"
 )
 
 // admin is the servers of WithHealth and WithStatus.
@@ -24,15 +25,15 @@ type admin struct {
 func (r *runner) openAdmin() (*admin, error) {
 	a := &admin{}
 	if addr := r.cfg.health; addr != "" {
-		if err := a.open(r.ctx, loopback(addr), r.m.health.Handler()); err != nil {
+		if err := a.open(r.ctx, loopback.Complete(addr), r.m.health.Handler()); err != nil {
 			return nil, err
 		}
 	}
 	if addr := r.cfg.status; addr != "" {
-		addr = loopback(addr)
+		addr = loopback.Complete(addr)
 		err := onlyLoopback(addr)
 		if err == nil {
-			err = a.open(r.ctx, addr, localOnly(r.m.statusHandler()))
+			err = a.open(r.ctx, addr, loopback.Only("mesh", r.m.statusHandler()))
 		}
 		if err != nil {
 			a.close()
@@ -61,47 +62,12 @@ func (a *admin) close() {
 	a.wait.Wait()
 }
 
-// loopback adds the host that is missing.
-func loopback(addr string) string {
-	if host, port, err := net.SplitHostPort(addr); err == nil && host == "" {
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return addr
-}
-
+// onlyLoopback refuses an address that others can reach.
 func onlyLoopback(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("mesh: WithStatus(%q): %w", addr, err)
-	}
-	if !isLocal(host) {
-		return fmt.Errorf("mesh: WithStatus(%q): status and metrics are served on a loopback address only", addr)
+	if err := loopback.Check(addr); err != nil {
+		return fmt.Errorf("mesh: WithStatus: status and metrics are served on a loopback address only: %w", err)
 	}
 	return nil
-}
-
-func isLocal(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
-}
-
-// localOnly refuses requests by another name: a web page elsewhere could otherwise
-// read them through a name that it makes lead to this machine (DNS rebinding).
-func localOnly(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := r.Host
-		if h, _, err := net.SplitHostPort(host); err == nil {
-			host = h
-		}
-		if !isLocal(host) {
-			http.Error(w, "mesh: ask by a loopback address", http.StatusForbidden)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // statusHandler serves the mesh's metrics, status and health, and its explanations.

@@ -9,6 +9,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/enmesh-go/enmesh/internal/tlslive"
@@ -30,7 +32,8 @@ type Identity struct {
 	cert  tls.Certificate
 	pools map[string]*x509.CertPool // by trust domain
 	union *x509.CertPool
-	known *tlslive.Verdicts // of chains that pools vouch for
+	roots []*x509.Certificate // of all trust domains
+	known *tlslive.Verdicts   // of chains that pools vouch for
 }
 
 // NewIdentity makes an Identity of a certificate, leaf first, with its key, and of
@@ -55,8 +58,8 @@ func NewIdentity(cert tls.Certificate, roots map[string][]*x509.Certificate) (*I
 	}
 	cert.Leaf = leaf
 	i := &Identity{id: id, cert: cert, pools: make(map[string]*x509.CertPool, len(roots)), union: x509.NewCertPool(), known: new(tlslive.Verdicts)}
-	for td, certs := range roots {
-		if err := i.trust(td, certs); err != nil {
+	for _, td := range slices.Sorted(maps.Keys(roots)) {
+		if err := i.trust(td, roots[td]); err != nil {
 			return nil, err
 		}
 	}
@@ -78,6 +81,7 @@ func (i *Identity) trust(trustDomain string, certs []*x509.Certificate) error {
 		}
 		pool.AddCert(c)
 		i.union.AddCert(c)
+		i.roots = append(i.roots, c)
 	}
 	i.pools[trustDomain] = pool
 	return nil
@@ -117,6 +121,10 @@ func (i *Identity) Roots(trustDomain string) *x509.CertPool { return i.pools[tru
 // written. A chain that leads to it is not yet verified: its root must be one of
 // the peer's own trust domain, which [Identity.Verify] sees to.
 func (i *Identity) AllRoots() *x509.CertPool { return i.union }
+
+// RootCertificates are the certificates of AllRoots, by trust domain, for those who write
+// them to files.
+func (i *Identity) RootCertificates() []*x509.Certificate { return slices.Clone(i.roots) }
 
 // Format writes the ID and the end of the certificate, whatever the verb.
 func (i Identity) Format(f fmt.State, _ rune) {

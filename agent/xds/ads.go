@@ -49,6 +49,7 @@ func (a *ads) StreamAggregatedResources(st adsStream) error {
 	err = s.send(ctx, st, sess, conn)
 	var slow errSlow
 	if errors.As(err, &slow) {
+		s.cfg.counts.cut.Add(1)
 		s.cfg.Log.Warn("xds: a slow client is cut", "node", node.ID, "error", err)
 		conn.cut()
 		return status.Error(codes.Unavailable, err.Error())
@@ -80,6 +81,7 @@ func (s *Server) receive(ctx context.Context, st adsStream, sess *session, req *
 // send writes what the session has to say, until ctx ends.
 func (s *Server) send(ctx context.Context, st grpc.ServerStream, sess *session, conn connInfo) error {
 	guard := time.AfterFunc(time.Hour, func() {
+		s.cfg.counts.cut.Add(1)
 		s.cfg.Log.Warn("xds: a client that does not read is cut", "node", sess.node.ID)
 		conn.cut()
 	})

@@ -15,6 +15,7 @@ const (
 	DefaultDebounce     = 10 * time.Millisecond
 	DefaultMaxDelay     = 100 * time.Millisecond
 	DefaultSettle       = 5 * time.Second
+	DefaultResume       = 10 * time.Minute
 	DefaultSlow         = 45 * time.Second
 	DefaultLoadInterval = 10 * time.Second
 
@@ -39,6 +40,10 @@ type Config struct {
 	// waits for resources that the catalog does not know yet, because what is
 	// missing in it is deleted by a client that had it before. Default 5 s.
 	Settle time.Duration
+	// Resume is Settle for a client that comes back, which its first request says by the
+	// version that it has: it has something to lose. Default 10 min; less than Settle is
+	// Settle.
+	Resume time.Duration
 	// Slow is how long a client may leave a response unread or unanswered while
 	// there is more to say; then its connection is cut. Default 45 s.
 	Slow time.Duration
@@ -57,6 +62,8 @@ type Config struct {
 	Limits Limits
 	// Log takes refusals, rejections and cuts. Default slog.Default().
 	Log *slog.Logger
+
+	counts *counts
 }
 
 // Limits bound what a client may send and what is sent at once. 0 means the
@@ -83,6 +90,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"Debounce", &c.Debounce, DefaultDebounce},
 		{"MaxDelay", &c.MaxDelay, DefaultMaxDelay},
 		{"Settle", &c.Settle, DefaultSettle},
+		{"Resume", &c.Resume, DefaultResume},
 		{"Slow", &c.Slow, DefaultSlow},
 		{"LoadInterval", &c.LoadInterval, DefaultLoadInterval},
 	} {
@@ -93,10 +101,11 @@ func (c Config) withDefaults() (Config, error) {
 			*d.p = d.def
 		}
 	}
-	c.MaxDelay = max(c.MaxDelay, c.Debounce)
+	c.MaxDelay, c.Resume = max(c.MaxDelay, c.Debounce), max(c.Resume, c.Settle)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	c.counts = new(counts)
 	var err error
 	c.Limits, err = c.Limits.withDefaults()
 	return c, err

@@ -43,6 +43,7 @@ func (l *lrs) StreamLoadStats(st lrsStream) error {
 		}
 		if loads := loadsOf(req); len(loads) > 0 {
 			s.cfg.Loads.Report(node, loads)
+			s.cfg.counts.reports.Add(1)
 		}
 		req, err = st.Recv()
 	}

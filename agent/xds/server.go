@@ -114,6 +114,7 @@ func (s *Server) begin(n *Node) *session {
 	s.mu.Lock()
 	s.sessions[sess] = struct{}{}
 	s.mu.Unlock()
+	s.cfg.counts.streams.Add(1)
 	return sess
 }
 

@@ -52,7 +52,11 @@ func (s *session) request(req *request) error {
 	s.mu.Lock()
 	u := s.subs[k]
 	if u == nil {
-		u = newSubscription(k, time.Now(), s.cfg.Settle)
+		wait := s.cfg.Settle
+		if req.GetVersionInfo() != "" {
+			wait = s.cfg.Resume
+		}
+		u = newSubscription(k, time.Now(), wait)
 		s.subs[k] = u
 	}
 	u.busy = true
@@ -115,8 +119,10 @@ func (s *session) answer(u *subscription, req *discoveryv3.DiscoveryRequest) {
 	now := time.Now()
 	why := req.GetErrorDetail()
 	if why == nil {
+		s.cfg.counts.of[u.kind].accepted.Add(1)
 		u.accept(out, now)
 	} else {
+		s.cfg.counts.of[u.kind].rejected.Add(1)
 		text := brief(why.GetMessage())
 		for _, e := range u.reject(out, text, now) {
 			s.past.keep(e)
@@ -372,6 +378,7 @@ func (s *session) next(now time.Time) (r *response, at time.Time, err error) {
 		u.settled = true
 		s.seq++
 		if r := u.build(s.id+"-"+strconv.FormatUint(s.seq, 10), now, s.cfg.Limits.ResponseBytes); r != nil {
+			s.cfg.counts.of[k].pushes.Add(1)
 			return r, at, nil
 		}
 	}

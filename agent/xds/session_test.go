@@ -158,6 +158,23 @@ func TestSession_theFirstSetWaitsForWhatIsNotKnownYet(t *testing.T) {
 	})
 }
 
+func TestSession_whoComesBackWaitsLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cat := newTables()
+		cat.set(Cluster, "a", "1")
+		s := cat.session(t, Config{Settle: 5 * time.Second, Resume: time.Minute})
+		start := time.Now()
+		if err := s.request(&request{DiscoveryRequest: discoveryv3.DiscoveryRequest{
+			TypeUrl: Cluster.TypeURL(), VersionInfo: "of another process", ResourceNames: []string{"a", "b"},
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		if r, at, _ := s.next(time.Now()); r != nil || !at.Equal(start.Add(time.Minute)) {
+			t.Errorf("got %v until %v, want nothing for a minute: the client would delete b", values(r), at.Sub(start))
+		}
+	})
+}
+
 func TestSession_patienceEndsOnlyWhenThereIsMoreToSay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cat := newTables()

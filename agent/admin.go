@@ -1,0 +1,75 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/enmesh-go/enmesh/internal/loopback"
+)
+
+// Handler serves how things stand:
+//
+//   - /status: [Status] as JSON, or a page for browsers;
+//   - /config: what each client was told, as JSON, keys redacted; ?node= chooses a node id;
+//   - /metrics: the registry's metrics;
+//   - /healthz: 200 while the process runs;
+//   - /readyz: 200 when clients are answered, else 503 and why.
+//
+// It answers only to requests by a loopback name, wherever it is served.
+func (a *Agent) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", a.serveReady)
+	mux.HandleFunc("GET /status", a.serveStatus)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.cfg.Registry, promhttp.HandlerOpts{}))
+	return loopback.Only("agent", mux)
+}
+
+func answer(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_, _ = fmt.Fprintln(w, text) // who asks may be gone
+}
+
+func (a *Agent) serveReady(w http.ResponseWriter, _ *http.Request) {
+	if !a.ready() {
+		answer(w, http.StatusServiceUnavailable, "no policy is known yet: "+a.policies.report().Error)
+		return
+	}
+	answer(w, http.StatusOK, "ready")
+}
+
+func (a *Agent) serveStatus(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.Status()) }
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(v) // who asks may be gone
+}
+
+// serveAdmin serves until ctx ends.
+func serveAdmin(ctx context.Context, l net.Listener, h http.Handler) error {
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute}
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // nothing that it answers is worth a wait
+	defer stop()
+	err := s.Serve(l)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("agent: admin: %w", err)
+}

@@ -1,0 +1,126 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"sync"
+
+	"github.com/enmesh-go/enmesh/agent/translate"
+	"github.com/enmesh-go/enmesh/agent/xds"
+	"github.com/enmesh-go/enmesh/policy"
+)
+
+// verdicts tells the log what policy does not do for the clients there are: once for each
+// change, and once for each kind of client.
+type verdicts struct {
+	log  *slog.Logger
+	wake chan struct{} // has room for one
+
+	mu      sync.Mutex // guards what follows
+	current *policy.Snapshot
+	clients map[policy.Enforcer]bool // that were seen
+	notes   []translate.Note         // to be told
+	told    map[verdict]bool         // of the present policy
+}
+
+// verdict is one line.
+type verdict struct {
+	client policy.Enforcer
+	text   string
+}
+
+func newVerdicts(log *slog.Logger) *verdicts {
+	return &verdicts{log: log, wake: make(chan struct{}, 1), clients: map[policy.Enforcer]bool{}, told: map[verdict]bool{}}
+}
+
+// policy takes what is in force now.
+func (v *verdicts) policy(s *policy.Snapshot) {
+	v.mu.Lock()
+	v.current = s
+	v.mu.Unlock()
+	v.rouse()
+}
+
+// seen takes that there is a client of a kind.
+func (v *verdicts) seen(e policy.Enforcer) {
+	v.mu.Lock()
+	news := !v.clients[e]
+	v.clients[e] = true
+	v.mu.Unlock()
+	if news {
+		v.rouse()
+	}
+}
+
+// note takes what is to be said of a resource. It does not block.
+func (v *verdicts) note(n translate.Note) {
+	const most = 10_000 // while the log does not keep up
+	v.mu.Lock()
+	if len(v.notes) < most {
+		v.notes = append(v.notes, n)
+	}
+	v.mu.Unlock()
+	v.rouse()
+}
+
+func (v *verdicts) rouse() {
+	select {
+	case v.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run writes until ctx ends.
+func (v *verdicts) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-v.wake:
+			v.tell(ctx)
+		}
+	}
+}
+
+func (v *verdicts) tell(ctx context.Context) {
+	v.mu.Lock()
+	s, clients, notes := v.current, maps.Clone(v.clients), v.notes
+	v.notes = nil
+	v.mu.Unlock()
+	for _, n := range notes {
+		v.log.WarnContext(ctx, "agent: "+n.String(), "verdict", n.Verdict.String())
+	}
+	if s == nil {
+		return
+	}
+	now := make(map[verdict]bool, len(v.told))
+	for e := range clients {
+		for _, f := range s.FindingsFor(e) {
+			if f.Verdict == policy.Enforced {
+				continue
+			}
+			one := verdict{e, f.String()}
+			if !v.told[one] && !now[one] {
+				v.log.WarnContext(ctx, "agent: "+one.text, "client", e.String(), "verdict", f.Verdict.String())
+			}
+			now[one] = true
+		}
+	}
+	v.told = now // only this goroutine uses it
+}
+
+// noticing is a catalog that tells verdicts who asks.
+type noticing struct {
+	*translate.Catalog
+	verdicts *verdicts
+}
+
+// Watch implements [xds.Catalog].
+func (c noticing) Watch(n *xds.Node, k xds.Kind, name string, f func(xds.Resource)) (stop func()) {
+	c.verdicts.seen(translate.EnforcerOf(n.Client))
+	return c.Catalog.Watch(n, k, name, f)
+}
