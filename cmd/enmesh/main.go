@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"syscall"
 )
 
 // How the command ends.
@@ -30,7 +31,8 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -46,6 +48,9 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"check", "read policy files and say what is wrong with them, and what is not enforced", check},
+		{"agent bootstrap", "write the file that a program on plain gRPC finds its agent by", writeBootstrap},
+		{"agent status", "say how the agent of this host is, and what its clients make of what they get", showStatus},
+		{"agent", "serve policy and instances to programs on plain gRPC, in any language", serveAgent},
 		{"explain authz", "say whether policy files allow a call to a process, and by which rule", explainAuthz},
 	}
 }
@@ -82,9 +87,9 @@ func taken(name string, args []string) (rest []string, ok bool) {
 }
 
 func usage(w io.Writer) {
-	say(w, "enmesh checks policy files, and says what they make of a call.\n\n")
+	say(w, "enmesh checks policy files, says what they make of a call, and serves them to programs on\nplain gRPC.\n\n")
 	for _, c := range commands() {
-		say(w, "  enmesh %-14s %s\n", c.name, c.summary)
+		say(w, "  enmesh %-15s  %s\n", c.name, c.summary)
 	}
 	say(w, "\nenmesh COMMAND -help lists a command's flags.\n")
 }

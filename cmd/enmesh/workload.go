@@ -33,6 +33,7 @@ func (w *workload) loader() policy.Loader {
 type pairs struct{ all map[string]string }
 
 func (p *pairs) String() string { return "" }
+func (p *pairs) several()       {}
 
 // Set takes one pair.
 func (p *pairs) Set(text string) error {
@@ -51,6 +52,7 @@ func (p *pairs) Set(text string) error {
 type words []string
 
 func (w *words) String() string { return "" }
+func (w *words) several()       {}
 
 // Set takes one more.
 func (w *words) Set(text string) error {

@@ -20,8 +20,8 @@ import (
 )
 
 // Development is a certificate authority for one trust domain, never for
-// production. Its root keys are made in memory, are not written, and are not
-// shown in any form of printing. It is safe for concurrent use.
+// production. Its root keys are made in memory, are not written but by [OpenKept],
+// and are not shown in any form of printing. It is safe for concurrent use.
 type Development struct {
 	trustDomain string
 	cfg         Config

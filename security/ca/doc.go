@@ -3,8 +3,8 @@
 
 // Package ca is a certificate authority inside the process, for development,
 // tests and demonstrations. It is not for production: its root is made at start,
-// lives in memory only, and is gone with the process; whoever can run code in the
-// process can have any identity.
+// lives in memory only, and is gone with the process, unless [OpenKept] keeps it;
+// whoever can run code in the process can have any identity.
 //
 //	authority, err := ca.NewDevelopment("cluster.local", ca.Config{})
 //	if err != nil {
@@ -19,6 +19,9 @@
 // A [Source] renews its certificate at about half its life, when it is asked;
 // there is no goroutine and nothing to close. [Development.WriteFiles] puts an
 // identity on disk, for other processes and to try what reads files.
+//
+// Where the process must be able to end and start again, or several processes are to
+// believe each other, [OpenKept] keeps the root in a directory.
 //
 // # Changing the root
 //

@@ -4,6 +4,7 @@
 package connect
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -20,6 +21,9 @@ type Config struct {
 	// Service is the name the certificate is for. It must be set. The agent's token needs
 	// service:write for it.
 	Service string
+	// Address is where the agent is, as CONSUL_HTTP_ADDR has it, and TokenFile the file of its
+	// token. Both go before what API says; "" leaves that.
+	Address, TokenFile string
 	// API says how the agent is reached, as Consul's own client has it. nil is the
 	// environment's (CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_CACERT and so on), else
 	// 127.0.0.1:8500.
@@ -46,6 +50,10 @@ func (c *Config) client() (*api.Client, *http.Client, error) {
 	conf := api.DefaultConfig()
 	if c.API != nil {
 		*conf = *c.API // a copy, since the client fills it in
+	}
+	conf.Address = cmp.Or(c.Address, conf.Address)
+	if c.TokenFile != "" {
+		conf.Token, conf.TokenFile = "", c.TokenFile
 	}
 	if _, err := api.NewClient(conf); err != nil { // which it does here
 		return nil, nil, fmt.Errorf("connect: API: %w", err)

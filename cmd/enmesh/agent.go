@@ -1,0 +1,111 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+
+	"github.com/enmesh-go/enmesh/agent"
+)
+
+// agentFlagSet is the flags of "enmesh agent", with their help.
+func agentFlagSet(messages io.Writer) (*flag.FlagSet, *agentFlags) {
+	set := flags("agent", "", "", messages)
+	f := &agentFlags{}
+	f.flags(set)
+	grouped(set, "[flags]", agentText, agentGroups)
+	return set, f
+}
+
+// serveAgent is "enmesh agent".
+func serveAgent(ctx context.Context, args []string, _, messages io.Writer) int {
+	set, f := agentFlagSet(messages)
+	if code, done := parseWith(set, agentVariables, args); done {
+		return code
+	}
+	log, err := f.logs.open(messages)
+	if err != nil {
+		say(messages, "enmesh: agent: %v\n", err)
+		return exitUsage
+	}
+	f.Log = log
+	closers, err := f.config()
+	if err != nil {
+		say(messages, "enmesh: agent: %v\n", err)
+		return exitUsage
+	}
+	err = runAgent(ctx, f.Config, log)
+	if err = errors.Join(err, closeAll(closers)); err != nil {
+		log.Error("enmesh: the agent failed", "error", err)
+		return exitNo
+	}
+	log.Info("enmesh: the agent has ended")
+	return exitWell
+}
+
+// config makes the whole of agent.Config, and what is to be closed after the agent.
+func (a *agentFlags) config() (closers []io.Closer, err error) {
+	if a.Socket == "" && a.Listen == "" && a.ListenTLS == "" {
+		a.Socket = defaultSocket
+	}
+	if err := a.peers.apply(&a.Config); err != nil {
+		return nil, err
+	}
+	if a.Issue, err = a.issue.issues(a.TrustDomain, &a.sources); err != nil {
+		return nil, err
+	}
+	if a.Resolver, closers, err = a.sources.open(); err != nil {
+		return nil, err
+	}
+	if dir := a.peers.identity; dir != "" {
+		files, err := openFiles(dir)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(closers))
+		}
+		a.Identity, closers = files, append(closers, files)
+	}
+	return closers, nil
+}
+
+// runAgent runs one until ctx ends.
+func runAgent(ctx context.Context, cfg agent.Config, log *slog.Logger) error {
+	a, err := agent.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	log.Info("enmesh: the agent listens", "socket", cfg.Socket, "listen", addr(a.Addr()), "listen_tls", addr(a.AddrTLS()), "admin", addr(a.AdminAddr()))
+	var wait sync.WaitGroup
+	background, cancel := context.WithCancel(ctx)
+	wait.Go(func() {
+		select {
+		case <-a.Ready():
+			log.Info("enmesh: the agent answers")
+			tellSystemd(background, "READY=1")
+		case <-background.Done():
+		}
+	})
+	stop := context.AfterFunc(ctx, func() {
+		log.Info("enmesh: the agent is told to end")
+		tellSystemd(context.WithoutCancel(ctx), "STOPPING=1")
+	})
+	defer stop()
+	err = a.Run(ctx)
+	cancel()
+	wait.Wait()
+	return errors.Join(err, a.Close())
+}
+
+// addr is where somebody listens, for a log.
+func addr(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}
