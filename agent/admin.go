@@ -19,11 +19,11 @@ import (
 
 // Handler serves how things stand:
 //
-//   - /status: [Status] as JSON, or a page for browsers;
+//   - /status: [Status] as JSON, or a page for browsers, which is at / for all;
 //   - /config: what each client was told, as JSON, keys redacted; ?node= chooses a node id;
 //   - /metrics: the registry's metrics;
 //   - /healthz: 200 while the process runs;
-//   - /readyz: 200 when clients are answered, else 503 and why.
+//   - /readyz: 200 when clients are answered and all certificates are good, else 503 and why.
 //
 // It answers only to requests by a loopback name, wherever it is served.
 func (a *Agent) Handler() http.Handler {
@@ -31,6 +31,8 @@ func (a *Agent) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", a.serveReady)
 	mux.HandleFunc("GET /status", a.serveStatus)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { a.servePage(w) })
+	mux.HandleFunc("GET /config", a.serveConfig)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.cfg.Registry, promhttp.HandlerOpts{}))
 	return loopback.Only("agent", mux)
 }
@@ -42,15 +44,29 @@ func answer(w http.ResponseWriter, code int, text string) {
 	_, _ = fmt.Fprintln(w, text) // who asks may be gone
 }
 
+// serveReady says whether workloads that start now would get what they need.
 func (a *Agent) serveReady(w http.ResponseWriter, _ *http.Request) {
 	if !a.ready() {
 		answer(w, http.StatusServiceUnavailable, "no policy is known yet: "+a.policies.report().Error)
 		return
 	}
+	now := time.Now()
+	for _, i := range a.issuers {
+		if s := i.report(now); s.Left <= 0 {
+			answer(w, http.StatusServiceUnavailable, "no good certificate is in "+s.Dir+": "+s.Error)
+			return
+		}
+	}
 	answer(w, http.StatusOK, "ready")
 }
 
-func (a *Agent) serveStatus(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.Status()) }
+func (a *Agent) serveStatus(w http.ResponseWriter, r *http.Request) {
+	if wantsPage(r) {
+		a.servePage(w)
+		return
+	}
+	writeJSON(w, a.Status())
+}
 
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
