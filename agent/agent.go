@@ -4,15 +4,19 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/agent/translate"
 	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/policy"
+	"github.com/enmesh-go/enmesh/policy/entries"
 )
 
 // Agent serves policy and the instances of services to clients of gRPC. It is made by [Open]
@@ -21,7 +25,8 @@ type Agent struct {
 	cfg       Config
 	since     time.Time
 	cache     *discovery.Cache
-	own       bool // cache is closed with the agent
+	own       bool             // cache is closed with the agent
+	names     *discovery.Cache // over DNS, for hosts of ServiceEntries
 	catalog   *translate.Catalog
 	policies  *policies
 	issuers   []*issuer
@@ -74,15 +79,28 @@ func (a *Agent) openSources() (err error) {
 		return err
 	}
 	a.verdicts = newVerdicts(a.cfg.Log)
+	if a.names, err = openNames(a.cfg); err != nil {
+		return err
+	}
+	naming := enmesh.Naming{Namespace: cmp.Or(a.cfg.Namespace, "default"), Domain: a.cfg.Domain}
+	hosts := entries.New(entries.Config{
+		Registry: a.cache, Name: func(key string) string { return translate.RegistryName(naming, key) },
+		Finder: entries.Finder{DNS: a.names, LookUp: true},
+	})
 	a.catalog, err = translate.New(translate.Config{
-		Endpoints: a.cache, Namespace: a.cfg.Namespace, Domain: a.cfg.Domain,
+		Endpoints: hosts, ByKey: true, Namespace: a.cfg.Namespace, Domain: a.cfg.Domain,
 		Certificates: a.cfg.CertificateProvider, TrustDomain: a.cfg.TrustDomain, TrustDomainAliases: a.cfg.TrustDomainAliases,
 		LoadReports: a.cfg.LoadReports, Report: a.verdicts.note,
 	})
 	if err != nil {
 		return err
 	}
-	a.policies = newPolicies(a.cfg, a.catalog, a.verdicts)
+	a.policies = newPolicies(a.cfg, func(s *policy.Snapshot) {
+		hosts.Set(s)
+		a.catalog.SetPolicy(s)
+		a.verdicts.policy(s)
+		a.catalog.Start()
+	})
 	return nil
 }
 
@@ -148,6 +166,9 @@ func (a *Agent) Close() error {
 		a.wait.Wait()
 		if a.catalog != nil {
 			a.err = a.catalog.Close()
+		}
+		if a.names != nil {
+			a.err = errors.Join(a.err, a.names.Close())
 		}
 		if a.own {
 			a.err = errors.Join(a.err, a.cache.Close())

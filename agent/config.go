@@ -25,6 +25,10 @@ type Config struct {
 	// not closed with the agent; Guard is then refused.
 	Resolver discovery.Resolver
 
+	// DNS is asked for "host:port" where a ServiceEntry has names looked up. nil asks the
+	// system's servers.
+	DNS discovery.Resolver
+
 	// Policies are files and directories of Istio's YAML, which are watched.
 	Policies []string
 	// PolicySources are further documents, from elsewhere than files. All of them and

@@ -7,11 +7,8 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 
 	"github.com/enmesh-go/enmesh/agent/xds"
-	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/security/mtls"
 )
 
@@ -81,22 +78,4 @@ func addrOf(l net.Listener) net.Addr {
 		return nil
 	}
 	return l.Addr()
-}
-
-// openCache puts a cache round the registry.
-func openCache(cfg Config) (cache *discovery.Cache, own bool, err error) {
-	if cache, ok := cfg.Resolver.(*discovery.Cache); ok {
-		return cache, false, nil
-	}
-	in := discovery.CacheConfig{Guard: cfg.Guard, Report: func(err error) {
-		cfg.Log.Warn("agent: endpoints on disk", "error", err)
-	}}
-	if cfg.SnapshotDir != "" {
-		in.Dir = filepath.Join(cfg.SnapshotDir, "endpoints")
-		if err := os.MkdirAll(cfg.SnapshotDir, 0o700); err != nil {
-			cfg.Log.Warn("agent: nothing can be kept on disk", "error", err)
-		}
-	}
-	cache, err = discovery.NewCache(cfg.Resolver, in)
-	return cache, err == nil, err
 }

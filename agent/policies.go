@@ -10,19 +10,17 @@ import (
 	"sync"
 	"time"
 
-	"github.com/enmesh-go/enmesh/agent/translate"
 	"github.com/enmesh-go/enmesh/policy"
 )
 
 // policies follows the sources of policy and has the last good set in force.
 type policies struct {
-	paths    []string
-	sources  []policy.Source
-	loader   policy.Loader
-	catalog  *translate.Catalog
-	verdicts *verdicts
-	log      *slog.Logger
-	disk     string // the file of the last good set; "": none is kept
+	paths   []string
+	sources []policy.Source
+	loader  policy.Loader
+	enforce func(*policy.Snapshot) // puts it in force
+	log     *slog.Logger
+	disk    string // the file of the last good set; "": none is kept
 
 	mu     sync.Mutex // guards what follows
 	force  *policy.Snapshot
@@ -32,9 +30,9 @@ type policies struct {
 // patience is how long a start waits for the sources before it takes what is on disk.
 const patience = 200 * time.Millisecond
 
-func newPolicies(cfg Config, c *translate.Catalog, v *verdicts) *policies {
+func newPolicies(cfg Config, enforce func(*policy.Snapshot)) *policies {
 	p := &policies{
-		paths: cfg.Policies, sources: cfg.PolicySources, catalog: c, verdicts: v, log: cfg.Log,
+		paths: cfg.Policies, sources: cfg.PolicySources, enforce: enforce, log: cfg.Log,
 		loader: policy.Loader{Namespace: cfg.Namespace, RootNamespace: cfg.RootNamespace, Domain: cfg.Domain},
 	}
 	if cfg.SnapshotDir != "" {
@@ -47,7 +45,11 @@ func newPolicies(cfg Config, c *translate.Catalog, v *verdicts) *policies {
 // an error when files are all there is, and they are refused.
 func (p *policies) open(ctx, background context.Context, wait *sync.WaitGroup) error {
 	if len(p.paths) == 0 && len(p.sources) == 0 {
-		p.apply(&policy.Snapshot{}, false)
+		none, err := p.loader.Parse(nil)
+		if err != nil {
+			return err
+		}
+		p.apply(none, false)
 		return nil
 	}
 	first := make(chan error, 1)
@@ -72,7 +74,7 @@ func (p *policies) open(ctx, background context.Context, wait *sync.WaitGroup) e
 
 // follow takes every load until ctx ends. The outcome of the first is sent on first.
 func (p *policies) follow(ctx context.Context, first chan<- error) {
-	for s, err := range p.loader.Watch(ctx, p.paths...) {
+	for s, err := range p.loader.WatchSources(ctx, p.sources, p.paths...) {
 		p.take(s, err)
 		if first != nil {
 			first <- err
@@ -111,15 +113,13 @@ func (p *policies) take(s *policy.Snapshot, err error) {
 
 // apply puts a snapshot in force, and begins to answer.
 func (p *policies) apply(s *policy.Snapshot, restored bool) {
-	p.catalog.SetPolicy(s)
+	p.enforce(s)
 	p.mu.Lock()
 	p.force = s
 	p.status.Version, p.status.Documents = s.Version, len(s.Documents)
 	p.status.Applied, p.status.Restored = time.Now(), restored
 	p.mu.Unlock()
 	p.log.Info("agent: policy applied", "version", s.Version, "documents", len(s.Documents), "restored", restored)
-	p.verdicts.policy(s)
-	p.catalog.Start()
 }
 
 // restore puts the last good policy of an earlier process in force, unless there is one by

@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"path/filepath"
 	"time"
 
 	"github.com/enmesh-go/enmesh/agent/translate"
@@ -19,7 +20,7 @@ type Status struct {
 	Ready        bool                `json:"ready"` // clients are answered
 	Since        time.Time           `json:"since"` // when the agent was opened
 	Policy       PolicyStatus        `json:"policy"`
-	Services     []ServiceStatus     `json:"services"`               // by name; those that some client needs
+	Services     []ServiceStatus     `json:"services"`               // those that some client needs: of the registry, then of DNS, by name
 	Certificates []CertificateStatus `json:"certificates,omitempty"` // in the order of Config.Issue
 	Clients      []ClientStatus      `json:"clients"`                // by node id, then age
 	Notes        []string            `json:"notes,omitempty"`        // on resources that somebody has: what was approximated, left out or refused
@@ -119,12 +120,13 @@ type ResourceStatus struct {
 func (a *Agent) Status() Status {
 	now := time.Now()
 	s := Status{Ready: a.ready(), Since: a.since, Policy: a.policies.report(), Services: []ServiceStatus{}, Clients: []ClientStatus{}}
-	c := a.cache.Status()
-	for i := range c.Services {
-		s.Services = append(s.Services, serviceOf(&c.Services[i], now))
-	}
-	if c.Disk.Dir != "" {
-		s.Disk = &DiskStatus{c.Disk.Dir, textOf(c.Disk.Err)}
+	for _, c := range []discovery.CacheStatus{a.cache.Status(), a.names.Status()} {
+		for i := range c.Services {
+			s.Services = append(s.Services, serviceOf(&c.Services[i], now))
+		}
+		if c.Disk.Dir != "" && (s.Disk == nil || s.Disk.Error == "") {
+			s.Disk = &DiskStatus{filepath.Dir(c.Disk.Dir), textOf(c.Disk.Err)}
+		}
 	}
 	for _, i := range a.issuers {
 		s.Certificates = append(s.Certificates, i.report(now))

@@ -18,7 +18,9 @@ import (
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/balance/route"
+	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/limit/shed"
+	"github.com/enmesh-go/enmesh/policy/entries"
 	"github.com/enmesh-go/enmesh/security"
 	"github.com/enmesh-go/enmesh/security/mtls"
 	"github.com/enmesh-go/enmesh/telemetry/prom"
@@ -36,6 +38,8 @@ type Mesh struct {
 	served    *inbound // what policy does to the calls of inbound
 	source    *source
 	cache     *registry
+	names     *discovery.Cache // of what DNS says of names in ServiceEntries
+	entries   *entries.Resolver
 	dialer    *dialer
 	policies  *policies
 	peers     peers
@@ -125,12 +129,19 @@ func compose(cfg config) (*Mesh, error) {
 		[]enmesh.Middleware{m.serving.middleware}, in.outer(nil), []enmesh.Middleware{shed.Receive(cfg.trust)},
 		cfg.inbound, []enmesh.Middleware{m.served.middleware},
 	)...), in.recorder}
-	m.source = newSource(m.naming, m.cache)
+	if m.names, err = openNames(cfg); err != nil {
+		return nil, errors.Join(err, m.cache.close())
+	}
+	m.source = newSource(m.naming)
+	m.entries = entries.New(entries.Config{
+		Registry: m.cache, Name: m.source.registryName, Finder: entries.Finder{DNS: m.names},
+	})
+	m.source.resolver = m.entries
 	m.source.configure = m.policies.cluster
 	m.source.report, m.source.opened = m.cache.failed, m.check
 	m.metrics = promhttp.HandlerFor(cfg.registry, promhttp.HandlerOpts{Registry: cfg.registry})
 	if err := errors.Join(cfg.registry.Register(collector), cfg.registry.Register((*selfMetrics)(m))); err != nil {
-		return nil, errors.Join(err, m.cache.close())
+		return nil, errors.Join(err, m.names.Close(), m.cache.close())
 	}
 	return m, nil
 }
@@ -154,11 +165,11 @@ func (m *Mesh) start(ctx, background context.Context) error {
 		m.wait.Go(func() { m.mindIdentity(background) })
 		m.wait.Go(func() { _ = m.identity.Run(background) }) // until background ends
 	}
-	if len(m.cfg.policies) == 0 {
+	if len(m.cfg.policies)+len(m.cfg.sources) == 0 {
 		return m.policies.applyNone()
 	}
 	first := make(chan error, 1)
-	m.wait.Go(func() { m.policies.follow(background, m.cfg.policies, first) })
+	m.wait.Go(func() { m.policies.follow(background, first) })
 	select {
 	case err := <-first:
 		return err
@@ -188,7 +199,7 @@ func (m *Mesh) ClientTLS(e *balance.Endpoint) *tls.Config {
 		return nil
 	}
 	s := m.policies.current.Load()
-	return m.dialer.config(e, s.Destination(cfg.Destination.Service).Traffic(cfg.Destination.Subset, cfg.Destination.Port).TLS, s.Security.PlaintextToStrangers())
+	return m.dialer.config(e, s.TLS(cfg.Destination), s.Security.PlaintextToStrangers())
 }
 
 // ServerTLS is the configuration of this process's servers: mutual TLS, strict. It
@@ -217,5 +228,5 @@ func (m *Mesh) Close() error {
 	mirrored := m.mirror.Close()
 	m.source.close()
 	m.cfg.registry.Unregister((*selfMetrics)(m))
-	return errors.Join(mirrored, m.served.close(), m.dialer.outside.close(), m.cache.close())
+	return errors.Join(mirrored, m.served.close(), m.dialer.outside.close(), m.names.Close(), m.cache.close())
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance/route"
 	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/policy"
 	"github.com/enmesh-go/enmesh/security"
 	"github.com/enmesh-go/enmesh/telemetry"
 	"github.com/enmesh-go/enmesh/telemetry/tracing"
@@ -29,6 +30,8 @@ type config struct {
 	domain       string
 	namespaces   []string
 	policies     []string
+	sources      []policy.Source
+	dns          discovery.Resolver
 	resolver     discovery.Resolver
 	cache        discovery.CacheConfig
 	certificates security.Source
@@ -66,6 +69,22 @@ func WithNamespaces(names ...string) Option {
 // and retried as Istio does by default.
 func WithPolicies(paths ...string) Option {
 	return optionFunc(func(cfg *config) { cfg.policies = append(cfg.policies, paths...) })
+}
+
+// WithPolicySource adds policy documents from elsewhere than files, such as a folder of
+// Consul's keys. They and the files are one set, in this order: files, then sources as they
+// were given. They are watched as files are, and while a source fails what it gave last
+// stays in force; [Open] waits for the first that each gives, and fails if one fails before
+// it gave any. Naming more than one adds them.
+func WithPolicySource(s policy.Source) Option {
+	return optionFunc(func(cfg *config) { cfg.sources = append(cfg.sources, s) })
+}
+
+// WithDNS is what the names in ServiceEntries are looked up with: it is asked for
+// "host:port", as *dns.Resolver is. The mesh puts a [discovery.Cache] round it, as round
+// the registry ([WithResolver]). Without it: the system's DNS servers.
+func WithDNS(r discovery.Resolver) Option {
+	return optionFunc(func(cfg *config) { cfg.dns = r })
 }
 
 // WithResolver is where endpoints come from. Services are asked for by their short

@@ -148,7 +148,7 @@ func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, 
 	if err != nil {
 		return nil, err
 	}
-	inner := []enmesh.Middleware{edits, mirror, key, timeout.Overall(r.Timeout)}
+	inner := []enmesh.Middleware{edits, entryPort(s, d), mirror, key, timeout.Overall(r.Timeout)}
 	if r.Fault != (fault.Config{}) {
 		inner = append([]enmesh.Middleware{faults}, inner...)
 	}

@@ -41,12 +41,12 @@ func newPolicies(m *Mesh, s *side) *policies {
 // applyNone puts Istio's defaults in force.
 func (p *policies) applyNone() error { return p.apply(&policy.Snapshot{}) }
 
-// follow applies every load of paths until ctx ends. The outcome of the first is
-// sent on first.
-func (p *policies) follow(ctx context.Context, paths []string, first chan<- error) {
+// follow applies every load of the files and sources until ctx ends. The outcome of the
+// first is sent on first.
+func (p *policies) follow(ctx context.Context, first chan<- error) {
 	w := p.mesh.cfg.workload
 	loader := policy.Loader{Namespace: w.namespace(), Labels: w.labels(), RootNamespace: p.mesh.cfg.security.root, Domain: p.mesh.cfg.domain}
-	for s, err := range loader.Watch(ctx, paths...) {
+	for s, err := range loader.WatchSources(ctx, p.mesh.cfg.sources, p.mesh.cfg.policies...) {
 		if err == nil {
 			err = p.apply(s)
 		}
@@ -92,9 +92,11 @@ func (p *policies) apply(s *policy.Snapshot) error {
 		return err
 	}
 	before := p.current.Swap(s)
+	p.mesh.entries.Set(s)
 	p.mesh.source.reconfigure()
 	if err := p.mesh.table.Swap(p.hosts(s)); err != nil {
 		p.current.Store(before)
+		p.mesh.entries.Set(before)
 		p.mesh.source.reconfigure()
 		return errors.Join(err, serving.store.abandon())
 	}

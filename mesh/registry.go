@@ -6,10 +6,12 @@ package mesh
 import (
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/discovery/dns"
 )
 
 // registry is where the mesh's endpoints come from: a cache round the program's
@@ -40,6 +42,24 @@ func openRegistry(cfg config) (*registry, error) {
 	cache, err := discovery.NewCache(cfg.resolver, cfg.cache)
 	r.Cache, r.own = cache, true
 	return r, err
+}
+
+// openNames is the cache round what asks DNS for the names in ServiceEntries.
+func openNames(cfg config) (*discovery.Cache, error) {
+	if cfg.dns == nil {
+		made, err := dns.New(dns.Config{})
+		if err != nil {
+			return nil, err
+		}
+		cfg.dns = made
+	}
+	out := discovery.CacheConfig{Guard: cfg.cache.Guard, Report: func(err error) {
+		cfg.log.Warn("what DNS says cannot be kept on disk", "error", err)
+	}}
+	if cfg.cache.Dir != "" {
+		out.Dir = filepath.Join(cfg.cache.Dir, "dns")
+	}
+	return discovery.NewCache(cfg.dns, out)
 }
 
 func (r *registry) close() error {

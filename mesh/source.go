@@ -14,13 +14,14 @@ import (
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/policy/entries"
 )
 
 // source is the clusters of a mesh: made on first use, resolved as long as the mesh
 // is open, configured anew when policy changes.
 type source struct {
 	naming    enmesh.Naming
-	resolver  discovery.Resolver
+	resolver  discovery.Resolver // asked for keys
 	configure func(d enmesh.Destination, p enmesh.Protocol) (balance.ClusterConfig, *enmesh.Error)
 	report    func(service string, err error)
 	opened    func(d enmesh.Destination, c *balance.Cluster) // a cluster is new
@@ -51,8 +52,8 @@ type watch struct {
 	changed  time.Time     // when the set last changed
 }
 
-func newSource(n enmesh.Naming, r discovery.Resolver) *source {
-	s := &source{naming: n, resolver: r, watches: map[string]*watch{}}
+func newSource(n enmesh.Naming) *source {
+	s := &source{naming: n, watches: map[string]*watch{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.clusters.Store(&map[clusterKey]*balance.Cluster{})
 	return s
@@ -113,9 +114,13 @@ func (s *source) open(key clusterKey) *balance.Cluster {
 // follow tells a service's clusters what the registry says, until the source is
 // closed.
 func (s *source) follow(service string, w *watch) {
-	for set, err := range s.resolver.Watch(s.ctx, s.registryName(service)) {
+	for set, err := range s.resolver.Watch(s.ctx, service) {
 		if s.ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, entries.ErrMoved) {
+			w.forget()
+			continue
 		}
 		if err != nil {
 			w.fail(err)
@@ -130,7 +135,7 @@ func (s *source) follow(service string, w *watch) {
 // closed.
 func (s *source) listen(service string, f func([]discovery.Endpoint)) {
 	s.wait.Go(func() {
-		for set, err := range s.resolver.Watch(s.ctx, s.registryName(service)) {
+		for set, err := range s.resolver.Watch(s.ctx, service) {
 			if err == nil {
 				f(set)
 			}
@@ -198,6 +203,14 @@ func (w *watch) apply(set []discovery.Endpoint) {
 	for _, c := range w.clusters {
 		w.tell(c)
 	}
+}
+
+// forget notes that what comes next is from another source. The clusters keep what they
+// were told until then.
+func (w *watch) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.known, w.refusal = false, nil
 }
 
 // fail notes news that is not a set. The last good set stays; a service that was

@@ -5,7 +5,6 @@ package policy
 
 import (
 	"math"
-	"strings"
 	"time"
 
 	networking "istio.io/api/networking/v1alpha3"
@@ -235,11 +234,7 @@ func checkTLS(c cursor, t *networking.ClientTLSSettings) {
 	if t.GetInsecureSkipVerify().GetValue() {
 		c.field("insecureSkipVerify").note(Warned, "whoever answers is believed: connections are encrypted, and nobody knows who is at their other end; name caCertificates")
 	}
-	for i, name := range t.GetSubjectAltNames() {
-		if strings.TrimSpace(name) == "" || strings.ContainsAny(name, "\n") {
-			c.field("subjectAltNames").item(i).refuse("%q is no name: correct or remove it", clip(name))
-		}
-	}
+	checkAltNames(c.field("subjectAltNames"), t.GetSubjectAltNames())
 }
 
 func checkRetryBudget(c cursor, b *networking.TrafficPolicy_RetryBudget) {

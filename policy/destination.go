@@ -19,7 +19,7 @@ type Destination struct {
 	Namespace string // of the rules
 	Origin    string // file:line of the first rule
 
-	sources  []Provenance                     // of the host's traffic policy
+	sources  []Origin                     // of the host's traffic policy
 	places   map[string]string            // of subsets: name to file:line
 	subsets  map[string]map[string]string // name to labels
 	policies map[scope]Traffic
@@ -39,24 +39,24 @@ func (d *Destination) Subsets() []string {
 	return slices.Sorted(maps.Keys(d.subsets))
 }
 
-// Provenance is where something that a Destination says comes from.
-type Provenance struct {
+// Origin is where something that a Destination says comes from.
+type Origin struct {
 	What   string // "trafficPolicy", "subset v1", an annotation
 	Origin string // file:line
 }
 
 // Sources is where the policy for a subset ("" is none) comes from: of the DestinationRules
 // for a host, each may have a part. A nil Destination has none.
-func (d *Destination) Sources(subset string) []Provenance {
+func (d *Destination) Sources(subset string) []Origin {
 	if d == nil {
 		return nil
 	}
 	out := slices.Clone(d.sources)
 	if at, ok := d.places[subset]; ok {
-		out = append(out, Provenance{"subset " + subset, at})
+		out = append(out, Origin{"subset " + subset, at})
 	}
 	if len(out) == 0 {
-		out = []Provenance{{"host", d.Origin}}
+		out = []Origin{{"host", d.Origin}}
 	}
 	return out
 }
@@ -153,11 +153,12 @@ func (t TLS) Unenforced() string {
 	return ""
 }
 
-// UsesTLS reports whether a DestinationRule in force has these settings.
+// UsesTLS reports whether connections to some destination may have these settings (see
+// [Snapshot.TLS]).
 func (s *Snapshot) UsesTLS(t TLS) bool {
 	for _, d := range s.Destinations {
 		for _, of := range d.policies {
-			if of.TLS == t {
+			if of.TLS == t || slices.ContainsFunc(s.Entries, func(e *Entry) bool { return of.TLS.at(e) == t }) {
 				return true
 			}
 		}

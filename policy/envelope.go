@@ -25,6 +25,8 @@ const (
 const (
 	virtualService        = "VirtualService"
 	destinationRule       = "DestinationRule"
+	serviceEntry          = "ServiceEntry"
+	workloadEntry         = "WorkloadEntry"
 	authorizationPolicy   = "AuthorizationPolicy"
 	peerAuthentication    = "PeerAuthentication"
 	requestAuthentication = "RequestAuthentication"
@@ -41,6 +43,8 @@ var istioGroups = map[string]istioGroup{
 	networkingGroup: {[]string{"v1", "v1beta1", "v1alpha3"}, map[string]func() proto.Message{
 		virtualService:  func() proto.Message { return &networking.VirtualService{} },
 		destinationRule: func() proto.Message { return &networking.DestinationRule{} },
+		serviceEntry:    func() proto.Message { return &networking.ServiceEntry{} },
+		workloadEntry:   func() proto.Message { return &networking.WorkloadEntry{} },
 	}},
 	securityGroup: {[]string{"v1", "v1beta1"}, map[string]func() proto.Message{
 		authorizationPolicy:   func() proto.Message { return &security.AuthorizationPolicy{} },
@@ -53,7 +57,7 @@ var istioGroups = map[string]istioGroup{
 // kind in one of these groups is a mistake; one in any other group is somebody
 // else's.
 var otherKinds = map[string][]string{
-	networkingGroup:       {"Gateway", "ServiceEntry", "Sidecar", "WorkloadEntry", "WorkloadGroup", "EnvoyFilter", "ProxyConfig"},
+	networkingGroup:       {"Gateway", "Sidecar", "WorkloadGroup", "EnvoyFilter", "ProxyConfig"},
 	securityGroup:         {},
 	"telemetry.istio.io":  {"Telemetry"},
 	"extensions.istio.io": {"WasmPlugin", "TrafficExtension"},

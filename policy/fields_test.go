@@ -36,6 +36,7 @@ func TestVerdicts_coverIstiosMessages(t *testing.T) {
 	fields, values := map[string]bool{}, map[string]bool{}
 	fieldsOf((&networking.VirtualService{}).ProtoReflect().Descriptor(), fields, values)
 	fieldsOf((&networking.DestinationRule{}).ProtoReflect().Descriptor(), fields, values)
+	fieldsOf((&networking.ServiceEntry{}).ProtoReflect().Descriptor(), fields, values)
 	for _, empty := range istioGroups[securityGroup].kinds {
 		fieldsOf(empty().ProtoReflect().Descriptor(), fields, values)
 	}

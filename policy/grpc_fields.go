@@ -128,6 +128,8 @@ var grpcFields = map[string][]onGRPC{
 	"ClientTLSSettings.insecureSkipVerify": noFiles,
 	"ClientTLSSettings.sni":                forAll(not("gRPC sends what the channel dials")),
 
+	"ServiceEntry.resolution": {noted(Approximated, "the agent looks up the name that is dialled", is("NONE", "DYNAMIC_DNS"))},
+
 	"AuthorizationPolicy.action": {
 		noted(Ignored, "gRPC has no AUDIT", is("AUDIT")),
 		noted(Rejected, "gRPC asks no provider: what the policy matches is denied", is("CUSTOM")),

@@ -95,6 +95,10 @@ func check(d *document) {
 		checkVirtualService(cursor{d, "spec"}, spec)
 	case *networking.DestinationRule:
 		checkDestinationRule(cursor{d, "spec"}, spec)
+	case *networking.ServiceEntry:
+		checkServiceEntry(cursor{d, "spec"}, spec)
+	case *networking.WorkloadEntry:
+		checkEndpoint(cursor{d, "spec"}, spec, nil)
 	case *security.AuthorizationPolicy:
 		checkAuthorization(cursor{d, "spec"}, spec)
 	case *security.PeerAuthentication:
@@ -138,6 +142,7 @@ func (b *builder) build(docs []*document) {
 		}
 	}
 	b.compileDestinations()
+	b.addEntries(ordered)
 	b.delegates(ordered)
 	for _, d := range ordered {
 		if spec, ok := d.spec.(*networking.VirtualService); ok && len(spec.GetHosts()) > 0 && b.visible(d, spec.GetExportTo()) {

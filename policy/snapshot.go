@@ -20,6 +20,10 @@ type Snapshot struct {
 	// Destinations is the merged DestinationRules in force, by host and namespace.
 	Destinations []*Destination
 
+	// Entries is the hosts of ServiceEntries in force, in the order they go before one
+	// another.
+	Entries []*Entry
+
 	// Inbound is what holds for the calls that this process serves.
 	Inbound Inbound
 
@@ -28,6 +32,8 @@ type Snapshot struct {
 
 	services     map[string]*Service
 	wildServices []wildcard[*Service]
+	entries      map[string]*Entry
+	wildEntries  []wildcard[*Entry]
 	tables       map[string]*table // of destinations, by namespace
 	outbound     map[scopeOfKind]*ownTable
 	search       []string // namespaces to search first
@@ -122,4 +128,7 @@ func sortLongest[T any](list []wildcard[T]) {
 	slices.SortStableFunc(list, func(a, b wildcard[T]) int { return cmp.Compare(len(b.suffix), len(a.suffix)) })
 }
 
-func (s *Snapshot) sortWildcards() { sortLongest(s.wildServices) }
+func (s *Snapshot) sortWildcards() {
+	sortLongest(s.wildServices)
+	sortLongest(s.wildEntries)
+}

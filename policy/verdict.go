@@ -65,7 +65,7 @@ type row struct {
 }
 
 // istioFields is the tables of verdicts on Istio's fields. No field is in two.
-var istioFields = []map[string]row{virtualServiceFields, destinationRuleFields, securityFields}
+var istioFields = []map[string]row{virtualServiceFields, destinationRuleFields, serviceEntryFields, securityFields}
 
 // rowOf finds the row of a field, "HTTPRoute.timeout", and of its value when that
 // is an enum's.

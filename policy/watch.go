@@ -36,9 +36,21 @@ func Watch(ctx context.Context, paths ...string) iter.Seq2[*Snapshot, error] {
 // others, files added and removed, symbolic links swapped. A file that was cut to
 // nothing is read a quarter of a second later: it is probably being written.
 func (l Loader) Watch(ctx context.Context, paths ...string) iter.Seq2[*Snapshot, error] {
+	return l.WatchSources(ctx, nil, paths...)
+}
+
+// WatchSources is [Loader.Watch] for files and for what sources give, loaded together as
+// one set: a mistake in any refuses the load, and names the file or the source's document.
+// Nothing is yielded before each source has told something, but for the errors of those
+// that fail first; an error of a source that has told something is yielded too, and what it
+// told holds.
+func (l Loader) WatchSources(ctx context.Context, sources []Source, paths ...string) iter.Seq2[*Snapshot, error] {
 	return func(yield func(*Snapshot, error) bool) {
-		w := &watch{loader: l, paths: paths}
+		ctx, cancel := context.WithCancel(ctx)
+		w := &watch{loader: l, paths: paths, sources: startSources(ctx, sources)}
 		defer w.close()
+		defer w.sources.wait.Wait()
+		defer cancel()
 		if err := w.open(); err != nil && !yield(nil, err) {
 			return
 		}
@@ -46,6 +58,9 @@ func (l Loader) Watch(ctx context.Context, paths ...string) iter.Seq2[*Snapshot,
 			// Directories before contents: what changes in between is an event.
 			w.follow()
 			if s, err, news := w.load(); news && !yield(s, err) {
+				return
+			}
+			if s, err, news := w.ailing(); news && !yield(s, err) {
 				return
 			}
 			if !w.wait(ctx) {
@@ -59,6 +74,7 @@ func (l Loader) Watch(ctx context.Context, paths ...string) iter.Seq2[*Snapshot,
 type watch struct {
 	loader  Loader
 	paths   []string
+	sources *sourced
 	events  *fsnotify.Watcher // nil: polling only
 	dirs    map[string]bool   // that events follows
 	names   map[string]bool   // of which an event counts: paths, links and what they lead to
@@ -66,6 +82,9 @@ type watch struct {
 	stamp   string            // of the files when they were last read
 	version string            // of the contents that were last yielded, good or bad
 	failure string            // the last failure to read files, yielded once
+	trouble string            // the sources' that was yielded last
+	last    *Snapshot         // of what was loaded last, or why it was refused
+	refusal error
 }
 
 // open starts listening for events. Without them Watch polls.
@@ -93,13 +112,35 @@ func (w *watch) load() (*Snapshot, error, bool) { //nolint:revive // the error i
 		w.failure, w.version = err.Error(), ""
 		return nil, err, news
 	}
+	given, complete, ailing := w.sources.read()
+	if !complete {
+		return nil, nil, false
+	}
+	files = append(files, given...)
 	version := versionOf(files)
 	if version == w.version {
 		return nil, nil, false
 	}
 	w.version, w.failure = version, ""
-	s, err := w.loader.Parse(files)
-	return s, err, true
+	if w.last, w.refusal = w.loader.Parse(files); ailing == nil {
+		w.trouble = "" // this tells that it is over
+	}
+	return w.last, w.refusal, true
+}
+
+// ailing is why sources cannot tell what they have now, once for each reason; and when
+// they all can again, how the last load went, once more.
+func (w *watch) ailing() (*Snapshot, error, bool) { //nolint:revive // the error is news, not a failure of ailing
+	_, complete, err := w.sources.read()
+	switch was := w.trouble; {
+	case err == nil:
+		w.trouble = ""
+		return w.last, w.refusal, was != "" && complete
+	case err.Error() == was:
+		return nil, nil, false
+	}
+	w.trouble = err.Error()
+	return nil, fmt.Errorf("policy: a source fails: %w", err), true
 }
 
 // wait returns when the files have probably changed and come to rest, or false when
@@ -120,6 +161,8 @@ func (w *watch) wait(ctx context.Context) bool {
 				continue
 			}
 		case <-w.failures(): // events were lost: look
+		case <-w.sources.news:
+			return ctx.Err() == nil // a source tells nothing half written
 		}
 		return w.rest(ctx)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/policy/entries"
 )
 
 // service is one whose instances somebody needs to know.
@@ -19,6 +20,7 @@ type service struct {
 	entries map[*entry]struct{} // that need it
 	known   bool
 	absent  bool // the registry says that there is no such service, and never had an instance
+	moved   bool // policy has changed where the instances are from: what comes next counts
 	set     []discovery.Endpoint
 	made    map[string]xds.Resource // assignments of the present set, by what they depend on
 	counts  map[string]int          // of instances that these left out
@@ -57,7 +59,10 @@ func (c *Catalog) service(key string) *service {
 
 // follow takes in what the registry says of a service.
 func (c *Catalog) follow(ctx context.Context, s *service) {
-	name := registryName(enmesh.Naming{Namespace: c.cfg.Namespace, Domain: c.cfg.Domain}, s.key)
+	name := s.key
+	if !c.cfg.ByKey {
+		name = RegistryName(enmesh.Naming{Namespace: c.cfg.Namespace, Domain: c.cfg.Domain}, s.key)
+	}
 	for set, err := range c.cfg.Endpoints.Watch(ctx, name) {
 		if ctx.Err() != nil {
 			return
@@ -73,12 +78,16 @@ func (c *Catalog) apply(s *service, set []discovery.Endpoint, err error) {
 	c.mu.Lock()
 	switch {
 	case err == nil:
-		s.set, s.known, s.absent = set, true, s.absent && len(set) == 0
-	case s.known || !errors.Is(err, discovery.ErrUnknownService):
+		s.set, s.known, s.absent, s.moved = set, true, s.absent && len(set) == 0 && !s.moved, false
+	case errors.Is(err, entries.ErrMoved):
+		s.moved = true
+		c.mu.Unlock()
+		return
+	case s.known && !s.moved || !errors.Is(err, discovery.ErrUnknownService):
 		c.mu.Unlock()
 		return
 	default:
-		s.absent = true
+		s.set, s.known, s.absent, s.moved = nil, false, true, false
 	}
 	s.made, s.counts = nil, nil
 	for e := range s.entries {

@@ -64,6 +64,18 @@
 // agent, an expired check or somebody's mistake. The ID has a part that changes with
 // each start of the process, and only that registration is ever withdrawn.
 //
+// # Documents among the keys
+//
+// [Registry.Folder] follows the documents under a prefix of Consul's KV store: policy, for
+// a mesh or an agent. It is watched as services are, with the same care about indexes,
+// failures and empty answers:
+//
+//	folder, err := registry.Folder("enmesh/policy")
+//	if err != nil {
+//		return err
+//	}
+//	m, err := mesh.Open(ctx, mesh.WithResolver(registry), mesh.WithPolicySource(folder))
+//
 // # Limits
 //
 // Consul's prepared queries, peering and its own mesh are not used, nor is the cache

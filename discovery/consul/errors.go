@@ -26,6 +26,7 @@ const (
 	Garbage     = "garbage"     // the answer is not what Consul sends
 	TooLarge    = "too large"   // the answer is longer than Config.MaxBody
 	Invalid     = "invalid"     // over half of the instances cannot be used
+	Missing     = "missing"     // there is no key in a folder
 )
 
 // ErrNoToken says that there is no token although the agent's policy is to deny:
@@ -36,7 +37,8 @@ var ErrNoToken = errors.New("no ACL token is configured, and the agent's default
 // Error is why a query failed. What was known before it still holds.
 type Error struct {
 	Reason     string // one of the constants
-	Service    string // "" when it is about the agent as a whole
+	Service    string // "" when it is about the agent as a whole, or a folder
+	Folder     string // of keys; "" when it is not about one
 	Datacenter string
 	Err        error
 }
@@ -45,8 +47,12 @@ type Error struct {
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("consul: ")
-	if e.Service != "" {
-		fmt.Fprintf(&b, "service %q", e.Service)
+	what, name := "service", e.Service
+	if e.Folder != "" {
+		what, name = "folder", e.Folder
+	}
+	if name != "" {
+		fmt.Fprintf(&b, "%s %q", what, name)
 		if e.Datacenter != "" {
 			b.WriteString(" in " + e.Datacenter)
 		}

@@ -24,8 +24,8 @@ type transport struct {
 	maxBody int64
 }
 
-// exchange is one query: what to do with the body of a 200, and what else the answer
-// said.
+// exchange is one query: what to do with the body of a 200, and what else the answer, or
+// that there is nothing of that name, said.
 type exchange struct {
 	read   func(io.Reader) error
 	last   string // where the answer before this one came from; "" anywhere
@@ -68,6 +68,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	x, _ := req.Context().Value(exchangeKey{}).(*exchange)
+	if x != nil && (resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNotFound) {
+		x.header, x.token = resp.Header, token != ""
+	}
 	if resp.StatusCode != http.StatusOK {
 		const most = 4 << 10 // of the text of an error
 		resp.Body = cut{io.LimitReader(resp.Body, most), resp.Body}
@@ -83,7 +86,6 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	x.header, x.token = resp.Header, token != ""
 	if err := x.read(body); err != nil {
 		return nil, err
 	}

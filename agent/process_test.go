@@ -1,0 +1,162 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/enmesh-go/enmesh/agent"
+	"github.com/enmesh-go/enmesh/discovery"
+	"github.com/enmesh-go/enmesh/discovery/consul"
+)
+
+// processVariable makes a process of the test program an agent: its value is a processConfig.
+const processVariable = "ENMESH_TEST_AGENT"
+
+type processConfig struct {
+	Consul    string
+	Socket    string
+	Admin     string
+	Snapshots string
+	Policies  []string
+	Guard     discovery.Guard
+}
+
+// asAgent is main of an agent.
+func asAgent(text string) error {
+	var cfg processConfig
+	if err := json.Unmarshal([]byte(text), &cfg); err != nil {
+		return err
+	}
+	registry, err := consul.New(consul.Config{Address: cfg.Consul})
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	a, err := agent.Open(ctx, agent.Config{
+		Resolver: registry, Policies: cfg.Policies, Socket: cfg.Socket, Admin: cfg.Admin, SnapshotDir: cfg.Snapshots, Guard: cfg.Guard,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	})
+	if err != nil {
+		return errors.Join(err, registry.Close())
+	}
+	return errors.Join(a.Run(ctx), a.Close(), registry.Close())
+}
+
+// process is an agent in a process of its own, which can be started again.
+type process struct {
+	t     testing.TB
+	cfg   processConfig
+	cmd   *exec.Cmd
+	out   *strings.Builder
+	ended chan error
+}
+
+// newProcess starts an agent over a Consul.
+func newProcess(t testing.TB, consulAddr string, policies ...string) *process {
+	t.Helper()
+	dir := t.TempDir()
+	p := &process{t: t, cfg: processConfig{
+		Consul: consulAddr, Socket: filepath.Join(dir, "xds.sock"), Snapshots: filepath.Join(dir, "snapshots"), Policies: policies,
+	}}
+	t.Cleanup(func() {
+		if p.cmd != nil {
+			p.kill()
+		}
+		if t.Failed() && p.out != nil {
+			t.Logf("the last agent said:\n%s", p.out)
+		}
+	})
+	return p
+}
+
+func (p *process) start() {
+	p.t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	config, err := json.Marshal(p.cfg)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.cmd, p.out, p.ended = exec.Command(program), new(strings.Builder), make(chan error, 1)
+	p.cmd.Env = append(os.Environ(), processVariable+"="+string(config))
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	cmd, ended := p.cmd, p.ended
+	go func() { ended <- cmd.Wait() }()
+}
+
+// listening waits until clients can connect.
+func (p *process) listening() {
+	p.t.Helper()
+	eventually(p.t, "the agent listens", func() bool { _, err := os.Stat(p.cfg.Socket); return err == nil })
+}
+
+// kill is kill -9.
+func (p *process) kill() {
+	p.t.Helper()
+	_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may be stopped, or gone
+	_ = p.cmd.Process.Kill()
+	p.wait()
+	p.cmd = nil
+	_ = os.Remove(p.cfg.Socket) // for listening; an agent replaces it too
+}
+
+// end is SIGTERM.
+func (p *process) end() {
+	p.t.Helper()
+	p.signal(syscall.SIGTERM)
+	if err := p.wait(); err != nil {
+		p.t.Errorf("the agent ended with %v, want exit 0", err)
+	}
+	p.cmd = nil
+}
+
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *process) wait() error {
+	p.t.Helper()
+	select {
+	case err := <-p.ended:
+		return err
+	case <-time.After(hang):
+		p.t.Fatalf("the agent has not ended in %v", hang)
+		return nil
+	}
+}
+
+// bootstrap is that of its clients.
+func (p *process) bootstrap() []byte { return bootstrap("unix://"+p.cfg.Socket, "") }
+
+// status asks the admin page.
+func (p *process) status() (s agent.Status, err error) {
+	resp, err := http.Get("http://" + p.cfg.Admin + "/status") //nolint:noctx // of a test
+	if err != nil {
+		return s, err
+	}
+	defer resp.Body.Close()
+	return s, json.NewDecoder(resp.Body).Decode(&s)
+}

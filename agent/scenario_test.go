@@ -1,0 +1,238 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/enmesh-go/enmesh/internal/consultest"
+	"github.com/enmesh-go/enmesh/internal/ledger"
+)
+
+// paced is the rate of calls under a fault, in a second: enough to meet every moment, few
+// enough for a machine that does much else.
+const paced = 100
+
+// register makes a backend an instance of reviews in Consul.
+func register(t testing.TB, n *consultest.Node, name string) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(backend(t, name).Addrs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Register(consultest.Service{ID: name, Name: "reviews", Address: host, Port: number})
+}
+
+// rpc is the call of a load.
+func rpc(cc *grpc.ClientConn) ledger.Call {
+	return func(ctx context.Context, _ string) (string, error) {
+		var head metadata.MD
+		if err := cc.Invoke(ctx, "/shop.Reviews/Get", &emptypb.Empty{}, &emptypb.Empty{}, grpc.Header(&head)); err != nil {
+			return "", err
+		}
+		return head.Get("who")[0], nil
+	}
+}
+
+// reaches waits until calls are answered by all of want, and by nobody else.
+func reaches(t testing.TB, cc *grpc.ClientConn, want ...string) {
+	t.Helper()
+	eventually(t, fmt.Sprint("calls are answered by ", want), func() bool {
+		got := map[string]int{}
+		for range 4 * len(want) {
+			who, err := call(t, cc)
+			if err != nil {
+				return false
+			}
+			got[who]++
+		}
+		for _, name := range want {
+			if got[name] == 0 {
+				return false
+			}
+		}
+		return len(got) == len(want)
+	})
+}
+
+// pause lets a fault last.
+func pause(t testing.TB, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+	}
+}
+
+// none checks that a load lost nothing.
+func none(t testing.TB, what string, l *ledger.Ledger) ledger.Report {
+	t.Helper()
+	l.Stop()
+	r := l.Wait()
+	t.Logf("%s: %s", what, r)
+	if r.Lost > 0 || r.OK < paced {
+		for _, one := range l.Records() {
+			if one.Err != nil {
+				t.Logf("the first failure: %v", one.Err)
+				break
+			}
+		}
+		t.Errorf("%s: %d of %d calls failed, want none of many", what, r.Lost, r.Sent)
+	}
+	return r
+}
+
+// TestScenarioX1_killed: the agent is killed for a minute, and started again: no call fails, and
+// clients come back to it. (reliability 3.2, X1)
+func TestScenarioX1_killed(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "a")
+	register(t, n, "b")
+	p := newProcess(t, n.Addr)
+	p.start()
+	p.listening()
+	cc := dial(t, p.bootstrap(), "reviews:9080")
+	reaches(t, cc, "a", "b")
+	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
+	pause(t, time.Second)
+	p.kill()
+	pause(t, ledger.Short(time.Minute))
+	p.start()
+	register(t, n, "c")
+	back := time.Now()
+	reaches(t, cc, "a", "b", "c")
+	t.Logf("a new instance is known %v after the agent's return", time.Since(back).Round(time.Millisecond))
+	none(t, "the agent was killed", load)
+}
+
+// TestScenarioX2_restartedWithOtherEndpoints: while the agent is away the instances change. Its
+// successor never says that there are none, and clients converge. (X2)
+func TestScenarioX2_restartedWithOtherEndpoints(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "a")
+	register(t, n, "b")
+	p := newProcess(t, n.Addr)
+	p.start()
+	p.listening()
+	cc := dial(t, p.bootstrap(), "reviews:9080")
+	reaches(t, cc, "a", "b")
+	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
+	p.end()
+	n.Deregister("a")
+	register(t, n, "c")
+	n.Stop() // Consul stands still: the successor knows only what was
+	p.start()
+	p.listening()
+	pause(t, 3*time.Second)
+	n.Cont()
+	back := time.Now()
+	reaches(t, cc, "b", "c")
+	t.Logf("converged %v after Consul's return", time.Since(back).Round(time.Millisecond))
+	none(t, "restarted with other endpoints", load)
+}
+
+// TestScenarioX3_restartedWithoutRegistry: the agent starts while Consul is down. It serves what
+// was good, to clients that were there and to new ones. (X3)
+func TestScenarioX3_restartedWithoutRegistry(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{Keep: true})
+	register(t, n, "a")
+	p := newProcess(t, n.Addr)
+	p.start()
+	p.listening()
+	cc := dial(t, p.bootstrap(), "reviews:9080")
+	reaches(t, cc, "a")
+	pause(t, 2*time.Second) // until it is on disk
+	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
+	n.Kill()
+	p.kill()
+	began := time.Now()
+	p.start()
+	p.listening()
+	listening := time.Since(began)
+	reaches(t, dial(t, p.bootstrap(), "reviews:9080"), "a")
+	t.Logf("listening %v after the start, a new client served after %v", listening.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	pause(t, 3*time.Second)
+	none(t, "restarted without the registry", load)
+}
+
+// TestScenarioX4_newClientWithoutAgent: a client that starts while there is no agent fails at
+// once, with a reason, and is served when there is one. (X4)
+func TestScenarioX4_newClientWithoutAgent(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "a")
+	p := newProcess(t, n.Addr)
+	cc := dial(t, p.bootstrap(), "reviews:9080")
+	began := time.Now()
+	_, err := call(t, cc)
+	t.Logf("without an agent: %v after %v", err, time.Since(began).Round(time.Millisecond))
+	if err == nil {
+		t.Fatal("a call was answered, and there is no agent")
+	}
+	p.start()
+	p.listening()
+	began = time.Now()
+	reaches(t, cc, "a")
+	t.Logf("served %v after the agent listens", time.Since(began).Round(time.Millisecond))
+}
+
+// TestScenarioX6_standsStill: the agent stands still for five minutes: no call fails, and news
+// arrive when it goes on. (X6)
+func TestScenarioX6_standsStill(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "a")
+	p := newProcess(t, n.Addr)
+	p.start()
+	p.listening()
+	cc := dial(t, p.bootstrap(), "reviews:9080")
+	reaches(t, cc, "a")
+	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
+	p.signal(syscall.SIGSTOP)
+	register(t, n, "b")
+	pause(t, ledger.Short(5*time.Minute))
+	p.signal(syscall.SIGCONT)
+	began := time.Now()
+	reaches(t, cc, "a", "b")
+	t.Logf("news arrive %v after it goes on", time.Since(began).Round(time.Millisecond))
+	none(t, "the agent stood still", load)
+}
+
+// TestScenarioX9_emptied: Consul suddenly knows nobody, while the instances are well: clients
+// keep them for the time of the guard. (X9)
+func TestScenarioX9_emptied(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "a")
+	register(t, n, "b")
+	p := newProcess(t, n.Addr)
+	p.start()
+	p.listening()
+	cc := dial(t, p.bootstrap(), "reviews:9080")
+	reaches(t, cc, "a", "b")
+	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
+	n.Deregister("a")
+	n.Deregister("b")
+	pause(t, 5*time.Second) // the guard doubts for at least 10 s
+	register(t, n, "c")
+	reaches(t, cc, "c") // a and b are gone, as far as Consul says: 1 of 2 is believed at once
+	none(t, "all were deregistered", load)
+}
