@@ -29,7 +29,7 @@ const inTurn = "loadBalancer: {simple: ROUND_ROBIN}"
 // three is an agent with three instances.
 func three(t *testing.T, documents string) (*plane, []*backend) {
 	t.Helper()
-	p := run(t, options{})
+	p := run(t)
 	p.policy(documents)
 	list := []*backend{serve(t, "one"), serve(t, "two"), serve(t, "three")}
 	p.registry.Set("echo", at(list...)...)

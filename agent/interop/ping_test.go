@@ -81,7 +81,7 @@ func (e ends) String() string {
 
 func TestPingPong(t *testing.T) {
 	each(t, func(t *testing.T, l language) {
-		p := run(t, options{})
+		p := run(t)
 		p.registry.Set("echo", serve(t, "one").at())
 		c := p.client(l, "echo:7070")
 		if got := c.do(order{Do: "calls", Method: unary, Bytes: 271_828}).Calls[0]; got.Code != codes.OK || got.Who != "one" || got.Bytes != 271_828 {
@@ -94,9 +94,9 @@ func TestPingPong(t *testing.T) {
 		if got := c.do(order{Do: "ping", Method: full, Sizes: sizes}); !slices.Equal(got.Sizes, sizes) || got.Calls[0].Code != codes.OK {
 			t.Errorf("ping-pong: %v %+v", got.Sizes, got.Calls)
 		}
-		for _, client := range p.server.Clients() {
-			if client.Node.Client != l.agent {
-				t.Errorf("the client says it is %q, want %q", client.Node.Client, l.agent)
+		for _, client := range p.Status().Clients {
+			if client.Client != l.agent {
+				t.Errorf("the client says it is %q, want %q", client.Client, l.agent)
 			}
 		}
 	})

@@ -4,68 +4,61 @@
 package interop_test
 
 import (
-	"encoding/json"
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/enmesh-go/enmesh/agent/translate"
-	"github.com/enmesh-go/enmesh/agent/xds"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/enmesh-go/enmesh/agent"
+	"github.com/enmesh-go/enmesh/agent/bootstrap"
 	"github.com/enmesh-go/enmesh/discovery"
-	"github.com/enmesh-go/enmesh/policy"
 )
 
 // plane is an agent with a registry and policy of the test's.
 type plane struct {
+	*agent.Agent
 	t        testing.TB
 	registry *discovery.Memory
-	catalog  *translate.Catalog
-	server   *xds.Server
-	addr     string
-	loads    loads
-}
+	metrics  *prometheus.Registry
+	socket   string
+	policies string // the directory
 
-// options are what most tests leave as it is.
-type options struct {
-	certificates string // provider of workloads
-	loadReports  bool
-	nacks        bool // clients may refuse
+	documents string // in force
 }
 
 // run starts an agent. When the test ends no client may have refused anything.
-func run(t testing.TB, opt options) *plane {
+func run(t testing.TB, configure ...func(*agent.Config)) *plane {
 	t.Helper()
-	p := &plane{t: t, registry: discovery.NewMemory()}
-	var err error
-	p.catalog, err = translate.New(translate.Config{
-		Endpoints: p.registry, Certificates: opt.certificates, LoadReports: opt.loadReports,
-	})
+	dir, err := os.MkdirTemp("", "interop") // shorter than t's: it is for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := xds.Config{Catalog: p.catalog, Loads: &p.loads, LoadInterval: time.Second, Log: slog.New(slog.DiscardHandler)}
-	if p.server, err = xds.New(cfg); err != nil {
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	p := &plane{t: t, registry: discovery.NewMemory(), socket: filepath.Join(dir, "xds.sock"), policies: t.TempDir(), metrics: prometheus.NewRegistry()}
+	cfg := agent.Config{
+		Resolver: p.registry, Policies: []string{p.policies}, Socket: p.socket,
+		Guard: discovery.Guard{Trust: true}, Registry: p.metrics, Log: slog.New(slog.DiscardHandler),
+	}
+	for _, f := range configure {
+		f(&cfg)
+	}
+	if p.Agent, err = agent.Open(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	l, err := xds.ListenLoopback("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.addr = l.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- p.server.Serve(l) }()
-	p.catalog.Start()
+	go func() { done <- p.Run(ctx) }()
 	t.Cleanup(func() {
-		if !opt.nacks {
-			p.agreed()
-		}
-		_ = p.server.Close()
-		_ = p.catalog.Close()
+		p.agreed()
+		cancel()
 		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -74,59 +67,47 @@ func run(t testing.TB, opt options) *plane {
 
 // agreed fails the test if a client has refused something.
 func (p *plane) agreed() {
-	for _, c := range p.server.Clients() {
+	for _, c := range p.Status().Clients {
 		for _, r := range c.Resources {
-			if r.State == xds.Rejected {
-				p.t.Errorf("%s (%s) refuses %v %s: %s", c.Node.ID, c.Node.Client, r.Kind, r.Name, r.Error)
+			if r.State == "rejected" {
+				p.t.Errorf("%s (%s) refuses %v %s: %s", c.ID, c.Client, r.Kind, r.Name, r.Error)
 			}
 		}
 	}
 }
 
-// policy puts documents in force.
+// policy puts documents in force: they are in a file, as an operator would write it.
 func (p *plane) policy(documents string) {
 	p.t.Helper()
-	s, err := policy.Parse([]policy.File{{Name: "policy.yaml", Data: []byte(documents)}})
-	if err != nil {
+	if documents == p.documents {
+		return
+	}
+	p.documents = documents
+	before := p.Status().Policy.Loads
+	path := filepath.Join(p.t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(path, []byte(documents), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
-	p.catalog.SetPolicy(s)
+	if err := os.Rename(path, filepath.Join(p.policies, "policy.yaml")); err != nil {
+		p.t.Fatal(err)
+	}
+	eventually(p.t, "policy is read", func() bool { return p.Status().Policy.Loads > before })
+	if err := p.Status().Policy.Error; err != "" {
+		p.t.Fatal(err)
+	}
 }
 
-// workload is who a program is.
-type workload struct {
-	id, account, zone string
-	labels            map[string]string
-	certificates      string // a directory
+// web is the workload that most clients are.
+var web = bootstrap.Config{
+	NodeID: "web-1", ServiceAccount: "web", Region: "eu", Zone: "a", Labels: map[string]string{"app": "web"}, Refresh: time.Second,
 }
-
-type object = map[string]any
 
 // bootstrap writes the bootstrap file of a workload.
-func (p *plane) bootstrap(w workload) string {
+func (p *plane) bootstrap(w bootstrap.Config) string {
 	p.t.Helper()
-	file := object{
-		"xds_servers": []object{{"server_uri": p.addr, "channel_creds": []object{{"type": "insecure"}}, "server_features": []string{"xds_v3"}}},
-		"node": object{
-			"id": w.id, "cluster": "interop", "locality": object{"region": "eu", "zone": w.zone},
-			"metadata": object{"namespace": "default", "service_account": w.account, "labels": w.labels},
-		},
-		"server_listener_resource_name_template": translate.ServerListenerTemplate,
-	}
-	if w.certificates != "" {
-		file["certificate_providers"] = object{"default": object{"plugin_name": "file_watcher", "config": object{
-			"certificate_file":    filepath.Join(w.certificates, "cert.pem"),
-			"private_key_file":    filepath.Join(w.certificates, "key.pem"),
-			"ca_certificate_file": filepath.Join(w.certificates, "ca.pem"),
-			"refresh_interval":    "1s",
-		}}}
-	}
-	text, err := json.Marshal(file)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	w.Server = p.socket
 	path := filepath.Join(p.t.TempDir(), "bootstrap.json")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err := w.WriteFile(path); err != nil {
 		p.t.Fatal(err)
 	}
 	return path
@@ -135,42 +116,14 @@ func (p *plane) bootstrap(w workload) string {
 // client starts a client that has dialled a target: its channel is "".
 func (p *plane) client(l language, target string) *program {
 	p.t.Helper()
-	return p.clientOf(l, target, workload{id: "web", account: "web", zone: "a", labels: map[string]string{"app": "web"}})
+	return p.clientOf(l, target, web)
 }
 
-func (p *plane) clientOf(l language, target string, w workload) *program {
+func (p *plane) clientOf(l language, target string, w bootstrap.Config) *program {
 	p.t.Helper()
 	c := l.run(p.t, p.bootstrap(w))
-	c.do(order{Do: "dial", Target: "xds:///" + target, Secure: w.certificates != ""})
+	c.do(order{Do: "dial", Target: "xds:///" + target, Secure: w.Certificates != ""})
 	return c
-}
-
-// loads is what clients report.
-type loads struct {
-	mu   sync.Mutex // guards list
-	list []xds.Load
-}
-
-// Report implements xds.Loads.
-func (l *loads) Report(_ *xds.Node, some []xds.Load) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.list = append(l.list, some...)
-}
-
-// sum is all that was reported of the clusters of a service.
-func (l *loads) sum(service string) (out xds.Load) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, one := range l.list {
-		if strings.Contains(one.Cluster, service) {
-			out.Issued += one.Issued
-			out.Succeeded += one.Succeeded
-			out.Failed += one.Failed
-			out.Dropped += one.Dropped
-		}
-	}
-	return out
 }
 
 // eventually waits for something.

@@ -28,7 +28,7 @@ spec:
 // one is an agent with one instance.
 func one(t *testing.T, documents string) (*plane, *backend) {
 	t.Helper()
-	p := run(t, options{})
+	p := run(t)
 	p.policy(documents)
 	b := serve(t, "one")
 	p.registry.Set("echo", b.at())

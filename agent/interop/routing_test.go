@@ -25,7 +25,7 @@ spec:
 // versions is an agent with an instance of each of two versions: they say "v1" and "v2".
 func versions(t *testing.T, documents string) *plane {
 	t.Helper()
-	p := run(t, options{})
+	p := run(t)
 	p.policy(documents + "\n---" + subsets)
 	p.registry.Set("echo", serve(t, "v1").at("version", "v1"), serve(t, "v2").at("version", "v2"))
 	return p
@@ -127,7 +127,7 @@ func TestTrafficSplitting(t *testing.T) {
 
 func TestUnknownServiceFailsAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, l language) {
-		c := run(t, options{}).client(l, "nowhere:80")
+		c := run(t).client(l, "nowhere:80")
 		got := c.call(unary)
 		if got.Code != codes.Unavailable || got.MS > 10_000 {
 			t.Errorf("got %+v, want UNAVAILABLE at once", got)
