@@ -88,8 +88,8 @@ func TestLoadReports(t *testing.T) {
 	})
 }
 
-// edge is how many calls from web to echo have ended in a way, by the agent's metrics.
-func edge(t *testing.T, p *plane, outcome string) (sum float64) {
+// edge is how many calls from web to echo ended in a way, by the agent's metrics.
+func edge(t *testing.T, p *plane, result string) (sum float64) {
 	t.Helper()
 	families, err := p.metrics.Gather()
 	if err != nil {
@@ -101,8 +101,8 @@ func edge(t *testing.T, p *plane, outcome string) (sum float64) {
 			for _, l := range m.GetLabel() {
 				labels[l.GetName()] = l.GetValue()
 			}
-			if f.GetName() == "enmesh_agent_edge_calls_total" && labels["outcome"] == outcome {
-				t.Log(labels)
+			if f.GetName() == "enmesh_agent_edge_calls_total" && labels["result"] == result &&
+				labels["source"] == "web" && strings.HasPrefix(labels["destination"], "echo.") {
 				sum += m.GetCounter().GetValue()
 			}
 		}
