@@ -50,13 +50,13 @@ type merged struct {
 }
 
 // sources is where the traffic policy of the host comes from.
-func (m *merged) sources() []Origin {
-	var out []Origin
+func (m *merged) sources() []Provenance {
+	var out []Provenance
 	if m.policyFrom != nil {
-		out = append(out, Origin{"trafficPolicy", cursor{m.policyFrom, "spec.trafficPolicy"}.origin()})
+		out = append(out, Provenance{"trafficPolicy", cursor{m.policyFrom, "spec.trafficPolicy"}.origin()})
 	}
 	if m.annotated != nil {
-		out = append(out, Origin{"annotation " + loadBalancerAnnotation, cursor{m.annotated, annotationPath(loadBalancerAnnotation)}.origin()})
+		out = append(out, Provenance{"annotation " + loadBalancerAnnotation, cursor{m.annotated, annotationPath(loadBalancerAnnotation)}.origin()})
 	}
 	return out
 }

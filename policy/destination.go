@@ -19,7 +19,7 @@ type Destination struct {
 	Namespace string // of the rules
 	Origin    string // file:line of the first rule
 
-	sources  []Origin                     // of the host's traffic policy
+	sources  []Provenance                 // of the host's traffic policy
 	places   map[string]string            // of subsets: name to file:line
 	subsets  map[string]map[string]string // name to labels
 	policies map[scope]Traffic
@@ -39,24 +39,24 @@ func (d *Destination) Subsets() []string {
 	return slices.Sorted(maps.Keys(d.subsets))
 }
 
-// Origin is where something that a Destination says comes from.
-type Origin struct {
+// Provenance is where something that a Destination says comes from.
+type Provenance struct {
 	What   string // "trafficPolicy", "subset v1", an annotation
 	Origin string // file:line
 }
 
 // Sources is where the policy for a subset ("" is none) comes from: of the DestinationRules
 // for a host, each may have a part. A nil Destination has none.
-func (d *Destination) Sources(subset string) []Origin {
+func (d *Destination) Sources(subset string) []Provenance {
 	if d == nil {
 		return nil
 	}
 	out := slices.Clone(d.sources)
 	if at, ok := d.places[subset]; ok {
-		out = append(out, Origin{"subset " + subset, at})
+		out = append(out, Provenance{"subset " + subset, at})
 	}
 	if len(out) == 0 {
-		out = []Origin{{"host", d.Origin}}
+		out = []Provenance{{"host", d.Origin}}
 	}
 	return out
 }

@@ -13,8 +13,7 @@ import (
 )
 
 // Source gives policy documents that are not in files: keys of a registry, say. What it
-// gives is loaded as one set with the files and with what other sources give (see
-// [Loader.WatchSources]).
+// gives is loaded as one set with the files and with what other sources give.
 //
 // A Source is watched by one Watch at a time for each Loader that has it; several may
 // watch it at once. Its types are the language's own, so that a source need not import

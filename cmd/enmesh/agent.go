@@ -61,17 +61,19 @@ func (a *agentFlags) config() (closers []io.Closer, err error) {
 	if a.Issue, err = a.issue.issues(a.TrustDomain, &a.sources); err != nil {
 		return nil, err
 	}
-	if a.Resolver, closers, err = a.sources.open(); err != nil {
+	from, err := a.sources.open()
+	if err != nil {
 		return nil, err
 	}
+	a.Resolver, a.PolicySources = from.resolver, from.policies
 	if dir := a.peers.identity; dir != "" {
 		files, err := openFiles(dir)
 		if err != nil {
-			return nil, errors.Join(err, closeAll(closers))
+			return nil, errors.Join(err, closeAll(from.closers))
 		}
-		a.Identity, closers = files, append(closers, files)
+		a.Identity, from.closers = files, append(from.closers, files)
 	}
-	return closers, nil
+	return from.closers, nil
 }
 
 // runAgent runs one until ctx ends.

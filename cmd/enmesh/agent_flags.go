@@ -29,7 +29,7 @@ A service that several of -endpoints, -consul and -dns know is taken from the fi
 const agentVariables = "ENMESH_AGENT_"
 
 // defaultAdmin is where the agent says how it is.
-const defaultAdmin = "127.0.0.1:15080"
+const defaultAdmin = "127.0.0.1:15000"
 
 // agentGroups is the order of the agent's flags in its help.
 var agentGroups = []group{

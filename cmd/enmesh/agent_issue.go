@@ -95,9 +95,7 @@ func ownIssuer(dir, trustDomain string, cfg ca.Config) (agent.Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(_ context.Context, id security.ID) (security.Source, error) {
-		return authority.Source(id.Namespace(), id.ServiceAccount())
-	}, nil
+	return agent.FromAuthority(authority), nil
 }
 
 // filesIssuer takes what somebody else renews: in the identity's own folder below dir, or

@@ -14,6 +14,7 @@ import (
 	"github.com/enmesh-go/enmesh/discovery/consul"
 	"github.com/enmesh-go/enmesh/discovery/dns"
 	"github.com/enmesh-go/enmesh/discovery/file"
+	"github.com/enmesh-go/enmesh/policy"
 )
 
 // sourceFlags say where instances are.
@@ -21,6 +22,7 @@ type sourceFlags struct {
 	endpoints   words
 	consul      string
 	datacenters words
+	folders     words
 	tokenFile   string
 	dns         string
 	servers     words
@@ -30,59 +32,91 @@ func (s *sourceFlags) flags(set *flag.FlagSet) {
 	set.Var(&s.endpoints, "endpoints", "`file` or folder of services and their endpoints, which is watched; may be given several times")
 	set.StringVar(&s.consul, "consul", "", "`address` of Consul's agent: host:port, http(s)://host:port or unix:///path")
 	set.Var(&s.datacenters, "consul-datacenter", "`name` of a datacenter to watch, the preferred one first (default the agent's own); may be given several times")
+	set.Var(&s.folders, "consul-policies", "`prefix` of keys in Consul's KV store; each below it that ends in .yaml, .yml or .json is a policy file, which is\nwatched; may be given several times")
 	set.StringVar(&s.tokenFile, "consul-token-file", "", "`file` with the ACL token for Consul, read again for every request")
 	set.StringVar(&s.dns, "dns", "", "what to ask DNS for, a `name` with %s for the service: _grpc._tcp.%s.service.consul, or %s.internal:9080")
 	set.Var(&s.servers, "dns-server", "`address` of a DNS server (default those of /etc/resolv.conf); may be given several times")
 }
 
-var errNoSource = errors.New("where are the instances? give -consul, -dns or -endpoints")
+var (
+	errNoSource = errors.New("where are the instances? give -consul, -dns or -endpoints")
+	errNoConsul = errors.New("-consul-policies is given and -consul is not: which Consul has them?")
+)
 
-// open makes the resolver, and what is to be closed after it.
-func (s *sourceFlags) open() (r discovery.Resolver, closers []io.Closer, err error) {
+// sources are what the agent reads, and what is to be closed after it.
+type sources struct {
+	resolver discovery.Resolver
+	policies []policy.Source
+	closers  []io.Closer
+}
+
+// open opens what the flags name.
+func (s *sourceFlags) open() (*sources, error) {
+	out := &sources{}
 	var all []discovery.Resolver
-	defer func() {
+	for _, open := range []func(*sources) ([]discovery.Resolver, error){s.openFiles, s.openConsul, s.openDNS} {
+		more, err := open(out)
 		if err != nil {
-			_ = closeAll(closers)
+			return nil, errors.Join(err, closeAll(out.closers))
 		}
-	}()
-	for _, path := range s.endpoints {
-		one, err := file.Open(path, file.Config{})
-		if err != nil {
-			return nil, closers, err
-		}
-		all, closers = append(all, one), append(closers, one)
-	}
-	if s.consul != "" {
-		one, err := consul.New(consul.Config{Address: s.consul, TokenFile: s.tokenFile, Datacenters: s.datacenters})
-		if err != nil {
-			return nil, closers, err
-		}
-		all, closers = append(all, one), append(closers, one)
-	}
-	if s.dns != "" {
-		one, err := s.openDNS()
-		if err != nil {
-			return nil, closers, err
-		}
-		all = append(all, one)
+		all = append(all, more...)
 	}
 	switch len(all) {
 	case 0:
-		return nil, closers, errNoSource
+		return nil, errNoSource
 	case 1:
-		return all[0], closers, nil
+		out.resolver = all[0]
+	default:
+		out.resolver = discovery.Failover(0, all...)
 	}
-	return discovery.Failover(0, all...), closers, nil
+	return out, nil
 }
 
-func (s *sourceFlags) openDNS() (discovery.Resolver, error) {
+func (s *sourceFlags) openFiles(out *sources) (all []discovery.Resolver, err error) {
+	for _, path := range s.endpoints {
+		one, err := file.Open(path, file.Config{})
+		if err != nil {
+			return nil, err
+		}
+		all, out.closers = append(all, one), append(out.closers, one)
+	}
+	return all, nil
+}
+
+func (s *sourceFlags) openConsul(out *sources) ([]discovery.Resolver, error) {
+	if s.consul == "" {
+		if len(s.folders) > 0 {
+			return nil, errNoConsul
+		}
+		return nil, nil
+	}
+	registry, err := consul.New(consul.Config{Address: s.consul, TokenFile: s.tokenFile, Datacenters: s.datacenters})
+	if err != nil {
+		return nil, err
+	}
+	out.closers = append(out.closers, registry)
+	for _, prefix := range s.folders {
+		folder, err := registry.Folder(prefix)
+		if err != nil {
+			return nil, err
+		}
+		out.policies = append(out.policies, folder)
+	}
+	return []discovery.Resolver{registry}, nil
+}
+
+func (s *sourceFlags) openDNS(*sources) ([]discovery.Resolver, error) {
+	if s.dns == "" {
+		return nil, nil
+	}
 	if strings.Count(s.dns, "%s") != 1 {
 		return nil, fmt.Errorf("-dns %q: once %%s is needed, for the service", s.dns)
 	}
-	return dns.New(dns.Config{
+	one, err := dns.New(dns.Config{
 		Servers: s.servers,
 		Query:   func(service string) string { return strings.Replace(s.dns, "%s", service, 1) },
 	})
+	return []discovery.Resolver{one}, err
 }
 
 // closeAll closes the last one first.

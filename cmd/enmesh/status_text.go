@@ -40,7 +40,7 @@ func table(out io.Writer, s *agent.Status, all bool) {
 	}
 	for i := range s.Certificates {
 		c := &s.Certificates[i]
-		say(w, "%s\t%s\t%v\t%d\n", c.Dir, c.Identity, seconds(c.Left), c.Rotations)
+		say(w, "%s\t%s\t%v\t%d\n", c.Dir, orNone(c.Identity.String()), seconds(c.Left), c.Rotations)
 	}
 	clients(w, s, all)
 	if len(s.Notes) > 0 {

@@ -1,0 +1,103 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// The program as it is given out, by processes of their own: it starts, writes the bootstrap
+// file, serves an unmodified client of gRPC through a unix socket with certificates of its own
+// authority, says so, and ends in order.
+func TestBinary(t *testing.T) {
+	dir := folder(t)
+	bin := build(t, dir)
+	addr := backend(t)
+	socket, certs := filepath.Join(dir, "xds.sock"), filepath.Join(dir, "certs")
+	serving := spawn(t, bin, "agent", "-log", "json", "-admin", "127.0.0.1:0", "-endpoints", services(t, dir, addr),
+		"-policies", write(t, filepath.Join(dir, "p.yaml"), timeouts+plaintext), "-socket", socket, "-snapshots", filepath.Join(dir, "kept"),
+		"-ca", "own:"+filepath.Join(dir, "ca"), "-issue", certs+"=spiffe://cluster.local/ns/default/sa/web")
+	admin, _ := serving.wait(t, "enmesh: the agent listens")["admin"].(string)
+	serving.wait(t, "enmesh: the agent answers")
+
+	file := filepath.Join(dir, "web.json")
+	output(t, bin, "agent", "bootstrap", "-server", "unix://"+socket, "-service-account", "web", "-label", "app=web", "-region", "eu",
+		"-certificates", certs, "-node", "web-1", "-o", file)
+	dialer := newDialer(t, file, "xds:///reviews")
+	for range 3 {
+		if got := dialer.call(t); got != "ok "+addr+" insecure" {
+			t.Errorf("got %q, want an answer of %s", got, addr)
+		}
+	}
+	if out := output(t, bin, "agent", "status", "-admin", admin, "-all"); !strings.Contains(out, "web-1   grpc-go") || !strings.Contains(out, "accepted") ||
+		strings.Contains(out, "rejected") || !strings.Contains(out, certs+"  spiffe://cluster.local/ns/default/sa/web") {
+		t.Errorf("got the status\n%s\nwant a client of grpc-go that accepts all, and a certificate", out)
+	}
+	if err := serving.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := serving.cmd.Wait(); err != nil {
+		t.Errorf("got the exit %v, want 0\n%s", err, serving)
+	}
+	serving.wait(t, "enmesh: the agent has ended")
+	if got := dialer.call(t); got != "ok "+addr+" insecure" {
+		t.Errorf("without the agent: got %q, want an answer of %s", got, addr)
+	}
+}
+
+// build makes the program as it is given out: static, without cgo.
+func build(t *testing.T, dir string) string {
+	t.Helper()
+	bin := filepath.Join(dir, "enmesh")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", bin, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// output is what a command prints that ends well.
+func output(t *testing.T, bin string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	var out, messages bytes.Buffer
+	cmd := exec.CommandContext(ctx, bin, args...)
+	cmd.Stdout, cmd.Stderr = &out, &messages
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("enmesh %q: %v\n%s%s", args, err, &out, &messages)
+	}
+	return out.String()
+}
+
+// spawned is a process with its log.
+type spawned struct {
+	*journal
+	cmd *exec.Cmd
+}
+
+// spawn starts one, which is killed with the test at the latest.
+func spawn(t *testing.T, bin string, args ...string) *spawned {
+	t.Helper()
+	s := &spawned{journal: newJournal(), cmd: exec.CommandContext(t.Context(), bin, args...)}
+	s.cmd.Stderr = s.journal
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if s.cmd.ProcessState == nil {
+			_ = s.cmd.Process.Kill()
+			_ = s.cmd.Wait()
+		}
+	})
+	return s
+}
