@@ -40,6 +40,7 @@ type behaviour struct {
 	mu     sync.Mutex // guards what follows
 	calls  int
 	held   int
+	stuck  int // of the next calls
 	broken bool
 }
 
@@ -47,8 +48,15 @@ func (b *behaviour) answer(_ any, s grpc.ServerStream) error {
 	md, _ := metadata.FromIncomingContext(s.Context())
 	b.mu.Lock()
 	b.calls++
-	broken := b.broken
+	broken, stuck := b.broken, b.stuck > 0
+	if stuck {
+		b.stuck--
+	}
 	b.mu.Unlock()
+	if stuck {
+		<-s.Context().Done()
+		return s.Context().Err()
+	}
 	if broken {
 		return status.Error(codes.Unavailable, b.name+" is broken")
 	}
@@ -131,6 +139,13 @@ func (b *behaviour) fail(broken bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.broken = broken
+}
+
+// stall has the next n calls hang until their callers give up.
+func (b *behaviour) stall(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stuck = n
 }
 
 // backend is a server of grpc-go that knows nothing of xDS.
