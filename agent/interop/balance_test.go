@@ -48,7 +48,7 @@ func at(list ...*backend) []discovery.Endpoint {
 func warm(t *testing.T, c *program, n int) {
 	t.Helper()
 	eventually(t, "calls reach all instances", func() bool {
-		got := ends(c.calls(3*n, unary))
+		got := c.calls(3*n, unary)
 		return len(got.who()) == n && got.failed() == 0
 	})
 }
@@ -58,7 +58,7 @@ func TestRoundRobin(t *testing.T) {
 		p, _ := three(t, balanced(inTurn))
 		c := p.client(l, "echo:7070")
 		warm(t, c, 3)
-		got := ends(c.calls(300, unary))
+		got := c.calls(300, unary)
 		if want := map[string]int{"one": 100, "two": 100, "three": 100}; !maps.Equal(got.who(), want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
@@ -79,7 +79,7 @@ func TestBackendsComeAndGo(t *testing.T) {
 		warm(t, c, 3)
 		c.do(order{Do: "begin", Every: 10, Method: unary})
 		p.registry.Set("echo", at(list[0])...)
-		eventually(t, "one is left", func() bool { return ends(c.calls(10, unary)).by("one") })
+		eventually(t, "one is left", func() bool { return c.calls(10, unary).by("one") })
 		p.registry.Set("echo", at(list...)...)
 		warm(t, c, 3)
 		if got := ends(c.do(order{Do: "stop"}).Calls); got.failed() > 0 || len(got) == 0 {
@@ -96,7 +96,7 @@ func TestBackendsRestart(t *testing.T) {
 		for _, b := range list {
 			b.stop()
 		}
-		eventually(t, "calls fail", func() bool { return ends(c.calls(3, unary)).failed() == 3 })
+		eventually(t, "calls fail", func() bool { return c.calls(3, unary).failed() == 3 })
 		if got := c.call(unary); got.Code != codes.Unavailable {
 			t.Errorf("nobody is there: got %+v, want UNAVAILABLE", got)
 		}
@@ -116,7 +116,7 @@ func TestRingHashAffinity(t *testing.T) {
 		reached := map[string]int{}
 		for i := range users {
 			users[i] = "user-" + strconv.Itoa(i)
-			got := ends(c.calls(5, unary, "x-user", users[i]))
+			got := c.calls(5, unary, "x-user", users[i])
 			if len(got.who()) != 1 || got.failed() > 0 {
 				t.Fatalf("%s: got %v, want one instance", users[i], got)
 			}

@@ -16,7 +16,7 @@ func TestPolicyChangesUnderLoad(t *testing.T) {
 	each(t, func(t *testing.T, l language) {
 		p := versions(t, splitting)
 		c := p.client(l, "echo:7070")
-		eventually(t, "both versions are reached", func() bool { return len(ends(c.calls(30, unary)).who()) == 2 })
+		eventually(t, "both versions are reached", func() bool { return len(c.calls(30, unary).who()) == 2 })
 		c.do(order{Do: "begin", Every: 5, Method: unary})
 		for end, i := time.Now().Add(ledger.Short(time.Minute)), 0; i < 12 || time.Now().Before(end); i++ {
 			documents, want := changes(i)

@@ -15,7 +15,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/admin"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	xdscreds "google.golang.org/grpc/credentials/xds"
 	"google.golang.org/grpc/metadata"
@@ -55,7 +54,7 @@ func clientMain() {
 			a.ID = o.ID
 			mu.Lock()
 			defer mu.Unlock()
-			_ = out.Encode(a)
+			_ = out.Encode(a) //nolint:errchkjson // whoever asked may be gone
 		}
 		if o.Do == "dial" {
 			follow() // before what comes after it
@@ -92,7 +91,7 @@ func (c *goClient) follow(o order) answer {
 }
 
 func (c *goClient) dial(o order) answer {
-	var creds credentials.TransportCredentials = insecure.NewCredentials()
+	creds := insecure.NewCredentials()
 	if o.Secure {
 		var err error
 		if creds, err = xdscreds.NewClientCredentials(xdscreds.ClientOptions{FallbackCreds: creds}); err != nil {

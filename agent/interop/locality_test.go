@@ -40,7 +40,7 @@ func placed(a, b []*backend) []discovery.Endpoint {
 func reach(t *testing.T, c *program, what string, names ...string) {
 	t.Helper()
 	eventually(t, what, func() bool {
-		got := ends(c.calls(20, unary))
+		got := c.calls(20, unary)
 		return got.by(names...) && len(got.who()) == len(names)
 	})
 }
@@ -94,7 +94,7 @@ func TestLocalityDistribution(t *testing.T) {
 	each(t, func(t *testing.T, l language) {
 		p, _, _ := zones(t, balanced(detected+", loadBalancer: {simple: ROUND_ROBIN, localityLbSetting: {distribute: [{from: eu/a/*, to: {eu/a/*: 80, eu/b/*: 20}}]}}"))
 		c := p.client(l, "echo:7070")
-		eventually(t, "all are reached", func() bool { return len(ends(c.calls(60, unary)).who()) == 4 })
+		eventually(t, "all are reached", func() bool { return len(c.calls(60, unary).who()) == 4 })
 		got := ends(c.do(order{Do: "calls", N: 1000, At: 10, Method: unary}).Calls)
 		other := got.who()["b1"] + got.who()["b2"]
 		if other < 130 || other > 270 || got.failed() > 0 {

@@ -4,6 +4,7 @@
 package interop_test
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func TestCSDS(t *testing.T) {
 			if a.GetClientStatus() != adminpb.ClientResourceStatus_ACKED || b.GetClientStatus() != adminpb.ClientResourceStatus_ACKED {
 				t.Errorf("%s: the client says %v, the agent %v, want ACKED", name, a.GetClientStatus(), b.GetClientStatus())
 			}
-			if a.GetXdsConfig() == nil || string(a.GetXdsConfig().GetValue()) != string(b.GetXdsConfig().GetValue()) {
+			if a.GetXdsConfig() == nil || !bytes.Equal(a.GetXdsConfig().GetValue(), b.GetXdsConfig().GetValue()) {
 				t.Errorf("%s: the client has other content than the agent says", name)
 			}
 		}

@@ -87,7 +87,7 @@ func TestMatching(t *testing.T) {
 				call []string
 				want string
 			}{{tc.yes, "v2"}, {tc.no, "v1"}} {
-				if got := ends(c.calls(10, probe.call[0], probe.call[1:]...)); !got.by(probe.want) {
+				if got := c.calls(10, probe.call[0], probe.call[1:]...); !got.by(probe.want) {
 					t.Errorf("%s: %q: got %v, want %s", tc.name, probe.call, got, probe.want)
 				}
 			}

@@ -98,7 +98,7 @@ func output(ctx context.Context, program string, args ...string) (string, error)
 }
 
 func outputWith(ctx context.Context, env []string, program string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // it is one of ours, or what the user names
 	cmd.Env = append(os.Environ(), env...)
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints

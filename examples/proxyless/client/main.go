@@ -43,7 +43,7 @@ func greet(n int) error {
 	if err != nil {
 		return err
 	}
-	defer cc.Close()
+	defer func() { _ = cc.Close() }()
 	ends := map[string]int{}
 	for range n {
 		ends[call(cc)]++

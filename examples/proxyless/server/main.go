@@ -16,8 +16,10 @@ import (
 	"os/signal"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	xdscreds "google.golang.org/grpc/credentials/xds"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/xds"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
@@ -43,7 +45,7 @@ func serve(addr, version string) error {
 		return err
 	}
 	server.RegisterService(&greeter, &hello{version})
-	l, err := net.Listen("tcp", addr)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return err
 	}
@@ -59,16 +61,21 @@ type hello struct{ version string }
 
 // Greet answers to a name.
 func (h *hello) Greet(_ context.Context, name *wrapperspb.StringValue) (*wrapperspb.StringValue, error) {
+	if name.GetValue() == "" {
+		return nil, status.Error(codes.InvalidArgument, "whom?")
+	}
 	return wrapperspb.String("hello " + name.GetValue() + ", says " + h.version), nil
 }
 
-// greeter is what protoc would make of greeter.proto.
+// greeting and greeter are what protoc would make of greeter.proto.
+type greeting interface {
+	Greet(ctx context.Context, name *wrapperspb.StringValue) (*wrapperspb.StringValue, error)
+}
+
 var greeter = grpc.ServiceDesc{
 	ServiceName: "hello.Greeter",
-	HandlerType: (*interface {
-		Greet(ctx context.Context, name *wrapperspb.StringValue) (*wrapperspb.StringValue, error)
-	})(nil),
-	Methods: []grpc.MethodDesc{{MethodName: "Greet", Handler: greet}},
+	HandlerType: (*greeting)(nil),
+	Methods:     []grpc.MethodDesc{{MethodName: "Greet", Handler: greet}},
 }
 
 func greet(srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) { //nolint:revive // grpc has the context second
@@ -77,7 +84,7 @@ func greet(srv any, ctx context.Context, decode func(any) error, interceptor grp
 		return nil, err
 	}
 	handle := func(ctx context.Context, in any) (any, error) {
-		return srv.(*hello).Greet(ctx, in.(*wrapperspb.StringValue))
+		return srv.(greeting).Greet(ctx, in.(*wrapperspb.StringValue)) //nolint:errcheck // of these types by the description
 	}
 	if interceptor == nil {
 		return handle(ctx, &name)
