@@ -4,19 +4,16 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
 	"sync"
 	"time"
 
-	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/agent/translate"
 	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/policy"
-	"github.com/enmesh-go/enmesh/policy/entries"
 )
 
 // Agent serves policy and the instances of services to clients of gRPC. It is made by [Open]
@@ -82,13 +79,8 @@ func (a *Agent) openSources() (err error) {
 	if a.names, err = openNames(a.cfg); err != nil {
 		return err
 	}
-	naming := enmesh.Naming{Namespace: cmp.Or(a.cfg.Namespace, "default"), Domain: a.cfg.Domain}
-	hosts := entries.New(entries.Config{
-		Registry: a.cache, Name: func(key string) string { return translate.RegistryName(naming, key) },
-		Finder: entries.Finder{DNS: a.names, LookUp: true},
-	})
 	a.catalog, err = translate.New(translate.Config{
-		Endpoints: hosts, ByKey: true, Namespace: a.cfg.Namespace, Domain: a.cfg.Domain,
+		Endpoints: a.cache, DNS: a.names, Namespace: a.cfg.Namespace, Domain: a.cfg.Domain,
 		Certificates: a.cfg.CertificateProvider, TrustDomain: a.cfg.TrustDomain, TrustDomainAliases: a.cfg.TrustDomainAliases,
 		LoadReports: a.cfg.LoadReports, Report: a.verdicts.note,
 	})
@@ -96,7 +88,6 @@ func (a *Agent) openSources() (err error) {
 		return err
 	}
 	a.policies = newPolicies(a.cfg, func(s *policy.Snapshot) {
-		hosts.Set(s)
 		a.catalog.SetPolicy(s)
 		a.verdicts.policy(s)
 		a.catalog.Start()
@@ -107,7 +98,8 @@ func (a *Agent) openSources() (err error) {
 // openServer opens the listeners, and what will serve them.
 func (a *Agent) openServer() (err error) {
 	cfg := xds.Config{
-		Catalog: noticing{a.catalog, a.verdicts}, Allow: a.cfg.Allow, Limits: a.cfg.Limits, Log: a.cfg.Log,
+		Catalog: noticing{translate.Staged(a.catalog, 0), a.verdicts}, Allow: a.cfg.Allow, Limits: a.cfg.Limits,
+		LoadInterval: a.cfg.LoadInterval, Log: a.cfg.Log,
 	}
 	if a.cfg.LoadReports {
 		a.loads = newLoads()

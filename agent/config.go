@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -79,6 +80,8 @@ type Config struct {
 	Limits xds.Limits
 	// LoadReports asks clients to report what they send where; the reports become metrics.
 	LoadReports bool
+	// LoadInterval is how often they do. 0 means 10 s; negative is refused.
+	LoadInterval time.Duration
 	// Registry takes the metrics of the agent until Close. nil: one of its own, which
 	// [Agent.Handler] serves.
 	Registry *prometheus.Registry

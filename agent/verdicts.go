@@ -115,7 +115,7 @@ func (v *verdicts) tell(ctx context.Context) {
 
 // noticing is a catalog that tells verdicts who asks.
 type noticing struct {
-	*translate.Catalog
+	xds.Catalog
 	verdicts *verdicts
 }
 

@@ -4,7 +4,9 @@
 package policy_test
 
 import (
+	"reflect"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/enmesh-go/enmesh/policy"
@@ -62,4 +64,43 @@ func TestSnapshotFor_isTheLoadOfAnotherProcess(t *testing.T) {
 	if again, err := shop.For("", nil); err != nil || len(again.Service("reviews.default.svc.cluster.local").Rules) != 1 {
 		t.Errorf("back in default without labels: %v", err)
 	}
+}
+
+// TestSnapshotFor_leavesNothingBehind holds that what one process sees does not show in what
+// another does, whichever comes first.
+func TestSnapshotFor_leavesNothingBehind(t *testing.T) {
+	processes := []map[string]string{{"app": "web"}, {"tier": "back"}, nil}
+	load := func() *policy.Snapshot {
+		s, err := policy.Parse([]policy.File{{Name: "p.yaml", Data: []byte(twoNamespaces)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	see := func(s *policy.Snapshot, namespace string, labels map[string]string) *policy.Snapshot {
+		made, err := s.For(namespace, labels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	shared := load()
+	var wait sync.WaitGroup
+	for _, namespace := range []string{"shop", "", "third", "shop"} {
+		for _, labels := range processes {
+			wait.Go(func() {
+				got, want := see(shared, namespace, labels), see(load(), namespace, labels)
+				if !reflect.DeepEqual(got.Findings, want.Findings) || !reflect.DeepEqual(got.Security, want.Security) {
+					t.Errorf("%q %v: got %+v, want %+v", namespace, labels, got.Findings, want.Findings)
+				}
+				if !reflect.DeepEqual(got.FindingsFor(policy.GRPCGo), want.FindingsFor(policy.GRPCGo)) {
+					t.Errorf("%q %v: the findings for grpc-go differ", namespace, labels)
+				}
+				if len(got.Services) != len(want.Services) {
+					t.Errorf("%q %v: got %d services, want %d", namespace, labels, len(got.Services), len(want.Services))
+				}
+			})
+		}
+	}
+	wait.Wait()
 }

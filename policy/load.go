@@ -53,11 +53,12 @@ func (l Loader) Load(paths ...string) (*Snapshot, error) {
 // file the smaller name.
 func (l Loader) Parse(files []File) (*Snapshot, error) {
 	var found problems
-	docs := l.read(files, &found)
-	for _, d := range docs {
-		check(d)
-	}
-	b := &builder{Loader: l.withDefaults(), snapshot: &Snapshot{Version: versionOf(files), files: files, loader: l.withDefaults()}}
+	return l.compile(files, l.read(files, &found), &found)
+}
+
+// compile makes a snapshot of the documents that files are.
+func (l Loader) compile(files []File, docs []*document, found *problems) (*Snapshot, error) {
+	b := &builder{Loader: l.withDefaults(), snapshot: &Snapshot{Version: versionOf(files), files: files, loader: l.withDefaults(), read: &readOnce{}}}
 	b.namespaces(docs)
 	b.build(docs)
 	if err := found.err(files); err != nil {
@@ -74,13 +75,16 @@ func (l Loader) withDefaults() Loader {
 	return l
 }
 
-// read takes files apart into documents.
+// read takes files apart into documents, and holds Istio's rules for them.
 func (l Loader) read(files []File, found *problems) []*document {
 	var docs []*document
 	for i, f := range files {
 		r := reader{file: f.Name, fileIndex: i, namespace: cmp.Or(l.home, l.withDefaults().Namespace), problems: found}
 		r.read(f.Data)
 		docs = append(docs, r.out...)
+	}
+	for _, d := range docs {
+		check(d)
 	}
 	return docs
 }

@@ -42,6 +42,7 @@ type Snapshot struct {
 	domain       string
 	files        []File    // what it was made of
 	loader       Loader    // for whom
+	read         *readOnce // that, for For
 	selects      []string  // see LabelKeys
 	wholes       []Finding // on fields whose parts have findings, see FindingsFor
 }

@@ -21,6 +21,8 @@ import (
 // plane is an agent with a registry and policy of the test's.
 type plane struct {
 	*agent.Agent
+	cfg      agent.Config
+	end      func() // ends the agent
 	t        testing.TB
 	registry *discovery.Memory
 	metrics  *prometheus.Registry
@@ -38,31 +40,44 @@ func run(t testing.TB, configure ...func(*agent.Config)) *plane {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	p := &plane{t: t, registry: discovery.NewMemory(), socket: filepath.Join(dir, "xds.sock"), policies: t.TempDir(), metrics: prometheus.NewRegistry()}
-	cfg := agent.Config{
+	p := &plane{t: t, registry: discovery.NewMemory(), socket: filepath.Join(dir, "xds.sock"), policies: t.TempDir()}
+	p.cfg = agent.Config{
 		Resolver: p.registry, Policies: []string{p.policies}, Socket: p.socket,
-		Guard: discovery.Guard{Trust: true}, Registry: p.metrics, Log: slog.New(slog.DiscardHandler),
+		Guard: discovery.Guard{Trust: true}, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, f := range configure {
-		f(&cfg)
+		f(&p.cfg)
 	}
-	if p.Agent, err = agent.Open(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
+	p.open()
 	t.Cleanup(func() {
 		p.agreed()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
+		p.end()
 	})
 	return p
+}
+
+// open starts the agent, also again after end, with metrics that begin anew.
+func (p *plane) open() {
+	p.t.Helper()
+	p.metrics = prometheus.NewRegistry()
+	p.cfg.Registry = p.metrics
+	a, err := agent.Open(context.Background(), p.cfg)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.Agent = a
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	p.end = func() {
+		cancel()
+		if err := <-done; err != nil {
+			p.t.Error(err)
+		}
+		if err := a.Close(); err != nil {
+			p.t.Error(err)
+		}
+	}
 }
 
 // agreed fails the test if a client has refused something.

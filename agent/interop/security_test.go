@@ -52,7 +52,13 @@ var accounts = []string{"web", "cron", "echo"}
 
 func secure(t *testing.T, documents string) *secured {
 	t.Helper()
-	authority, err := ca.NewDevelopment("cluster.local", ca.Config{TTL: time.Hour})
+	return secureFor(t, documents, time.Hour)
+}
+
+// secureFor has certificates live so long.
+func secureFor(t *testing.T, documents string, life time.Duration) *secured {
+	t.Helper()
+	authority, err := ca.NewDevelopment("cluster.local", ca.Config{TTL: life})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +148,38 @@ func TestMutualTLSIsSwitched(t *testing.T) {
 		s.policy(strict)
 		eventually(t, "it is on again", func() bool { return plain.call(unary).Code == codes.Unavailable })
 		settled(t, c, "and the other still calls", "echo", []string{unary})
+	})
+}
+
+// TestCertificatesAreRenewedUnderLoad dials anew again and again, so that handshakes are made
+// with each of the certificates.
+func TestCertificatesAreRenewedUnderLoad(t *testing.T) {
+	each(t, func(t *testing.T, l language) {
+		s := secureFor(t, strict, 12*time.Second)
+		c := s.as(l, "web")
+		settled(t, c, "it is on", "echo", []string{unary})
+		c.do(order{Do: "begin", Every: 10, Method: unary})
+		renewed := func() uint64 {
+			least := s.Status().Certificates[0].Rotations
+			for _, one := range s.Status().Certificates {
+				least = min(least, one.Rotations)
+			}
+			return least
+		}
+		dials := 0
+		eventually(t, "certificates are renewed three times", func() bool {
+			fresh := s.as(l, "web")
+			dials++
+			if got := fresh.calls(3, unary); got.failed() > 0 {
+				t.Errorf("dial %d: %v", dials, got)
+			}
+			return renewed() >= 3
+		})
+		got := ends(c.do(order{Do: "stop"}).Calls)
+		if got.failed() > 0 || len(got) < 50 {
+			t.Errorf("certificates were renewed under load: %v", got)
+		}
+		t.Logf("%d calls and %d clients, %d failed, %d renewals", len(got), dials, got.failed(), renewed())
 	})
 }
 

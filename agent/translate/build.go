@@ -63,12 +63,12 @@ func (c *Catalog) listener(e *entry, n *notes) built {
 	if e.view.policy.Service(d.service) != nil {
 		return good
 	}
-	good.needs = d.service
-	switch s := c.services[d.service]; {
+	good.needs = c.serviceOf(e.view.policy, d.service)
+	switch s := c.services[good.needs]; {
 	case !s.told():
-		return built{needs: d.service}
+		return built{needs: good.needs}
 	case s.absent && !s.known:
-		return fail(d.service, "no registry and no VirtualService knows the service "+d.service)
+		return fail(good.needs, "no registry and no VirtualService knows the service "+d.service)
 	}
 	return good
 }
@@ -108,10 +108,10 @@ func (c *Catalog) cluster(e *entry, n *notes) built {
 	out := built{known: true}
 	var set []discovery.Endpoint
 	if made.looks(d) {
-		out.needs = d.Service
-		s := c.services[d.Service]
+		out.needs = c.serviceOf(e.view.policy, d.Service)
+		s := c.services[out.needs]
 		if !s.told() {
-			return built{needs: d.Service}
+			return built{needs: out.needs}
 		}
 		set = s.set
 	}
@@ -124,7 +124,7 @@ func (c *clusters) looks(d enmesh.Destination) bool {
 	if d.Subset == refused {
 		return false
 	}
-	t := c.policy.Destination(d.Service).Traffic(d.Subset, d.Port).TLS
+	t := c.policy.TLS(d)
 	return c.cfg.Certificates != "" && t.Mode != policy.TLSDisable && c.blocked(t) == "" && t.SubjectAltNames == ""
 }
 
@@ -136,16 +136,17 @@ func (c *Catalog) endpoints(e *entry, n *notes) built {
 	if d.Subset == refused {
 		return built{Resource: encode(xds.Endpoints, e.name, &endpointpb.ClusterLoadAssignment{ClusterName: e.name}), known: true}
 	}
-	s := c.services[d.Service]
+	needs := c.serviceOf(e.view.policy, d.Service)
+	s := c.services[needs]
 	if !s.told() {
-		return built{needs: d.Service}
+		return built{needs: needs}
 	}
 	a := c.assignment(e, d, n)
 	made, unusable := s.assign(a)
 	if unusable > 0 {
 		n.add(policy.Rejected, "", fmt.Sprintf("%d instances have no address that gRPC's clients can use, which is an IP address and a port", unusable))
 	}
-	return built{made, true, d.Service}
+	return built{made, true, needs}
 }
 
 // assignment says what of a service a cluster has, for the node of e.
@@ -158,19 +159,16 @@ func (c *Catalog) assignment(e *entry, d enmesh.Destination, n *notes) *assignme
 		n.add(policy.Rejected, "", "subset "+d.Subset+" is not defined: calls are refused")
 		a.none = true
 	}
-	if (&clusters{cfg: &c.cfg, policy: e.view.policy, notes: n}).blocked(t.TLS) != "" {
+	if (&clusters{cfg: &c.cfg, policy: e.view.policy, notes: n}).blocked(e.view.policy.TLS(d)) != "" {
 		a.none = true
 	}
-	if t.Locality != nil {
-		a.locality = *t.Locality
-	}
-	if a.locality.Disabled || !t.DetectOutliers && len(a.locality.Distribute) == 0 && !a.locality.ZoneAware.Enabled {
-		a.locality = balance.LocalityConfig{} // the same for all nodes
+	var sees sight
+	if sees, a.locality = sightOfTraffic(t); sees == everywhere {
 		return a
 	}
 	a.locality.Local, a.locality.OutlierDetection = localityOfNode(e.node), t.DetectOutliers
-	if len(a.locality.FailoverPriority) > 0 {
-		a.locality.Labels = e.node.Labels
+	if sees != byLocation {
+		a.locality.Labels = chosen(e.node.Labels, sees.keys())
 	}
 	return a
 }

@@ -5,11 +5,14 @@ package translate_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/enmesh-go/enmesh/agent/translate"
@@ -189,6 +192,104 @@ spec: {host: s.default.svc.cluster.local, workloadSelector: {matchLabels: {tier:
 	})
 }
 
+// TestCatalog_dividesNodesWhenPolicyLooksAtThem has two nodes in two regions, of which
+// policy knows at first nothing, then the regions, then labels, and then nothing again.
+func TestCatalog_dividesNodesWhenPolicyLooksAtThem(t *testing.T) {
+	const rule = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: s}
+spec:
+  host: s
+  trafficPolicy:
+    outlierDetection: {consecutive5xxErrors: 1}
+    loadBalancer:
+      localityLbSetting: %s
+`
+	synctest.Test(t, func(t *testing.T) {
+		c, registry := open(t, translate.Config{}, "")
+		at := func(last int, region, version string) discovery.Endpoint {
+			e := one(last)
+			e.Locality.Region, e.Labels = region, map[string]string{"version": version}
+			return e
+		}
+		registry.Set("s", at(1, "eu", "a"), at(2, "us", "b"))
+		var ears [3]ear
+		var stops []func()
+		for i, n := range []*agentxds.Node{
+			{Region: "eu", Labels: map[string]string{"version": "a"}}, {Region: "us", Labels: map[string]string{"version": "a"}},
+			{Region: "us", Labels: map[string]string{"version": "b"}},
+		} {
+			n.Client = "gRPC Go"
+			stops = append(stops, c.Watch(n, agentxds.Endpoints, sCluster, ears[i].hear))
+		}
+		same := func(i, j int) bool { return proto.Equal(ears[i].last(t), ears[j].last(t)) }
+		for _, step := range []struct {
+			setting string
+			want    [3]bool // whether 0 and 1, 1 and 2, 0 and 2 are told the same
+		}{
+			{"", [3]bool{true, true, true}},
+			{"{enabled: true}", [3]bool{false, true, false}},
+			{"{failoverPriority: [version]}", [3]bool{true, false, false}},
+			{"{enabled: false}", [3]bool{true, true, true}},
+			{"{enabled: true}", [3]bool{false, true, false}},
+		} {
+			text := ""
+			if step.setting != "" {
+				text = fmt.Sprintf(rule, step.setting)
+			}
+			c.SetPolicy(parse(t, text))
+			synctest.Wait()
+			if got := [3]bool{same(0, 1), same(1, 2), same(0, 2)}; got != step.want {
+				t.Errorf("%q: got %v, want %v", step.setting, got, step.want)
+			}
+		}
+		registry.Set("s", at(3, "eu", "a"), at(2, "us", "b"))
+		synctest.Wait()
+		if same(0, 1) || !same(1, 2) {
+			t.Error("after a change the regions are told the same, or nodes of one region are not")
+		}
+		heard := len(ears[1].all())
+		stops[1]()
+		stops[1]() // is of no effect
+		c.SetPolicy(parse(t, ""))
+		synctest.Wait()
+		if !same(0, 2) || len(ears[1].all()) != heard {
+			t.Error("one who left was told, or the others were not")
+		}
+		stops[0]()
+		stops[2]()
+		if notes := c.Notes(); len(notes) != 0 {
+			t.Errorf("nobody watches, and there are notes: %v", notes)
+		}
+	})
+}
+
+func TestCatalog_isReadyWithPolicyAndStarted(t *testing.T) {
+	for _, started := range []bool{false, true} {
+		c, err := translate.New(translate.Config{Endpoints: discovery.NewMemory()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps := []func(){func() { c.SetPolicy(parse(t, "")) }, c.Start}
+		if started {
+			slices.Reverse(steps)
+		}
+		steps[0]()
+		select {
+		case <-c.Ready():
+			t.Errorf("started first: %t: ready too soon", started)
+		default:
+		}
+		steps[1]()
+		steps[0]()
+		<-c.Ready()
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestCatalog_postsInOrder changes a service while its watchers come and go.
 func TestCatalog_postsInOrder(t *testing.T) {
 	c, registry := open(t, translate.Config{}, "")
@@ -249,5 +350,67 @@ func BenchmarkCatalog_change(b *testing.B) {
 		round++
 		set(77, round)
 		<-heard
+	}
+}
+
+// BenchmarkCatalog_reload is a change of all rules for 1,000 services, whose listeners,
+// routes, clusters and endpoints are watched by nodes of two namespaces.
+func BenchmarkCatalog_reload(b *testing.B) {
+	const services = 1000
+	write := func(timeout int) *policy.Snapshot {
+		var text strings.Builder
+		for i := range services {
+			fmt.Fprintf(&text, `---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: s%d}
+spec:
+  hosts: [s%[1]d]
+  http:
+  - match: [{uri: {prefix: /a.B/}, headers: {x-user: {exact: jason}}}]
+    timeout: %[2]ds
+    route: [{destination: {host: s%[1]d, subset: v1}, weight: 90}, {destination: {host: s%[1]d, subset: v2}, weight: 10}]
+  - route: [{destination: {host: s%[1]d}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: s%[1]d}
+spec:
+  host: s%[1]d
+  trafficPolicy: {connectionPool: {http: {http2MaxRequests: %[2]d}}}
+  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
+`, i, timeout)
+		}
+		return parse(b, text.String())
+	}
+	snapshots := []*policy.Snapshot{write(1), write(2)}
+	c, registry := open(b, translate.Config{Certificates: "default"}, "")
+	c.SetPolicy(snapshots[1])
+	told := make(chan struct{}, 16*services)
+	for i := range services {
+		registry.Set(fmt.Sprint("s", i), one(1), one(2))
+		for _, namespace := range []string{"default", "other"} {
+			n := &agentxds.Node{Client: "gRPC Go", Namespace: namespace}
+			host := fmt.Sprintf("s%d.default.svc.cluster.local", i)
+			watch := func(k agentxds.Kind, name string) {
+				b.Cleanup(c.Watch(n, k, name, func(agentxds.Resource) { told <- struct{}{} }))
+			}
+			watch(agentxds.Listener, host)
+			watch(agentxds.Route, host)
+			for _, subset := range []string{"", "v1", "v2"} {
+				watch(agentxds.Cluster, "outbound|0|"+subset+"|"+host)
+				watch(agentxds.Endpoints, "outbound|0|"+subset+"|"+host)
+			}
+		}
+	}
+	for range 16 * services {
+		<-told
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		c.SetPolicy(snapshots[i%2])
+		for range 8 * services { // routes and clusters
+			<-told
+		}
 	}
 }

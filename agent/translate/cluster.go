@@ -38,7 +38,7 @@ func (c *clusters) cluster(d enmesh.Destination, eps []discovery.Endpoint) *clus
 		LbPolicy:            clusterpb.Cluster_ROUND_ROBIN,
 		LoadBalancingPolicy: c.balancing(traffic, origin),
 		CircuitBreakers:     breakers(traffic.MaxRequests),
-		TransportSocket:     c.secured(d, traffic.TLS, eps, origin),
+		TransportSocket:     c.secured(d, c.policy.TLS(d), eps, origin),
 	}
 	if c.notes.client == policy.GRPCNode {
 		ringForNode(out)

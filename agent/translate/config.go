@@ -14,12 +14,13 @@ import (
 
 // Config says what a [Catalog] is made of.
 type Config struct {
-	// Endpoints finds the instances of services; it is asked by [RegistryName]. Needed. It is
-	// asked for a service as long as a node needs it. After [entries.ErrMoved] a service may
-	// be unknown that had instances.
+	// Endpoints finds the instances of services; it is asked as package mesh does: by the
+	// short name in Namespace, by name.namespace in another, by the name itself outside the
+	// mesh. Needed. It is asked for a service as long as a node needs it.
 	Endpoints discovery.Resolver
-	// ByKey has Endpoints asked by the keys of services, as an [entries.Resolver] is.
-	ByKey bool
+	// DNS looks up the names in ServiceEntries: it is asked for "host:port", as *dns.Resolver
+	// is, and should have a [discovery.Cache] round it. nil: the system's DNS servers, so.
+	DNS discovery.Resolver
 	// Namespace is where the registry has the names that have no namespace. "" is "default".
 	Namespace string
 	// Domain is the mesh's; "" is "cluster.local".

@@ -11,7 +11,7 @@
 //	}
 //	defer catalog.Close()
 //	catalog.SetPolicy(snapshot) // and again on every change
-//	catalog.Start()             // the first sync is complete: answer
+//	catalog.Start()             // the first sync is complete: answer, once there is policy, too
 //
 // # What becomes of what
 //

@@ -15,47 +15,56 @@ type entry struct {
 	entryKey
 	node     *xds.Node // one of those that it is the same for
 	view     *view
-	watchers map[*mailbox]struct{}
-	needs    string // the service whose instances it depends on; "": none
-	known    bool
-	now      xds.Resource
-	number   uint64
+	sees     sight // what of a node it depends on
+	watchers []*mailbox
+	needs    string        // the service whose instances it depends on; "": none
+	now      *xds.Resource // nil: not known yet
+	number   uint64        // of now
 	notes    []Note
 }
 
-// key is where a node's watch belongs. c.mu is held.
-func (c *Catalog) key(n *xds.Node, k xds.Kind, name string) (entryKey, map[string]string) {
-	at, labels := c.scopeOf(n)
-	key := entryKey{scope: at, client: EnforcerOf(n.Client), kind: k, name: name}
-	if k == xds.Endpoints {
-		key.place = localityOfNode(n).String() + "|" + canonical(n.Labels)
+// entry finds or makes what a visitor watches; last is the policy that it had, if any. c.mu
+// is held.
+func (c *Catalog) entry(v *visitor, k xds.Kind, name string, last *policy.Snapshot, out *post) *entry {
+	at := c.views[v.scope]
+	if at == nil {
+		at = &view{labels: v.chosen, policy: last}
+		c.compile(v.scope, at)
+		c.tidy(maxIdleViews)
+		c.views[v.scope] = at
 	}
-	return key, labels
+	sees := at.sightOf(k, name)
+	key := entryKey{scope: v.scope, client: v.client, kind: k, name: name, place: v.place(sees)}
+	e := c.entries[key]
+	if e == nil {
+		e = &entry{entryKey: key, node: v.node, view: at, sees: sees}
+		at.entries++
+		c.entries[key] = e
+		c.rebuild(e, out)
+	}
+	return e
 }
 
 // join adds a watcher and tells it what is known; last is the policy that it had, if any.
 // c.mu is held.
 func (c *Catalog) join(m *mailbox, k xds.Kind, name string, last *policy.Snapshot, out *post) {
-	key, labels := c.key(m.node, k, name)
-	e := c.entries[key]
-	if e == nil {
-		e = &entry{entryKey: key, node: m.node, watchers: map[*mailbox]struct{}{}}
-		e.view = c.views[key.scope]
-		if e.view == nil {
-			e.view = &view{labels: labels, policy: last}
-			c.compile(key.scope, e.view)
-			c.tidy(maxIdleViews)
-			c.views[key.scope] = e.view
-		}
-		e.view.entries++
-		c.entries[key] = e
-		c.rebuild(e, out)
-	}
-	e.watchers[m] = struct{}{}
-	if e.known {
+	e := c.entry(m.from, k, name, last, out)
+	m.at, m.slot = e, int32(len(e.watchers))
+	e.watchers = append(e.watchers, m)
+	if e.now != nil {
 		c.number++
 		out.letters = append(out.letters, letter{m, e.now, c.number})
 	}
+}
+
+// part removes a watcher. c.mu is held.
+func (e *entry) part(m *mailbox) {
+	last := len(e.watchers) - 1
+	moved := e.watchers[last]
+	e.watchers[m.slot], moved.slot = moved, m.slot
+	e.watchers[last] = nil
+	e.watchers = e.watchers[:last]
+	m.at = nil
 }
 
 // drop removes an entry that nobody watches. c.mu is held.
@@ -80,12 +89,12 @@ func (c *Catalog) rebuild(e *entry, out *post) {
 	made := c.build(e, n)
 	c.need(e, made.needs)
 	c.note(e, n.list, out)
-	if !made.known || e.known && made.Version == e.now.Version {
+	if !made.known || e.now != nil && made.Version == e.now.Version {
 		return
 	}
 	c.number++
-	e.known, e.now, e.number = true, made.Resource, c.number
-	for m := range e.watchers {
+	e.now, e.number = &made.Resource, c.number
+	for _, m := range e.watchers {
 		out.letters = append(out.letters, letter{m, e.now, e.number})
 	}
 }
@@ -96,12 +105,14 @@ func (c *Catalog) note(e *entry, list []Note, out *post) {
 	slices.SortFunc(list, Note.compare)
 	list = slices.Compact(list)
 	for _, n := range list {
-		if c.noted[n]++; c.noted[n] == 1 {
+		c.noted[n]++
+		if c.noted[n] == 1 {
 			out.reports = append(out.reports, n)
 		}
 	}
 	for _, n := range e.notes {
-		if c.noted[n]--; c.noted[n] == 0 {
+		c.noted[n]--
+		if c.noted[n] == 0 {
 			delete(c.noted, n)
 		}
 	}

@@ -267,6 +267,9 @@ func open(t testing.TB, cfg translate.Config, text string) (*translate.Catalog, 
 	if cfg.Endpoints == nil {
 		cfg.Endpoints = registry
 	}
+	if cfg.DNS == nil {
+		cfg.DNS = anywhere{}
+	}
 	c, err := translate.New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -10,23 +10,26 @@ import (
 )
 
 // mailbox takes the changes of one resource to one watcher, in order, the latest only, and
-// without a lock held: the watcher may well hold its own while it calls the Catalog.
+// without a lock held: the watcher may well hold its own while it calls the Catalog. There is
+// one for each name of each stream, so it is small.
 type mailbox struct {
-	node *xds.Node
+	from *visitor
 	f    func(xds.Resource)
+	at   *entry // nil: none any more; guarded by the Catalog's lock, as is slot
+	slot int32  // in the entry's watchers
 
-	mu      sync.Mutex // guards what follows
-	next    xds.Resource
-	number  uint64 // of next
-	told    string // the version that was told last
+	stopped bool // from here on guarded by mu
 	pending bool
-	busy    bool // somebody is delivering
-	stopped bool
+	busy    bool       // somebody is delivering
+	mu      sync.Mutex // guards what is said above and what follows
+	next    *xds.Resource
+	told    *xds.Resource // what was told last
+	number  uint64        // of next
 }
 
 // post delivers a resource, unless it is older than one that was posted. If somebody else
 // is delivering at this moment, the resource is left to them.
-func (m *mailbox) post(r xds.Resource, number uint64) {
+func (m *mailbox) post(r *xds.Resource, number uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if number <= m.number {
@@ -39,28 +42,30 @@ func (m *mailbox) post(r xds.Resource, number uint64) {
 	m.busy = true
 	for m.pending && !m.stopped {
 		m.pending = false
-		if m.next.Version == m.told {
+		r := m.next
+		if m.told != nil && r.Version == m.told.Version {
 			continue
 		}
-		r := m.next
-		m.told = r.Version
+		m.told = r
 		m.mu.Unlock()
-		m.f(r)
+		m.f(*r)
 		m.mu.Lock()
 	}
 	m.busy = false
 }
 
+// stop ends the watch.
 func (m *mailbox) stop() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.stopped = true
+	m.mu.Unlock()
+	m.from.catalog.leave(m)
 }
 
 // letter is a resource on its way to a mailbox.
 type letter struct {
 	to     *mailbox
-	what   xds.Resource
+	what   *xds.Resource
 	number uint64
 }
 

@@ -17,7 +17,7 @@ import (
 func encode(k xds.Kind, name string, m proto.Message) xds.Resource {
 	body := packed(m)
 	sum := sha256.Sum256(body.GetValue())
-	return xds.Resource{Kind: k, Name: name, Version: hex.EncodeToString(sum[:8]), Body: body}
+	return xds.Resource{Kind: k, Name: name, Version: hex.EncodeToString(sum[:8]), Body: body}.Shared()
 }
 
 // missing says that there is no such resource.

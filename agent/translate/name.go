@@ -75,9 +75,8 @@ func parseCluster(name string) (d enmesh.Destination, ok bool) {
 	return enmesh.Destination{Service: parts[3], Subset: parts[2], Port: uint16(port)}, true
 }
 
-// RegistryName is how a registry is asked for a key: by the short name in the namespace of n,
-// by name.namespace in another, by the name itself outside the mesh.
-func RegistryName(n enmesh.Naming, key string) string {
+// registryName is how the registry is asked for a key.
+func registryName(n enmesh.Naming, key string) string {
 	name, namespace, ok := n.SplitKey(key)
 	switch {
 	case !ok:

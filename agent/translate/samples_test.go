@@ -89,6 +89,9 @@ func hosts(s *policy.Snapshot) []string {
 	for _, d := range s.Destinations {
 		add(d.Host)
 	}
+	for _, e := range s.Entries {
+		add(strings.Replace(e.Host, "*", "www", 1))
+	}
 	maps.DeleteFunc(found, func(_ string, good bool) bool { return !good })
 	return slices.Sorted(maps.Keys(found))
 }

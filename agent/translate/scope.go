@@ -4,13 +4,11 @@
 package translate
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/policy"
@@ -28,7 +26,7 @@ type entryKey struct {
 	client policy.Enforcer
 	kind   xds.Kind
 	name   string
-	place  string // of endpoints: where the node stands, and its labels
+	place  string // of endpoints that depend on it: where the node stands, and its labels
 }
 
 // view is policy as a scope sees it.
@@ -57,16 +55,6 @@ func chosen(labels map[string]string, keys []string) map[string]string {
 		}
 	}
 	return out
-}
-
-func (c *Catalog) scopeOf(n *xds.Node) (scope, map[string]string) {
-	labels := chosen(n.Labels, c.base.LabelKeys())
-	return scope{cmp.Or(n.Namespace, c.cfg.Namespace), canonical(labels)}, labels
-}
-
-// naming is how nodes of a scope read names.
-func (c *Catalog) naming(s scope) enmesh.Naming {
-	return enmesh.Naming{Namespace: s.namespace, Domain: c.cfg.Domain, Known: c.known}
 }
 
 func localityOfNode(n *xds.Node) discovery.Locality {

@@ -7,23 +7,21 @@ import (
 	"context"
 	"errors"
 
-	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
-	"github.com/enmesh-go/enmesh/policy/entries"
 )
 
 // service is one whose instances somebody needs to know.
 type service struct {
-	key     string
-	cancel  context.CancelFunc
-	entries map[*entry]struct{} // that need it
-	known   bool
-	absent  bool // the registry says that there is no such service, and never had an instance
-	moved   bool // policy has changed where the instances are from: what comes next counts
-	set     []discovery.Endpoint
-	made    map[string]xds.Resource // assignments of the present set, by what they depend on
-	counts  map[string]int          // of instances that these left out
+	key       string // see serviceOf
+	described described
+	cancel    context.CancelFunc
+	entries   map[*entry]struct{} // that need it
+	known     bool
+	absent    bool // the registry says that there is no such service, and never had an instance
+	set       []discovery.Endpoint
+	made      map[string]xds.Resource // assignments of the present set, by what they depend on
+	counts    map[string]int          // of instances that these left out
 }
 
 // need has an entry depend on a service. c.mu is held.
@@ -36,6 +34,7 @@ func (c *Catalog) need(e *entry, key string) {
 		if len(s.entries) == 0 {
 			s.cancel()
 			delete(c.services, e.needs)
+			delete(c.described, e.needs)
 		}
 	}
 	e.needs = key
@@ -48,7 +47,7 @@ func (c *Catalog) need(e *entry, key string) {
 func (c *Catalog) service(key string) *service {
 	s := c.services[key]
 	if s == nil {
-		s = &service{key: key, entries: map[*entry]struct{}{}}
+		s = &service{key: key, described: c.described[key], entries: map[*entry]struct{}{}}
 		var ctx context.Context
 		ctx, s.cancel = context.WithCancel(c.ctx)
 		c.services[key] = s
@@ -57,13 +56,9 @@ func (c *Catalog) service(key string) *service {
 	return s
 }
 
-// follow takes in what the registry says of a service.
+// follow takes in what the registry, or a ServiceEntry, says of a service.
 func (c *Catalog) follow(ctx context.Context, s *service) {
-	name := s.key
-	if !c.cfg.ByKey {
-		name = RegistryName(enmesh.Naming{Namespace: c.cfg.Namespace, Domain: c.cfg.Domain}, s.key)
-	}
-	for set, err := range c.cfg.Endpoints.Watch(ctx, name) {
+	for set, err := range c.instances(ctx, s) {
 		if ctx.Err() != nil {
 			return
 		}
@@ -76,21 +71,22 @@ func (c *Catalog) follow(ctx context.Context, s *service) {
 func (c *Catalog) apply(s *service, set []discovery.Endpoint, err error) {
 	var out post
 	c.mu.Lock()
+	known, absent := s.known, s.absent
 	switch {
 	case err == nil:
-		s.set, s.known, s.absent, s.moved = set, true, s.absent && len(set) == 0 && !s.moved, false
-	case errors.Is(err, entries.ErrMoved):
-		s.moved = true
-		c.mu.Unlock()
-		return
-	case s.known && !s.moved || !errors.Is(err, discovery.ErrUnknownService):
+		s.set, s.known, s.absent = set, true, s.absent && len(set) == 0
+	case s.known || !errors.Is(err, discovery.ErrUnknownService):
 		c.mu.Unlock()
 		return
 	default:
-		s.set, s.known, s.absent, s.moved = nil, false, true, false
+		s.absent = true
 	}
 	s.made, s.counts = nil, nil
+	same := known == s.known && absent == s.absent
 	for e := range s.entries {
+		if same && e.kind == xds.Listener {
+			continue // it depends on nothing else
+		}
 		c.rebuild(e, &out)
 	}
 	c.mu.Unlock()

@@ -26,7 +26,7 @@ import (
 	"github.com/enmesh-go/enmesh/security/mtls"
 )
 
-func TestServer_plaintextIsServedOnLoopbackOnly(t *testing.T) {
+func TestScenarioX11_plaintextOnLoopbackOnly(t *testing.T) {
 	if l, err := xds.ListenLoopback("0.0.0.0:0"); err == nil {
 		_ = l.Close()
 		t.Error("ListenLoopback of all addresses: got nil, want an error")
@@ -104,7 +104,7 @@ func TestListenTLS_theCertificateDecides(t *testing.T) {
 	}
 }
 
-func TestServer_aNodeHearsOnlyWhatItMay(t *testing.T) { // X12
+func TestScenarioX12_notYours(t *testing.T) {
 	cat := newScript()
 	mine, other, refusal := cluster("mine"), cluster("other"), clusterOf("refused", 2)
 	cat.set(mine, other)

@@ -40,7 +40,7 @@ func (a *ads) StreamAggregatedResources(st adsStream) error {
 	}
 	ctx, cancel := context.WithCancelCause(st.Context())
 	defer cancel(nil)
-	sess := s.begin(node)
+	sess := s.begin(node, conn)
 	s.loops.Go(func() {
 		defer s.end(sess)
 		defer sess.close()

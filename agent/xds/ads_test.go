@@ -63,7 +63,7 @@ func TestADS_whatIsSubscribedToAgainIsSentAgain(t *testing.T) {
 	r.ack(r.wants(a), "a")
 }
 
-func TestADS_aStaleNonceAnswersNothingButItsNamesCount(t *testing.T) { // X10
+func TestScenarioX10_staleNonce(t *testing.T) {
 	cat := newScript()
 	e := endpointsOf("a", "127.0.0.1:1")
 	b := endpointsOf("b", "127.0.0.1:2")
@@ -194,7 +194,7 @@ func TestADS_aClientThatComesBackIsSentWhatItAccepted(t *testing.T) {
 	other.wants(bad)
 }
 
-func TestADS_aRestartedServerSaysTheSameVersion(t *testing.T) { // X10
+func TestScenarioX10_restartSaysTheSame(t *testing.T) {
 	var versions []string
 	for range 2 {
 		cat := newScript()
@@ -226,7 +226,7 @@ func TestADS_nothingIsSaidBeforeTheFirstSync(t *testing.T) { // X2
 	r.wants(a)
 }
 
-func TestADS_whatBecomesKnownLaterIsSentThen(t *testing.T) { // X14
+func TestScenarioX14_unanswerableThenAnswerable(t *testing.T) {
 	cat := newScript()
 	_, addr := serve(t, xds.Config{Catalog: cat})
 	r := dial(t, addr, "n")
@@ -267,7 +267,7 @@ func TestADS_aTypeThatIsNotServedIsIgnored(t *testing.T) {
 	r.silent(cat)
 }
 
-func TestADS_requestsBeyondTheLimitsEndTheStream(t *testing.T) { // X15
+func TestScenarioX15_beyondTheLimits(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	many := make([]string, 100_000)
 	for i := range many {
@@ -288,9 +288,13 @@ func TestADS_requestsBeyondTheLimitsEndTheStream(t *testing.T) { // X15
 			cat := newScript()
 			_, addr := serve(t, xds.Config{Catalog: cat})
 			r := dial(t, addr, c.node)
+			before := heap()
 			r.ask(xds.Cluster, c.names...)
 			if err := r.ended(); status.Code(err) != c.want {
 				t.Errorf("got %v, want %v", err, c.want)
+			}
+			if used := heap() - before; used > 32<<20 {
+				t.Errorf("got %d bytes more, want less than 32 MiB", used)
 			}
 		})
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -25,8 +24,8 @@ import (
 
 // churn is the load of a benchmark: clients of this process that read and answer.
 type churn struct {
-	b   *testing.B
-	cat *script
+	cat  *script
+	used int64 // bytes, when all are told
 
 	mu   sync.Mutex // guards the fields below
 	born map[string]time.Time
@@ -73,14 +72,14 @@ func BenchmarkServer_churn(b *testing.B) {
 	for _, c := range []struct{ streams, each int }{{200, 20}, {20, 1000}, {200, 1000}} {
 		b.Run(fmt.Sprintf("services=1000/streams=%d/subscribed=%d", c.streams, c.each), func(b *testing.B) {
 			for b.Loop() {
-				runChurn(b, 1000, c.streams, c.each, 50, 5*time.Second)
+				runChurn(b, 1000, c.streams, c.each, 50, 5*time.Second).report(b)
 			}
 		})
 	}
 }
 
-func runChurn(b *testing.B, services, streams, each, rate int, lasting time.Duration) {
-	c := &churn{b: b, cat: newScript(), born: map[string]time.Time{}}
+func runChurn(b testing.TB, services, streams, each, rate int, lasting time.Duration) *churn {
+	c := &churn{cat: newScript(), born: map[string]time.Time{}}
 	names := make([]string, services)
 	for i := range names {
 		names[i] = fmt.Sprintf("outbound|9080||service-%d.default.svc.cluster.local", i)
@@ -88,7 +87,7 @@ func runChurn(b *testing.B, services, streams, each, rate int, lasting time.Dura
 	}
 	_, addr := serve(b, xds.Config{Catalog: c.cat})
 	before := heap()
-	ctx, cancel := context.WithCancel(b.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	var readers, synced sync.WaitGroup
 	defer readers.Wait()
 	defer cancel()
@@ -97,7 +96,7 @@ func runChurn(b *testing.B, services, streams, each, rate int, lasting time.Dura
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer cc.Close()
+		b.Cleanup(func() { _ = cc.Close() })
 		st, err := discoveryv3.NewAggregatedDiscoveryServiceClient(cc).StreamAggregatedResources(ctx)
 		if err != nil {
 			b.Fatal(err)
@@ -135,22 +134,23 @@ func runChurn(b *testing.B, services, streams, each, rate int, lasting time.Dura
 		c.cat.set(r)
 		<-tick.C
 	}
-	c.report(heap() - before)
-	runtime.KeepAlive(c)
+	c.used = heap() - before
+	return c
 }
 
-func (c *churn) report(used int64) {
+func (c *churn) report(b *testing.B) {
+	b.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	slices.SortFunc(c.lags, cmp.Compare[time.Duration])
 	if len(c.lags) == 0 {
-		c.b.Fatal("nothing was received")
+		b.Fatal("nothing was received")
 	}
 	at := func(q float64) float64 {
 		return float64(c.lags[int(q*float64(len(c.lags)-1))]) / float64(time.Millisecond)
 	}
-	c.b.ReportMetric(at(0.5), "p50-ms")
-	c.b.ReportMetric(at(0.99), "p99-ms")
-	c.b.ReportMetric(float64(len(c.lags)), "pushes")
-	c.b.ReportMetric(float64(used)/(1<<20), "MiB")
+	b.ReportMetric(at(0.5), "p50-ms")
+	b.ReportMetric(at(0.99), "p99-ms")
+	b.ReportMetric(float64(len(c.lags)), "pushes")
+	b.ReportMetric(float64(c.used)/(1<<20), "MiB")
 }

@@ -12,6 +12,16 @@ type Resource struct {
 	Name    string
 	Version string     // a hash of the content: equal contents have equal versions, in every process
 	Body    *anypb.Any // nil: there is none
+	held    *held      // see Shared
+}
+
+// Shared is r for many sessions: what each of them keeps of it is made here, once. A Resource
+// without is as good, and takes more memory.
+func (r Resource) Shared() Resource {
+	if r.Body != nil && r.Version != "" {
+		r.held = &held{r.Version, r.Body}
+	}
+	return r
 }
 
 // Catalog knows what each client is to be told.

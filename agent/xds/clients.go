@@ -96,13 +96,13 @@ func (s *session) snapshot() Client {
 
 // status is what the client has of e. The session's lock is held.
 func (e *entry) status() Status {
-	st := Status{Kind: e.sub.kind, Name: e.name, Latest: e.cur.ver(), Version: e.sent.ver(), Since: e.since}
+	st := Status{Kind: e.sub.kind, Name: e.name.Value(), Latest: e.cur.ver(), Version: e.sent.ver(), Since: time.Unix(0, e.since)}
 	if e.sent != nil {
 		st.Body = e.sent.body
 	}
 	switch {
-	case e.denied != nil:
-		st.State, st.Error = Denied, e.denied.Error()
+	case e.odd != nil && e.odd.denied != nil:
+		st.State, st.Error = Denied, e.odd.denied.Error()
 	case !e.told:
 		st.State = Requested
 	case e.cur == nil:

@@ -6,6 +6,7 @@ package xds
 import (
 	"slices"
 	"time"
+	"unique"
 
 	"github.com/cespare/xxhash/v2"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -35,33 +36,59 @@ type rejection struct {
 // keptRejections bounds the rejected versions remembered of one name.
 const keptRejections = 8
 
-// entry is what one stream knows of one name. The session's lock guards it.
+// entry is what one stream knows of one name. The session's lock guards it. Many clients
+// that ask for much make many entries, so it is small, and names are kept once.
 type entry struct {
 	sub  *subscription
-	name string
+	name name
 	stop func() // ends the catalog's watch; used by the receiving goroutine only
 
+	cur   *held    // the catalog's latest; nil: there is none
+	sent  *held    // what the client has, or will when it reads what was sent
+	acked *held    // what it last accepted of that
+	odd   *trouble // nil: all is well
+	since int64    // when the present state began, in nanoseconds of Unix
+
+	gen   uint32
 	named bool // subscribed to by name
 	wild  bool // told by the subscription to all
 	gone  bool // no longer subscribed to: later news are of no interest
 	told  bool // the catalog has spoken
 	dirty bool // in the subscription's list of dirty ones
-	gen   uint32
+}
 
-	cur      *held       // the catalog's latest; nil: there is none
-	sent     *held       // what the client has, or will when it reads what was sent
-	acked    *held       // what it last accepted of that
-	spare    *held       // what it accepted on an earlier stream or subscription
+// name is the name of a resource.
+type name = unique.Handle[string]
+
+// trouble is what few entries have.
+type trouble struct {
+	spare    *held       // what the client accepted on an earlier stream or subscription
 	rejected []rejection // what it refused, oldest first
 	denied   error       // why it may not know
-	since    time.Time   // of the present state
+}
+
+// trouble makes room for what few entries have.
+func (e *entry) trouble() *trouble {
+	if e.odd == nil {
+		e.odd = &trouble{}
+	}
+	return e.odd
+}
+
+// rejected is what the client refused, oldest first.
+func (e *entry) rejected() []rejection {
+	if e.odd == nil {
+		return nil
+	}
+	return e.odd.rejected
 }
 
 // refusal is the rejection of a version, nil if there is none.
 func (e *entry) refusal(version string) *rejection {
-	for i := range e.rejected {
-		if e.rejected[i].version == version {
-			return &e.rejected[i]
+	list := e.rejected()
+	for i := range list {
+		if list[i].version == version {
+			return &list[i]
 		}
 	}
 	return nil
@@ -78,10 +105,10 @@ func (e *entry) wanted() *held {
 
 // good is what the client last accepted, now or before.
 func (e *entry) good() *held {
-	if e.acked != nil {
+	if e.acked != nil || e.odd == nil {
 		return e.acked
 	}
-	return e.spare
+	return e.odd.spare
 }
 
 // needs says that the client should be sent something of the name. Of routes and
@@ -97,28 +124,29 @@ func (e *entry) needs() bool {
 // setSent records what the client has now, and keeps the sum of all.
 func (e *entry) setSent(h *held) {
 	if e.sent != nil {
-		e.sub.sum -= digest(e.name, e.sent.version)
+		e.sub.sum -= digest(e.name.Value(), e.sent.version)
 	}
 	if h != nil {
-		e.sub.sum += digest(e.name, h.version)
+		e.sub.sum += digest(e.name.Value(), h.version)
 	}
 	e.sent = h
 }
 
 // refuse remembers that the client refused h, which it therefore does not have.
 func (e *entry) refuse(h *held, text string, now time.Time) {
-	if len(e.rejected) == keptRejections {
-		e.rejected = slices.Delete(e.rejected, 0, 1)
+	odd := e.trouble()
+	if len(odd.rejected) == keptRejections {
+		odd.rejected = slices.Delete(odd.rejected, 0, 1)
 	}
-	e.rejected = append(e.rejected, rejection{h.version, text, now})
+	odd.rejected = append(odd.rejected, rejection{h.version, text, now})
 	if e.acked.ver() == h.version {
 		e.acked = nil
 	}
-	if e.spare.ver() == h.version {
-		e.spare = nil
+	if odd.spare.ver() == h.version {
+		odd.spare = nil
 	}
 	e.setSent(e.acked)
-	e.since = now
+	e.since = now.UnixNano()
 }
 
 // digest is the part that one version of one resource has in the version of a

@@ -8,7 +8,6 @@ import (
 	"net"
 	"reflect"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +15,6 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	loadv3 "github.com/envoyproxy/go-control-plane/envoy/service/load_stats/v3"
 	statusv3 "github.com/envoyproxy/go-control-plane/envoy/service/status/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
@@ -107,63 +105,6 @@ func TestCSDS_tellsWhatEveryClientHas(t *testing.T) {
 	}
 }
 
-func TestServer_aClientThatDoesNotReadIsCutAndNobodyWaits(t *testing.T) { // X8
-	cat := newScript()
-	s, addr := serve(t, xds.Config{Catalog: cat, Slow: 500 * time.Millisecond})
-	pad := strings.Repeat("x", 100<<10)
-	var all []xds.Resource
-	var names []string
-	for i := range 40 { // 4 MiB of clusters
-		r := cluster(pad[:900] + string(rune('A'+i)))
-		r.Body.Value = append(r.Body.Value, append([]byte{0xfa, 0x7f, 0x80, 0xa0, 0x06}, pad...)...)
-		all, names = append(all, r), append(names, r.Name)
-	}
-	cat.set(all...)
-	for i, n := range names {
-		all[i] = endpointsOf(n, "127.0.0.1:1")
-	}
-	cat.set(all...)
-
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	before := heap()
-	st, err := discoveryv3.NewAggregatedDiscoveryServiceClient(dialed(t, addr)).StreamAggregatedResources(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, k := range []xds.Kind{xds.Cluster, xds.Endpoints} {
-		if err := st.Send(&discoveryv3.DiscoveryRequest{TypeUrl: k.TypeURL(), ResourceNames: names, Node: &corev3.Node{Id: "slow"}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	quick := dial(t, addr, "quick")
-	e := endpointsOf("a", "127.0.0.1:1")
-	cat.set(e)
-	quick.ask(xds.Endpoints, "a")
-	m := quick.wants(e)
-	start, worst := time.Now(), time.Duration(0)
-	for i := 0; ; i++ {
-		quick.ack(m, "a")
-		at := "127.0.0.1:" + strconv.Itoa(2+i)
-		e = endpointsOf("a", at)
-		began := time.Now()
-		cat.set(endpointsOf(names[0], at), e)
-		m = quick.wants(e)
-		worst = max(worst, time.Since(began))
-		if used := heap() - before; used > 4<<20 {
-			t.Fatalf("got %d bytes for a client that does not read, want at most 4 MiB", used)
-		}
-		if time.Since(start) > time.Second {
-			break
-		}
-	}
-	t.Logf("the longest push to another client took %v", worst)
-	eventually(t, "the slow one is gone", func() bool {
-		clients := s.Clients()
-		return len(clients) == 1 && clients[0].Node.ID == "quick"
-	})
-}
-
 // heap is what is in use after a collection.
 func heap() int64 {
 	runtime.GC()
@@ -172,7 +113,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-func TestServer_requestsThatAreNotGRPCDoNoHarm(t *testing.T) { // X15
+func TestScenarioX15_notGRPC(t *testing.T) {
 	_, addr := serve(t, xds.Config{Catalog: newScript()})
 	const path = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
 	for _, c := range []struct {

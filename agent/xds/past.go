@@ -4,6 +4,7 @@
 package xds
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,12 +39,12 @@ type memory struct {
 
 // keep remembers what the client refused of e, if anything.
 func (p *past) keep(e *entry) {
-	if len(e.rejected) == 0 {
+	if len(e.rejected()) == 0 {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := pastKey{e.sub.kind, e.name}
+	key := pastKey{e.sub.kind, e.name.Value()}
 	if e.good() == nil {
 		delete(p.was, key)
 		return
@@ -54,15 +55,18 @@ func (p *past) keep(e *entry) {
 	if p.was == nil {
 		p.was = map[pastKey]memory{}
 	}
-	p.was[key] = memory{e.good(), append([]rejection(nil), e.rejected...)}
+	p.was[key] = memory{e.good(), slices.Clone(e.rejected())}
 }
 
 // recall fills in what is remembered of e's name.
 func (p *past) recall(e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m, ok := p.was[pastKey{e.sub.kind, e.name}]; ok {
-		e.spare, e.rejected = m.acked, append([]rejection(nil), m.rejected...)
+	if len(p.was) == 0 {
+		return
+	}
+	if m, ok := p.was[pastKey{e.sub.kind, e.name.Value()}]; ok {
+		e.odd = &trouble{spare: m.acked, rejected: slices.Clone(m.rejected)}
 	}
 }
 

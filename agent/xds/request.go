@@ -55,8 +55,8 @@ func (r *request) read(b []byte) error {
 		return nil
 	}
 	r.ResourceNames = make([]string, 0, names.count)
-	err = fields(b, func(f protowire.Number, _, value []byte) error {
-		if f == fieldNames {
+	err = fields(b, func(name bool, _, value []byte) error {
+		if name {
 			r.ResourceNames = append(r.ResourceNames, string(value))
 		}
 		return nil
@@ -67,8 +67,8 @@ func (r *request) read(b []byte) error {
 // head decodes all but the names, which it only recognises.
 func (r *request) head(b []byte) (names listing, err error) {
 	rest := make([]byte, 0, 256)
-	err = fields(b, func(f protowire.Number, whole, value []byte) error {
-		if f != fieldNames {
+	err = fields(b, func(name bool, whole, value []byte) error {
+		if !name {
 			rest = append(rest, whole...)
 			return nil
 		}
@@ -85,23 +85,24 @@ func (r *request) head(b []byte) (names listing, err error) {
 	return names, proto.Unmarshal(rest, &r.DiscoveryRequest)
 }
 
-// fields calls f with each field of a message: the whole of it, and what it holds
-// when that has a length.
-func fields(b []byte, f func(n protowire.Number, whole, value []byte) error) error {
+// fields calls f with each field of a message: whether it is a name, the whole of it, and
+// what it holds when that has a length. A field of another type than it should have is one
+// that nobody knows, as protocol buffers have it.
+func fields(b []byte, f func(name bool, whole, value []byte) error) error {
 	for len(b) > 0 {
 		num, typ, tag := protowire.ConsumeTag(b)
 		if tag < 0 {
 			return errBadRequest
 		}
 		size := protowire.ConsumeFieldValue(num, typ, b[tag:])
-		if size < 0 || num == fieldNames && typ != protowire.BytesType {
+		if size < 0 {
 			return errBadRequest
 		}
 		var value []byte
 		if typ == protowire.BytesType {
 			value, _ = protowire.ConsumeBytes(b[tag:])
 		}
-		if err := f(num, b[:tag+size], value); err != nil {
+		if err := f(num == fieldNames && typ == protowire.BytesType, b[:tag+size], value); err != nil {
 			return err
 		}
 		b = b[tag+size:]

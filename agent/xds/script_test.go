@@ -211,10 +211,15 @@ func serviceOf(name string, addrs ...string) []xds.Resource {
 // eventually polls until ok.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	eventuallyWithin(t, what, 20*time.Second, ok)
+}
+
+func eventuallyWithin(t testing.TB, what string, most time.Duration, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(most); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("after 10 s: still not so: %s", what)
+	t.Fatalf("after %v: still not so: %s", most, what)
 }

@@ -33,8 +33,10 @@ type Server struct {
 	ctx  context.Context // ends with the server
 	stop context.CancelFunc
 
-	mu       sync.Mutex // guards sessions
-	sessions map[*session]struct{}
+	mu        sync.Mutex // guards the fields below
+	sessions  map[*session]connInfo
+	listeners map[net.Listener]struct{}
+	leaving   time.Time // when the last stream is to have ended; zero: the server stays
 }
 
 // Bounds of a connection.
@@ -58,7 +60,7 @@ func New(cfg Config) (*Server, error) {
 	if _, err := rand.Read(boot[:]); err != nil {
 		return nil, fmt.Errorf("xds: %w", err)
 	}
-	s := &Server{cfg: cfg, boot: hex.EncodeToString(boot[:]), sessions: map[*session]struct{}{}}
+	s := &Server{cfg: cfg, boot: hex.EncodeToString(boot[:]), sessions: map[*session]connInfo{}, listeners: map[net.Listener]struct{}{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(
 		grpc.Creds(serverCreds{}),
@@ -85,7 +87,8 @@ func New(cfg Config) (*Server, error) {
 // Serve serves the connections of l until Close, and closes l. It may be called
 // for several listeners. l comes from [ListenUnix], [ListenLoopback] or
 // [ListenTLS]; a plain TCP listener is taken when it listens on loopback only, and
-// another kind (a pipe within the process) as it is. It returns nil after Close.
+// another kind (a pipe within the process) as it is. It returns nil after Close
+// or Drain.
 func (s *Server) Serve(l net.Listener) error {
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		if _, secure := l.(*tlsListener); !secure && !a.IP.IsLoopback() {
@@ -93,10 +96,28 @@ func (s *Server) Serve(l net.Listener) error {
 			return fmt.Errorf("xds: %s is not a loopback address: beyond it only mutual TLS is served", a)
 		}
 	}
-	if err := s.grpc.Serve(l); err != nil && s.ctx.Err() == nil {
+	if !s.track(l) {
+		return l.Close()
+	}
+	err := s.grpc.Serve(l)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+	if err != nil && s.ctx.Err() == nil && s.leaving.IsZero() {
 		return fmt.Errorf("xds: %w", err)
 	}
 	return nil
+}
+
+// track notes that l is served, and reports false if the server is about to end.
+func (s *Server) track(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.leaving.IsZero() {
+		return false
+	}
+	s.listeners[l] = struct{}{}
+	return true
 }
 
 // Close ends all streams and connections and waits until nothing runs any more.
@@ -108,13 +129,17 @@ func (s *Server) Close() error {
 }
 
 // begin makes the session of a stream.
-func (s *Server) begin(n *Node) *session {
+func (s *Server) begin(n *Node, conn connInfo) *session {
 	id := s.boot + "-" + strconv.FormatUint(s.seq.Add(1), 10)
 	sess := newSession(&s.cfg, n, id, s.past.enter(n))
 	s.mu.Lock()
-	s.sessions[sess] = struct{}{}
+	s.sessions[sess] = conn
+	leaving := s.leaving
 	s.mu.Unlock()
 	s.cfg.counts.streams.Add(1)
+	if !leaving.IsZero() {
+		s.dismiss(conn, time.Until(leaving))
+	}
 	return sess
 }
 

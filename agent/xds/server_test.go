@@ -9,11 +9,9 @@ import (
 	"net"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
-	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
@@ -139,32 +137,6 @@ func TestServer_aChangeReachesTheClient(t *testing.T) {
 	}
 	cat.set(endpointsOf("reviews", backend(t)))
 	eventually(t, "answered", func() bool { return check(cc) == nil })
-}
-
-func TestServer_aRejectedVersionIsNotSentAgain(t *testing.T) { // X5
-	cat := newScript()
-	cat.set(serviceOf("reviews", backend(t))...)
-	cat.set(serviceOf("ratings", backend(t))...)
-	s, addr := serve(t, xds.Config{Catalog: cat})
-	reviews, ratings := client(t, addr, "web-1", "reviews"), client(t, addr, "web-2", "ratings")
-	for _, cc := range []*grpc.ClientConn{reviews, ratings} {
-		if err := check(cc); err != nil {
-			t.Fatal(err)
-		}
-	}
-	bad := clusterOf("reviews", clusterv3.Cluster_MAGLEV)
-	cat.set(bad)
-	state := func() xds.Status { return statusOf(s, "web-1", xds.Cluster, "reviews") }
-	eventually(t, "rejected", func() bool { return state().State == xds.Rejected })
-	if st := state(); st.Latest != bad.Version || st.Version == bad.Version || !strings.Contains(st.Error, "reviews") {
-		t.Errorf("got %+v, want the old version and the client's reason", st)
-	}
-	if err := check(reviews); err != nil {
-		t.Errorf("after a rejected cluster: got %v, want the old one to hold", err)
-	}
-	if err := check(ratings); err != nil {
-		t.Errorf("another client: %v", err)
-	}
 }
 
 func TestServer_aRestartIsNotNoticedByCalls(t *testing.T) { // X1, X2, X10

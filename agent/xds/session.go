@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unique"
 
 	"github.com/cespare/xxhash/v2"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -56,7 +57,7 @@ func (s *session) request(req *request) error {
 		if req.GetVersionInfo() != "" {
 			wait = s.cfg.Resume
 		}
-		u = newSubscription(k, time.Now(), wait)
+		u = newSubscription(s, k, time.Now(), wait)
 		s.subs[k] = u
 	}
 	u.busy = true
@@ -127,7 +128,7 @@ func (s *session) answer(u *subscription, req *discoveryv3.DiscoveryRequest) {
 		for _, e := range u.reject(out, text, now) {
 			s.past.keep(e)
 			s.cfg.Log.Warn("xds: a client rejected a resource", "node", s.node.ID, "client", s.node.Client,
-				"kind", u.kind.String(), "name", e.name, "error", text)
+				"kind", u.kind.String(), "name", e.name.Value(), "error", text)
 			s.touch(e, true)
 		}
 	}
@@ -147,15 +148,12 @@ func (s *session) subscribe(u *subscription, names []string) (added, removed []*
 	all := len(names) == 0 && !u.asked && u.kind.full()
 	u.gen++
 	kept := 0
-	for _, name := range names {
-		if name == All {
+	for _, n := range names {
+		if n == All {
 			all = u.kind.full() // of routes and endpoints there is no such thing
 			continue
 		}
-		e := u.entries[name]
-		if e == nil {
-			e = s.enter(u, name)
-		}
+		e := s.enter(u, unique.Make(n))
 		if e.gen == u.gen {
 			continue // twice in one list
 		}
@@ -182,11 +180,15 @@ func (s *session) subscribe(u *subscription, names []string) (added, removed []*
 	return added, removed
 }
 
-// enter makes the entry of a name, with what this client thought of it before.
-func (s *session) enter(u *subscription, name string) *entry {
-	e := &entry{sub: u, name: name, since: time.Now()}
-	s.past.recall(e)
-	u.entries[name] = e
+// enter finds the entry of a name, or makes it, with what this client thought of it
+// before. s.mu is held.
+func (s *session) enter(u *subscription, n name) *entry {
+	e := u.entries[n]
+	if e == nil {
+		e = &entry{sub: u, name: n, since: time.Now().UnixNano()}
+		s.past.recall(e)
+		u.entries[n] = e
+	}
 	return e
 }
 
@@ -228,13 +230,14 @@ func (s *session) drop(e *entry) *entry {
 func (s *session) wildcard(u *subscription, on bool) (begin, end *entry) {
 	switch {
 	case on && u.all == nil:
-		u.all = &entry{sub: u, name: All, wild: true}
+		u.all = &entry{sub: u, name: unique.Make(All), wild: true}
 		return u.all, nil
 	case !on && u.all != nil:
 		end, u.all = u.all, nil
 		end.gone = true
 		for _, e := range u.entries {
-			if e.wild = false; !e.named {
+			e.wild = false
+			if !e.named {
 				s.drop(e)
 			}
 		}
@@ -249,16 +252,16 @@ func (s *session) wildcard(u *subscription, on bool) (begin, end *entry) {
 func (s *session) watch(e *entry) {
 	k := e.sub.kind
 	if e == e.sub.all {
-		e.stop = s.cfg.Catalog.Watch(s.node, k, All, func(r Resource) { s.tellOf(e, r) })
+		e.stop = s.cfg.Catalog.Watch(s.node, k, All, e.hearOf)
 		return
 	}
 	if s.cfg.Allow != nil {
-		if err := s.cfg.Allow(s.node, k, e.name); err != nil {
+		if err := s.cfg.Allow(s.node, k, e.name.Value()); err != nil {
 			s.deny(e, err)
 			return
 		}
 	}
-	stop := s.cfg.Catalog.Watch(s.node, k, e.name, func(r Resource) { s.tell(e, r) })
+	stop := s.cfg.Catalog.Watch(s.node, k, e.name.Value(), e.hear)
 	s.mu.Lock()
 	e.stop = stop
 	s.mu.Unlock()
@@ -267,16 +270,22 @@ func (s *session) watch(e *entry) {
 // deny keeps a name from the client.
 func (s *session) deny(e *entry, why error) {
 	s.cfg.Log.Warn("xds: a client asked for what it may not see", "node", s.node.ID, "peer", s.node.Peer.Addr,
-		"kind", e.sub.kind.String(), "name", e.name, "error", why)
-	r := Resource{Kind: e.sub.kind, Name: e.name}
+		"kind", e.sub.kind.String(), "name", e.name.Value(), "error", why)
+	r := Resource{Kind: e.sub.kind, Name: e.name.Value()}
 	if s.cfg.Refuse != nil {
-		r = s.cfg.Refuse(s.node, e.sub.kind, e.name, why)
+		r = s.cfg.Refuse(s.node, e.sub.kind, e.name.Value(), why)
 	}
 	s.mu.Lock()
-	e.denied = why
+	e.trouble().denied = why
 	s.mu.Unlock()
 	s.tell(e, r)
 }
+
+// hear takes news of e from the catalog.
+func (e *entry) hear(r Resource) { e.sub.session.tell(e, r) }
+
+// hearOf takes news of any name from the catalog: e is the subscription to all.
+func (e *entry) hearOf(r Resource) { e.sub.session.tellOf(e, r) }
 
 // tellOf takes news for the subscription to all.
 func (s *session) tellOf(all *entry, r Resource) {
@@ -289,10 +298,7 @@ func (s *session) tellOf(all *entry, r Resource) {
 		return
 	}
 	u := all.sub
-	e := u.entries[r.Name]
-	if e == nil {
-		e = s.enter(u, r.Name)
-	}
+	e := s.enter(u, unique.Make(r.Name))
 	e.wild = true
 	s.mu.Unlock()
 	s.tell(e, r)
@@ -314,7 +320,7 @@ func (s *session) tell(e *entry, r Resource) {
 		u.waiting--
 	}
 	if h == nil {
-		e.since = time.Now()
+		e.since = time.Now().UnixNano()
 	}
 	// The last name that the first response waited for must wake the sender.
 	if s.touch(e, fresh) || fresh && u.waiting == 0 && !u.settled && !u.busy {
@@ -333,6 +339,9 @@ func (s *session) touch(e *entry, urgent bool) bool {
 func heldOf(r Resource) *held {
 	if r.Body == nil {
 		return nil
+	}
+	if h := r.held; h != nil && h.body == r.Body && h.version == r.Version {
+		return h
 	}
 	if r.Version == "" {
 		r.Version = strconv.FormatUint(xxhash.Sum64(r.Body.GetValue()), 16)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unique"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -363,7 +364,7 @@ func (w *walk) answer(k Kind) {
 		v := vs[w.rnd.IntN(len(vs))]
 		name, _, _ := strings.Cut(v, "=")
 		why = fmt.Sprintf("resource %q: no", name)
-		if slices.Contains(w.wants[k], name) && w.s.subs[k].out != nil && w.s.subs[k].out.nonce == r.nonce && w.s.subs[k].entries[name].sent != nil {
+		if slices.Contains(w.wants[k], name) && w.s.subs[k].out != nil && w.s.subs[k].out.nonce == r.nonce && w.s.subs[k].entries[unique.Make(name)].sent != nil {
 			w.refused[k.String()+" "+v] = true
 		}
 	}
@@ -379,16 +380,16 @@ func (w *walk) check() {
 		waiting, sum := 0, uint64(0)
 		for name, e := range u.entries {
 			if e.gone || e.name != name {
-				w.t.Fatalf("%s %s is gone and kept", Kind(k), name)
+				w.t.Fatalf("%s %s is gone and kept", Kind(k), name.Value())
 			}
 			if e.named && !e.told {
 				waiting++
 			}
 			if e.sent != nil {
-				sum += digest(name, e.sent.version)
+				sum += digest(name.Value(), e.sent.version)
 			}
-			if len(e.rejected) > keptRejections {
-				w.t.Fatalf("%d rejections are kept", len(e.rejected))
+			if len(e.rejected()) > keptRejections {
+				w.t.Fatalf("%d rejections are kept", len(e.rejected()))
 			}
 		}
 		if waiting != u.waiting || sum != u.sum {

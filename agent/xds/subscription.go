@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,7 +15,8 @@ import (
 // guards it.
 type subscription struct {
 	kind    Kind
-	entries map[string]*entry
+	session *session
+	entries map[name]*entry
 	gen     uint32
 	asked   bool // by a name at least once: since then an empty list means none
 	all     *entry
@@ -50,8 +52,8 @@ type sentItem struct {
 	h *held
 }
 
-func newSubscription(k Kind, now time.Time, settle time.Duration) *subscription {
-	return &subscription{kind: k, entries: map[string]*entry{}, force: k.full(), settleBy: now.Add(settle)}
+func newSubscription(s *session, k Kind, now time.Time, settle time.Duration) *subscription {
+	return &subscription{session: s, kind: k, entries: map[name]*entry{}, force: k.full(), settleBy: now.Add(settle)}
 }
 
 // empty says that nothing is subscribed to.
@@ -116,8 +118,7 @@ func (u *subscription) build(nonce string, now time.Time, limit int) *response {
 // buildFull adds the whole set.
 func (u *subscription) buildFull(r *response, out *flight, now time.Time) (more, changed bool) {
 	u.clean()
-	for _, name := range slices.Sorted(maps.Keys(u.entries)) {
-		e := u.entries[name]
+	for _, e := range u.sorted() {
 		w := e.wanted()
 		if e.needs() {
 			if u.isolate && w != nil && len(out.news) == 1 {
@@ -128,9 +129,9 @@ func (u *subscription) buildFull(r *response, out *flight, now time.Time) (more,
 			}
 		}
 		u.put(r, out, e, w, now)
-		if e.cur == nil && e.wild && !e.named && len(e.rejected) == 0 {
+		if e.cur == nil && e.wild && !e.named && len(e.rejected()) == 0 {
 			e.gone = true
-			delete(u.entries, name)
+			delete(u.entries, e.name)
 		}
 	}
 	return more, changed
@@ -151,8 +152,7 @@ func (u *subscription) buildPart(r *response, out *flight, now time.Time, limit 
 		u.put(r, out, e, e.wanted(), now)
 		changed = true
 	}
-	clear(dirty)
-	u.dirty = dirty[:0]
+	u.dirty = emptied(dirty)
 	return false, changed
 }
 
@@ -160,7 +160,7 @@ func (u *subscription) buildPart(r *response, out *flight, now time.Time, limit 
 func (u *subscription) put(r *response, out *flight, e *entry, w *held, now time.Time) {
 	if w.ver() != e.sent.ver() {
 		e.setSent(w)
-		e.since = now
+		e.since = now.UnixNano()
 	}
 	if w == nil {
 		return
@@ -176,8 +176,26 @@ func (u *subscription) clean() {
 	for _, e := range u.dirty {
 		e.dirty = false
 	}
-	clear(u.dirty)
-	u.dirty = u.dirty[:0]
+	u.dirty = emptied(u.dirty)
+}
+
+// keptDirty is the room for dirty entries that is kept: there are many at first only.
+const keptDirty = 64
+
+// emptied is a list without what was in it.
+func emptied(list []*entry) []*entry {
+	if cap(list) > keptDirty {
+		return nil
+	}
+	clear(list)
+	return list[:0]
+}
+
+// sorted is the entries by name, so that equal sets make equal responses.
+func (u *subscription) sorted() []*entry {
+	list := slices.Collect(maps.Values(u.entries))
+	slices.SortFunc(list, func(a, b *entry) int { return strings.Compare(a.name.Value(), b.name.Value()) })
+	return list
 }
 
 func (u *subscription) mark(e *entry) {

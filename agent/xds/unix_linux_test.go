@@ -17,7 +17,7 @@ import (
 	"github.com/enmesh-go/enmesh/agent/xds"
 )
 
-func TestListenUnix_onlyTheOwnerMayConnect(t *testing.T) { // X11
+func TestScenarioX11_onlyTheOwner(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "xds.sock")
 	l, err := xds.ListenUnix(path, xds.UnixConfig{})
 	if err != nil {
@@ -63,7 +63,7 @@ func TestListenUnix_aDeadSocketIsReplacedAndAFileIsNot(t *testing.T) {
 func TestStranger_dials(t *testing.T) {
 	path := os.Getenv("XDS_STRANGER")
 	if path == "" {
-		t.Skip("it is a part of TestListenUnix_aStrangerIsClosed")
+		t.Skip("it is a part of TestScenarioX11_stranger")
 	}
 	c, err := net.Dial("unix", path)
 	if err != nil {
@@ -78,7 +78,7 @@ func TestStranger_dials(t *testing.T) {
 	}
 }
 
-func TestListenUnix_aStrangerIsClosed(t *testing.T) { // X11
+func TestScenarioX11_stranger(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be another user")
 	}

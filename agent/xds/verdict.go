@@ -23,7 +23,7 @@ func (u *subscription) accept(out *flight, now time.Time) {
 
 func (e *entry) take(h *held, now time.Time) {
 	if !e.gone && e.acked.ver() != h.version {
-		e.acked, e.since = h, now
+		e.acked, e.since = h, now.UnixNano()
 	}
 }
 
@@ -76,12 +76,13 @@ func (u *subscription) accused(out *flight, text string) []*entry {
 // "reviews" is not found in "reviews.default:9080". It sorts entries.
 func named(entries []*entry, text string) []*entry {
 	slices.SortFunc(entries, func(a, b *entry) int {
-		return cmp.Or(cmp.Compare(len(b.name), len(a.name)), cmp.Compare(a.name, b.name))
+		long, short := b.name.Value(), a.name.Value()
+		return cmp.Or(cmp.Compare(len(long), len(short)), cmp.Compare(short, long))
 	})
 	left := []byte(text)
 	var bad []*entry
 	for _, e := range entries {
-		if strike(left, e.name) {
+		if strike(left, e.name.Value()) {
 			bad = append(bad, e)
 		}
 	}
