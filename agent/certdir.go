@@ -71,13 +71,21 @@ func (d *certDir) write(own *security.Identity) error {
 	return nil
 }
 
-// open gives a generation the mode of the directory: who may enter that may enter this.
+// open gives a generation the mode of the directory: who may enter that may enter this. A group
+// that the directory hands on (set-group-ID, as mode 2750) reads the key, too, unless others
+// may enter.
 func (d *certDir) open(generation string) error {
 	info, err := os.Stat(d.path)
 	if err != nil {
 		return err
 	}
-	return os.Chmod(generation, info.Mode().Perm())
+	mode := info.Mode()
+	if mode&os.ModeSetgid != 0 && mode&0o040 != 0 && mode&0o007 == 0 {
+		if err := os.Chmod(filepath.Join(generation, KeyFile), 0o640); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(generation, mode.Perm())
 }
 
 // link makes name a link to target in one step, unless it is.

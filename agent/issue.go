@@ -27,7 +27,9 @@ type Issuer func(ctx context.Context, id security.ID) (security.Source, error)
 // Issue is a certificate to keep fresh in a directory, for gRPC's file_watcher: [CertFile],
 // [KeyFile] (mode 0600, PKCS#8) and [CAFile], which change together.
 type Issue struct {
-	// Dir is made, with mode 0700, if it is missing. It is that of one identity only.
+	// Dir is made, with mode 0700, if it is missing. It is that of one identity only. For a
+	// workload of another user it is made before, with a group of that user and mode 2750: the
+	// group then reads the key, too (mode 0640).
 	Dir string
 	// Identity is whom the certificate is for; another that the Issuer gives is refused. The
 	// zero ID is whoever the Issuer says.

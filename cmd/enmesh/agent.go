@@ -65,7 +65,7 @@ func (a *agentFlags) config() (closers []io.Closer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Resolver, a.PolicySources = from.resolver, from.policies
+	a.Resolver, a.DNS, a.PolicySources = from.resolver, from.names, from.policies
 	if dir := a.peers.identity; dir != "" {
 		files, err := openFiles(dir)
 		if err != nil {
@@ -84,24 +84,25 @@ func runAgent(ctx context.Context, cfg agent.Config, log *slog.Logger) error {
 	}
 	log.Info("enmesh: the agent listens", "socket", cfg.Socket, "listen", addr(a.Addr()), "listen_tls", addr(a.AddrTLS()), "admin", addr(a.AdminAddr()))
 	var wait sync.WaitGroup
-	background, cancel := context.WithCancel(ctx)
-	wait.Go(func() {
-		select {
-		case <-a.Ready():
-			log.Info("enmesh: the agent answers")
-			tellSystemd(background, "READY=1")
-		case <-background.Done():
-		}
-	})
-	stop := context.AfterFunc(ctx, func() {
-		log.Info("enmesh: the agent is told to end")
-		tellSystemd(context.WithoutCancel(ctx), "STOPPING=1")
-	})
-	defer stop()
+	serving, cancel := context.WithCancel(ctx)
+	wait.Go(func() { announce(serving, a, log) })
 	err = a.Run(ctx)
 	cancel()
 	wait.Wait()
 	return errors.Join(err, a.Close())
+}
+
+// announce says that the agent answers, and then that it ends with ctx.
+func announce(ctx context.Context, a *agent.Agent, log *slog.Logger) {
+	select {
+	case <-a.Ready():
+		log.Info("enmesh: the agent answers")
+		tellSystemd(ctx, "READY=1")
+		<-ctx.Done()
+	case <-ctx.Done():
+	}
+	log.Info("enmesh: the agent is to end")
+	tellSystemd(context.WithoutCancel(ctx), "STOPPING=1")
 }
 
 // addr is where somebody listens, for a log.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/enmesh-go/enmesh/agent"
 	"github.com/enmesh-go/enmesh/agent/bootstrap"
+	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/policy"
 )
@@ -38,7 +39,7 @@ var agentGroups = []group{
 	{"What is kept", "snapshots"},
 	{"Certificates", "issue ca ca-ttl certificate-provider"},
 	{"Who is served, and where", "socket socket-mode socket-user socket-group listen listen-tls identity limit"},
-	{"How it is", "admin load-reports log log-level"},
+	{"How it is", "admin load-reports load-interval log log-level"},
 }
 
 // agentFlags is what the command is told. What agent.Config has as such is in it.
@@ -67,6 +68,7 @@ func (a *agentFlags) flags(set *flag.FlagSet) {
 		" if not given.\nWithout both, workloads have no identity, and what demands mutual TLS is refused")
 	set.StringVar(&c.Admin, "admin", defaultAdmin, "loopback `address` of the status page and of /config, /metrics, /healthz and /readyz; empty: none")
 	set.BoolVar(&c.LoadReports, "load-reports", false, "ask clients to report what they send where (LRS); the reports become metrics")
+	set.DurationVar(&c.LoadInterval, "load-interval", xds.DefaultLoadInterval, "`time` between two reports of a client")
 	set.StringVar(&c.Socket, "socket", "", "`path` of a unix socket to serve on (default "+defaultSocket+", without -listen and -listen-tls)")
 	set.StringVar(&c.Listen, "listen", "", "loopback `address` to serve on, 127.0.0.1:15010 for instance: every process of the host can connect")
 	set.StringVar(&c.ListenTLS, "listen-tls", "", "`address` to serve on with mutual TLS, as -identity")

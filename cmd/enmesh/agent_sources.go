@@ -35,7 +35,7 @@ func (s *sourceFlags) flags(set *flag.FlagSet) {
 	set.Var(&s.folders, "consul-policies", "`prefix` of keys in Consul's KV store; each below it that ends in .yaml, .yml or .json is a policy file, which is\nwatched; may be given several times")
 	set.StringVar(&s.tokenFile, "consul-token-file", "", "`file` with the ACL token for Consul, read again for every request")
 	set.StringVar(&s.dns, "dns", "", "what to ask DNS for, a `name` with %s for the service: _grpc._tcp.%s.service.consul, or %s.internal:9080")
-	set.Var(&s.servers, "dns-server", "`address` of a DNS server (default those of /etc/resolv.conf); may be given several times")
+	set.Var(&s.servers, "dns-server", "`address` of a DNS server, for -dns and for ServiceEntries (default those of /etc/resolv.conf); may be given several times")
 }
 
 var (
@@ -46,6 +46,7 @@ var (
 // sources are what the agent reads, and what is to be closed after it.
 type sources struct {
 	resolver discovery.Resolver
+	names    discovery.Resolver // of the hosts of ServiceEntries; nil: the system's
 	policies []policy.Source
 	closers  []io.Closer
 }
@@ -105,7 +106,14 @@ func (s *sourceFlags) openConsul(out *sources) ([]discovery.Resolver, error) {
 	return []discovery.Resolver{registry}, nil
 }
 
-func (s *sourceFlags) openDNS(*sources) ([]discovery.Resolver, error) {
+func (s *sourceFlags) openDNS(out *sources) ([]discovery.Resolver, error) {
+	if len(s.servers) > 0 {
+		names, err := dns.New(dns.Config{Servers: s.servers})
+		if err != nil {
+			return nil, err
+		}
+		out.names = names
+	}
 	if s.dns == "" {
 		return nil, nil
 	}

@@ -141,6 +141,39 @@ func TestAgent_issues(t *testing.T) {
 	}
 }
 
+// Several sources of instances, and DNS servers of one's own.
+func TestAgent_readsSeveralSources(t *testing.T) {
+	a := start(t, "-endpoints", services(t, folder(t), "127.0.0.1:1"), "-dns", "_grpc._tcp.%s.service.consul", "-dns-server", "127.0.0.1:1",
+		"-consul", "127.0.0.1:1", "-consul-datacenter", "dc1", "-consul-datacenter", "dc2", "-listen", "127.0.0.1:0")
+	if code, out, messages := enmesh(t, "agent", "status", "-admin", a.admin); code != exitWell || !strings.Contains(out, "answers") {
+		t.Errorf("got %d\n%s%s", code, out, messages)
+	}
+}
+
+// systemd hears when it answers, and that it ends.
+func TestAgent_tellsSystemd(t *testing.T) {
+	path := filepath.Join(folder(t), "notify")
+	var from net.ListenConfig
+	l, err := from.ListenPacket(t.Context(), "unixgram", path)
+	if err != nil {
+		t.Skip("this system has no such sockets: ", err)
+	}
+	defer func() { _ = l.Close() }()
+	t.Setenv("NOTIFY_SOCKET", path)
+	a := start(t, "-endpoints", services(t, folder(t), "127.0.0.1:1"), "-listen", "127.0.0.1:0")
+	hears := func(want string) {
+		t.Helper()
+		text := make([]byte, 100)
+		_ = l.SetReadDeadline(time.Now().Add(hang))
+		if n, _, err := l.ReadFrom(text); err != nil || string(text[:n]) != want {
+			t.Errorf("got %q, %v, want %s", text[:n], err, want)
+		}
+	}
+	hears("READY=1")
+	a.end()
+	hears("STOPPING=1")
+}
+
 // Beyond this host it serves with mutual TLS only.
 func TestAgent_listensWithTLS(t *testing.T) {
 	dir := folder(t)
@@ -218,6 +251,7 @@ func TestAgent_failsWhereItCannotServe(t *testing.T) {
 		"is not a loopback address": {"-listen", "0.0.0.0:0"},
 		"Config.Identity is not":    {"-listen-tls", "127.0.0.1:0"},
 		"no such file or directory": {"-socket", filepath.Join(t.TempDir(), "missing", "xds.sock")},
+		"LoadInterval is -1s":       {"-load-interval", "-1s", "-listen", "127.0.0.1:0"},
 		"Confirm 1m0s":              {"-listen", "127.0.0.1:0", "-guard-confirm", "1m"},
 	} {
 		code, _, messages := enmesh(t, append([]string{"agent", "-admin", "", "-endpoints", file}, args...)...)

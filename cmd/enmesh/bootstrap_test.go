@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
@@ -41,7 +42,7 @@ func TestBootstrap_saysWhatThePackageDoes(t *testing.T) {
 	if code, out, messages := enmesh(t, append(args, "-o", path)...); code != exitWell || out+messages != "" {
 		t.Errorf("-o: got %d, %s%s", code, out, messages)
 	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != string(want) {
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("the file: got\n%s, %v\nwant\n%s", got, err, want)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
@@ -98,4 +99,19 @@ func (d *dialer) call(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSuffix(line, "\n")
+}
+
+// until calls until so many calls in a row end as wanted.
+func (d *dialer) until(t *testing.T, want string, row int) {
+	t.Helper()
+	got := 0
+	for deadline := time.Now().Add(hang); got < row; {
+		last := d.call(t)
+		if got++; last == want {
+			continue
+		}
+		if got = 0; time.Now().After(deadline) {
+			t.Fatalf("got %q, want %q", last, want)
+		}
+	}
 }

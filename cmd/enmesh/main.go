@@ -1,15 +1,19 @@
 // Copyright 2026 The enmesh Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command enmesh checks policy files, and says what they make of a call, without running
-// anything.
+// Command enmesh checks policy files, says what they make of a call, and serves them to
+// programs on plain gRPC.
 //
 //	enmesh check -namespace shop -label app=reviews policies/
+//	enmesh check -target grpc-java policies/
 //	enmesh explain authz -policies policies/ -namespace shop -label app=reviews \
 //		-principal cluster.local/ns/shop/sa/web -method GET -path /reviews/1
+//	enmesh agent -consul 127.0.0.1:8500 -policies policies/
+//	enmesh agent bootstrap -namespace shop -service-account web -o web.json
+//	enmesh agent status
 //
-// It exits with 0 when all is well or the call is allowed, with 1 when policy is refused or
-// the call is denied, and with 2 when it does not understand the question.
+// It exits with 0 when all is well or the call is allowed, with 1 when policy is refused, the
+// call is denied or the agent is not well, and with 2 when it does not understand the question.
 package main
 
 import (
