@@ -173,7 +173,7 @@ func TestCertificatesAreRenewedUnderLoad(t *testing.T) {
 			if got := fresh.calls(3, unary); got.failed() > 0 {
 				t.Errorf("dial %d: %v", dials, got)
 			}
-			return renewed() >= 3
+			return renewed() >= 3 && dials >= 3
 		})
 		got := ends(c.do(order{Do: "stop"}).Calls)
 		if got.failed() > 0 || len(got) < 50 {
