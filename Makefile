@@ -46,7 +46,7 @@ test scenarios: export ENMESH_CONSUL := $(CURDIR)/bin/consul
 test scenarios: export ENMESH_REDIS := $(CURDIR)/bin/redis-server
 test scenarios: export ENMESH_RATELIMIT := $(CURDIR)/bin/ratelimit
 test scenarios: export ENMESH_SPIRE := $(CURDIR)/bin
-test scenarios smoke: export ENMESH_NODE := $(CURDIR)/bin/node
+test scenarios: export ENMESH_NODE := $(CURDIR)/bin/node
 test: $(SERVERS) ## all tests, race detector on, order shuffled
 	$(call each,go test -race -shuffle=on -p $(PARALLEL) -timeout 20m $$(go list ./... | grep -v $(PACED:.%=-e %$$)),$(CODE))
 	go test -race -shuffle=on -p 1 -timeout 20m $(PACED)

@@ -161,10 +161,13 @@ var (
 	}}
 )
 
-// each runs a test with the clients of all languages.
+// each runs a test with the clients of all languages, at once.
 func each(t *testing.T, test func(t *testing.T, l language)) {
 	t.Helper()
 	for _, l := range []language{golang, nodejs} {
-		t.Run(l.name, func(t *testing.T) { test(t, l) })
+		t.Run(l.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, l)
+		})
 	}
 }
