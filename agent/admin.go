@@ -74,7 +74,9 @@ func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Cache-Control", "no-store")
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	_ = e.Encode(v) // who asks may be gone
+	if e.Encode(v) != nil {
+		return // who asks is gone
+	}
 }
 
 // serveAdmin serves until ctx ends.

@@ -119,10 +119,10 @@ func (a *Agent) openServer() (err error) {
 	return nil
 }
 
-// Run serves until ctx ends, or until a listener fails. Then nobody is served any more, and Close
-// is to be called.
+// Run serves until ctx ends, or until a listener fails, and then for as long as Config.Drain
+// says. Then nobody is served any more, and Close is to be called.
 func (a *Agent) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx)) // of the admin page, which outlives ctx
 	defer cancel()
 	failed := make(chan error, len(a.listeners.xds)+1)
 	var wait sync.WaitGroup
@@ -130,18 +130,34 @@ func (a *Agent) Run(ctx context.Context) error {
 		wait.Go(func() { failed <- a.server.Serve(l) })
 	}
 	if l := a.listeners.admin; l != nil {
-		wait.Go(func() { failed <- serveAdmin(ctx, l, a.Handler()) })
+		wait.Go(func() { failed <- serveAdmin(serving, l, a.Handler()) })
 	}
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	if err == nil {
+		a.drain()
+	}
 	cancel()
 	_ = a.server.Close() // it has no error
 	a.listeners.close()
 	wait.Wait()
 	return err
+}
+
+// drain has the clients go one by one.
+func (a *Agent) drain() {
+	if a.cfg.Drain == 0 {
+		return
+	}
+	const late = time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.Drain+late)
+	defer cancel()
+	if err := a.server.Drain(ctx, a.cfg.Drain); err != nil {
+		a.cfg.Log.Info("agent: some clients are still there", "error", err)
+	}
 }
 
 // Close ends everything, writes to disk what is not there yet, and waits for both. It may be

@@ -71,6 +71,10 @@ type Config struct {
 	// ListenTLS is a TCP address to serve on with mutual TLS, as Identity. "": none.
 	ListenTLS string
 	Identity  security.Source
+	// Drain is how long [Agent.Run] takes, once its context has ended, to have clients go one by
+	// one, so that they do not come to its successor all at once; the successor can listen on
+	// Socket from the beginning of that. 0 lets them all go at once, negative is refused.
+	Drain time.Duration
 	// Admin is the loopback address where [Agent.Handler] is served. "": nowhere.
 	Admin string
 
@@ -99,6 +103,9 @@ func (c *Config) complete() error {
 	}
 	if err := c.completeListeners(); err != nil {
 		return err
+	}
+	if c.Drain < 0 {
+		return fmt.Errorf("agent: Config.Drain is %v, it must not be negative", c.Drain)
 	}
 	for i, s := range c.PolicySources {
 		if s == nil {

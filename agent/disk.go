@@ -58,7 +58,7 @@ func restorePolicy(path string) ([]policy.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was read
 	data, err := io.ReadAll(io.LimitReader(f, maxKept+1))
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)

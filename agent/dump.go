@@ -71,7 +71,10 @@ func bodyOf(body *anypb.Any) json.RawMessage {
 			return text
 		}
 	}
-	text, _ := json.Marshal(map[string]string{"unreadable": err.Error()}) // a map of strings has no error
+	text, err := json.Marshal("unreadable: " + err.Error())
+	if err != nil {
+		return nil
+	}
 	return text
 }
 

@@ -57,19 +57,6 @@ func backend(t testing.TB, name string) discovery.Endpoint {
 	return discovery.Endpoint{Addrs: []string{l.Addr().String()}}
 }
 
-// quiet is a log for tests.
-func quiet(t testing.TB) *slog.Logger {
-	return slog.New(slog.NewTextHandler(lines{t}, nil))
-}
-
-type lines struct{ t testing.TB }
-
-func (l lines) Write(p []byte) (int, error) {
-	l.t.Helper()
-	l.t.Log(string(p))
-	return len(p), nil
-}
-
 // start opens an agent and runs it until the test ends.
 func start(t testing.TB, cfg agent.Config) *agent.Agent {
 	t.Helper()

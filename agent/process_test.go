@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -150,13 +149,3 @@ func (p *process) wait() error {
 
 // bootstrap is that of its clients.
 func (p *process) bootstrap() []byte { return bootstrap("unix://"+p.cfg.Socket, "") }
-
-// status asks the admin page.
-func (p *process) status() (s agent.Status, err error) {
-	resp, err := http.Get("http://" + p.cfg.Admin + "/status") //nolint:noctx // of a test
-	if err != nil {
-		return s, err
-	}
-	defer resp.Body.Close()
-	return s, json.NewDecoder(resp.Body).Decode(&s)
-}

@@ -6,6 +6,7 @@ package translate
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	endpointpb "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 
@@ -28,6 +29,9 @@ const noPolicy = "there is no policy in force here, since what there is was refu
 
 // build makes the resource of an entry. c.mu is held.
 func (c *Catalog) build(e *entry, n *notes) built {
+	if !utf8.ValidString(e.name) { // nothing can have such a name
+		return built{Resource: missing(e.kind, e.name), known: true}
+	}
 	switch e.kind {
 	case xds.Listener:
 		return c.listener(e, n)

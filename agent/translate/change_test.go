@@ -59,7 +59,7 @@ func TestCatalog_tellsOnlyThoseWhomAChangeConcerns(t *testing.T) {
 		for i, name := range []string{"a", "a", "b"} {
 			registry.Set(name, one(1))
 			n := &agentxds.Node{ID: fmt.Sprint(i), Client: "gRPC Go", Region: fmt.Sprint("r", i), Labels: map[string]string{"x": fmt.Sprint(i)}}
-			defer c.Watch(n, agentxds.Endpoints, "outbound|80||"+name+".default.svc.cluster.local", ears[i].hear)()
+			t.Cleanup(c.Watch(n, agentxds.Endpoints, "outbound|80||"+name+".default.svc.cluster.local", ears[i].hear))
 		}
 		synctest.Wait()
 		if ears[0].last(t) != ears[1].last(t) {
@@ -129,7 +129,7 @@ spec:
 			"web": {Labels: map[string]string{"app": "web", "pod": "1"}}, "other": {Labels: map[string]string{"app": "other", "pod": "2"}},
 		} {
 			ears[name] = &ear{}
-			defer c.Watch(n, agentxds.Route, "s.default", ears[name].hear)()
+			t.Cleanup(c.Watch(n, agentxds.Route, "s.default", ears[name].hear))
 		}
 		c.SetPolicy(parse(t, selective))
 		synctest.Wait()

@@ -37,7 +37,8 @@ func TestCatalog_isNeverRejected(t *testing.T) {
 		text := random.policies()
 		s, err := policy.Parse([]policy.File{{Name: "p.yaml", Data: []byte(text)}})
 		if err != nil {
-			if refused++; refused < 3 {
+			refused++
+			if refused < 3 {
 				t.Logf("load %d is refused: %v", load, err)
 			}
 			continue

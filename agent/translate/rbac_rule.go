@@ -50,10 +50,7 @@ func (r *rule) unseen(what, why string) bool {
 // translate is the rule: what is called, and who calls. It reports false if the rule
 // matches nothing.
 func (r *rule) translate(in *authz.Rule) (*rbacpb.Policy, bool) {
-	what, ok := r.operations(in.To)
-	if !ok {
-		return nil, false
-	}
+	what := r.operations(in.To)
 	who, ok := r.sources(in.From)
 	if !ok {
 		return nil, false
@@ -82,9 +79,9 @@ func (r *rule) translate(in *authz.Rule) (*rbacpb.Policy, bool) {
 }
 
 // operations is any of the clauses of "to".
-func (r *rule) operations(list []authz.Operation) (*rbacpb.Permission, bool) {
+func (r *rule) operations(list []authz.Operation) *rbacpb.Permission {
 	if len(list) == 0 {
-		return anything(), true
+		return anything()
 	}
 	var some []*rbacpb.Permission
 	for i := range list {
@@ -104,7 +101,7 @@ func (r *rule) operations(list []authz.Operation) (*rbacpb.Permission, bool) {
 		}
 		some = append(some, allOf(all))
 	}
-	return anyOf(some), true
+	return anyOf(some)
 }
 
 // listed adds a list of values to what all must hold.

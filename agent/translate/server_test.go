@@ -196,7 +196,7 @@ func TestServer_withoutRulesThatAllowDeniesAll(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer cc.Close() //nolint:errcheck // it was closed before
+			defer cc.Close()
 			settled(t, cc)
 			if _, err := call(t, cc, "/a.A/Get"); status.Code(err) != codes.PermissionDenied {
 				t.Errorf("%v, want PERMISSION_DENIED", err)

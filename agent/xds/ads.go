@@ -47,7 +47,7 @@ func (a *ads) StreamAggregatedResources(st adsStream) error {
 		cancel(s.receive(ctx, st, sess, first))
 	})
 	err = s.send(ctx, st, sess, conn)
-	var slow errSlow
+	var slow slowError
 	if errors.As(err, &slow) {
 		s.cfg.counts.cut.Add(1)
 		s.cfg.Log.Warn("xds: a slow client is cut", "node", node.ID, "error", err)

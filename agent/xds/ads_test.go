@@ -4,6 +4,7 @@
 package xds_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -150,11 +151,11 @@ func TestADS_aRejectionThatNamesNothingIsNarrowedDown(t *testing.T) {
 				return statusOf(s, "n", k, "a").State == xds.Accepted && statusOf(s, "n", k, "b").State == xds.Rejected &&
 					statusOf(s, "n", k, "c").State == xds.Accepted
 			}
-			for i := 0; i < 3; i++ {
+			for range 3 {
 				m := r.next()
 				bad := false
 				for _, b := range m.GetResources() {
-					bad = bad || string(b.GetValue()) == string(known["b"].Body.GetValue())
+					bad = bad || bytes.Equal(b.GetValue(), known["b"].Body.GetValue())
 				}
 				if bad {
 					r.nack(m, "something is wrong", names...)

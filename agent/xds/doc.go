@@ -34,6 +34,18 @@
 // and the catalog has, since clients delete what is missing in it. One of routes or
 // of endpoints has what is new.
 //
+// # Who a node is
+//
+// What a client says of itself is in its bootstrap file, under "node": "id", "cluster",
+// "locality", and in "metadata" the keys
+//
+//	"namespace"        the workload's namespace
+//	"service_account"  its service account
+//	"labels"           its labels, an object of strings
+//
+// Istio's own keys, NAMESPACE, SERVICE_ACCOUNT and LABELS, are read where these are
+// missing. All of it is the client's word, except over mutual TLS.
+//
 // # What a client refuses
 //
 // A client answers each response (ACK), or refuses it and says why (NACK). The
@@ -60,10 +72,16 @@
 // certificate decides about namespace and service account. [Config.Allow] narrows
 // what a node may see.
 //
+// # Giving way
+//
+// [Server.Close] ends all streams at once, and clients keep what they have until they
+// find a server again. [Server.Drain] makes room for another process on the same address
+// and sends the clients there one by one.
+//
 // # Limits
 //
-// State of the world only: clients of gRPC speak nothing else; the incremental
-// methods answer UNIMPLEMENTED. Requests, names, nodes and responses are bounded
+// State of the world only: clients of gRPC speak nothing else, and deltas would need
+// bookkeeping of their own for nobody; the incremental methods answer UNIMPLEMENTED. Requests, names, nodes and responses are bounded
 // ([Limits]). A client that leaves a response unread or unanswered for 45 s, while
 // there is more to say, has its connection closed. The resources' bytes are shared
 // by all streams and never copied before they reach a connection's buffer.

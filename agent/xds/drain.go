@@ -13,7 +13,8 @@ import (
 // Drain makes room for another process: it closes the listeners, so that the other can listen
 // in their place, and has the clients go there one by one, each at a random moment within the
 // time given, so that not all come at once. Until then they are served as before. It returns
-// when the last has gone, or with the context's error. Close is still to be called.
+// when the last has gone, or with the context's error. Close is still to be called, and ends
+// what else there is, as reports of load.
 //
 // Clients keep what they have while they change over, and their calls go on.
 func (s *Server) Drain(ctx context.Context, over time.Duration) error {
@@ -32,24 +33,15 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 		_ = l.Close()
 	}
 	for _, c := range open {
-		s.dismiss(c, over)
+		dismiss(c, over)
 	}
 	return s.empty(ctx)
 }
 
 // dismiss ends a connection at a random moment within some time. Its streams end with it; a
 // status alone would have the client open its next stream on the same connection.
-func (s *Server) dismiss(c connInfo, within time.Duration) {
-	at := rand.N(max(1, within))
-	s.loops.Go(func() {
-		timer := time.NewTimer(at)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			c.cut()
-		case <-s.ctx.Done():
-		}
-	})
+func dismiss(c connInfo, within time.Duration) {
+	time.AfterFunc(rand.N(max(1, within)), c.cut)
 }
 
 // empty waits until there is no stream.

@@ -4,6 +4,7 @@
 package xds_test
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"reflect"
@@ -99,7 +100,7 @@ func TestCSDS_tellsWhatEveryClientHas(t *testing.T) {
 		}
 		g := m.GetConfig()[0].GetGenericXdsConfigs()
 		if len(g) != 1 || g[0].GetName() != "a" || g[0].GetConfigStatus() != statusv3.ConfigStatus_SYNCED ||
-			string(g[0].GetXdsConfig().GetValue()) != string(a.Body.GetValue()) {
+			!bytes.Equal(g[0].GetXdsConfig().GetValue(), a.Body.GetValue()) {
 			t.Errorf("%s: got %v", c.name, g)
 		}
 	}

@@ -4,6 +4,7 @@
 package xds
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -16,13 +17,22 @@ import (
 // "[::1]:0", "localhost:0". Every process of the host can connect to it, and none
 // can be told from another: prefer [ListenUnix].
 func ListenLoopback(addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
+	l, err := listenTCP(addr)
 	if err != nil {
-		return nil, fmt.Errorf("xds: %w", err)
+		return nil, err
 	}
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		_ = l.Close()
 		return nil, fmt.Errorf("xds: %s is not a loopback address: use ListenTLS", addr)
+	}
+	return l, nil
+}
+
+func listenTCP(addr string) (net.Listener, error) {
+	var cfg net.ListenConfig
+	l, err := cfg.Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("xds: %w", err)
 	}
 	return l, nil
 }
@@ -35,9 +45,9 @@ func ListenTLS(addr string, cfg *tls.Config) (net.Listener, error) {
 	if cfg == nil || cfg.ClientAuth != tls.RequireAndVerifyClientCert && cfg.GetConfigForClient == nil {
 		return nil, errors.New("xds: the TLS configuration does not require and verify client certificates")
 	}
-	l, err := net.Listen("tcp", addr)
+	l, err := listenTCP(addr)
 	if err != nil {
-		return nil, fmt.Errorf("xds: %w", err)
+		return nil, err
 	}
 	return &tlsListener{l, credentials.NewTLS(cfg)}, nil
 }

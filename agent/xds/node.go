@@ -51,7 +51,10 @@ func nodeOf(n *corev3.Node, peer Peer, lim Limits) (*Node, error) {
 		Features:       n.GetClientFeatures(),
 		Peer:           peer,
 	}
-	return node, node.bind()
+	if err := node.bind(); err != nil {
+		return nil, err
+	}
+	return node, nil
 }
 
 // bind holds what a node says of itself against the certificate of its

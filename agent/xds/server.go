@@ -30,7 +30,7 @@ type Server struct {
 	seq   atomic.Uint64
 	loops sync.WaitGroup
 
-	ctx  context.Context // ends with the server
+	ctx  context.Context //nolint:containedctx // ends with the server
 	stop context.CancelFunc
 
 	mu        sync.Mutex // guards the fields below
@@ -70,7 +70,6 @@ func New(cfg Config) (*Server, error) {
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ReadBufferSize(bufferBytes),
 		grpc.WriteBufferSize(bufferBytes),
-		grpc.SharedWriteBuffer(true),
 		grpc.ConnectionTimeout(handshakeTime),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingLeast, PermitWithoutStream: true}),
@@ -138,7 +137,7 @@ func (s *Server) begin(n *Node, conn connInfo) *session {
 	s.mu.Unlock()
 	s.cfg.counts.streams.Add(1)
 	if !leaving.IsZero() {
-		s.dismiss(conn, time.Until(leaving))
+		dismiss(conn, time.Until(leaving))
 	}
 	return sess
 }

@@ -8,9 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
-	"unique"
 
-	"github.com/cespare/xxhash/v2"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -140,215 +138,6 @@ func (s *session) answer(u *subscription, req *discoveryv3.DiscoveryRequest) {
 	}
 }
 
-// subscribe brings the entries in line with the names. s.mu is held.
-func (s *session) subscribe(u *subscription, names []string) (added, removed []*entry) {
-	if len(names) > 0 {
-		u.asked = true
-	}
-	all := len(names) == 0 && !u.asked && u.kind.full()
-	u.gen++
-	kept := 0
-	for _, n := range names {
-		if n == All {
-			all = u.kind.full() // of routes and endpoints there is no such thing
-			continue
-		}
-		e := s.enter(u, unique.Make(n))
-		if e.gen == u.gen {
-			continue // twice in one list
-		}
-		e.gen, kept = u.gen, kept+1
-		if !e.named {
-			e.named = true
-			if !e.told {
-				u.waiting++
-			}
-			added = append(added, e)
-		}
-	}
-	if kept < len(u.entries) {
-		removed = s.prune(u)
-	}
-	if more, less := s.wildcard(u, all); more != nil {
-		added = append(added, more)
-	} else if less != nil {
-		removed = append(removed, less)
-	}
-	if u.empty() {
-		u.out = nil // some clients do not answer what they no longer want
-	}
-	return added, removed
-}
-
-// enter finds the entry of a name, or makes it, with what this client thought of it
-// before. s.mu is held.
-func (s *session) enter(u *subscription, n name) *entry {
-	e := u.entries[n]
-	if e == nil {
-		e = &entry{sub: u, name: n, since: time.Now().UnixNano()}
-		s.past.recall(e)
-		u.entries[n] = e
-	}
-	return e
-}
-
-// prune takes away the names that the last list did not have. s.mu is held.
-func (s *session) prune(u *subscription) (removed []*entry) {
-	for _, e := range u.entries {
-		if !e.named || e.gen == u.gen {
-			continue
-		}
-		e.named = false
-		if !e.told {
-			u.waiting--
-		}
-		if stopped := s.drop(e); stopped != nil {
-			removed = append(removed, stopped)
-		}
-	}
-	return removed
-}
-
-// drop forgets e unless the subscription to all holds it, and returns what is to
-// be stopped. s.mu is held.
-func (s *session) drop(e *entry) *entry {
-	stopped := &entry{stop: e.stop}
-	e.stop = nil
-	if !e.wild {
-		s.past.keep(e)
-		e.setSent(nil)
-		e.gone = true
-		delete(e.sub.entries, e.name)
-	}
-	if stopped.stop == nil {
-		return nil
-	}
-	return stopped
-}
-
-// wildcard begins or ends the subscription to all. s.mu is held.
-func (s *session) wildcard(u *subscription, on bool) (begin, end *entry) {
-	switch {
-	case on && u.all == nil:
-		u.all = &entry{sub: u, name: unique.Make(All), wild: true}
-		return u.all, nil
-	case !on && u.all != nil:
-		end, u.all = u.all, nil
-		end.gone = true
-		for _, e := range u.entries {
-			e.wild = false
-			if !e.named {
-				s.drop(e)
-			}
-		}
-		if end.stop == nil {
-			return nil, nil
-		}
-	}
-	return nil, end
-}
-
-// watch asks the catalog for what e names.
-func (s *session) watch(e *entry) {
-	k := e.sub.kind
-	if e == e.sub.all {
-		e.stop = s.cfg.Catalog.Watch(s.node, k, All, e.hearOf)
-		return
-	}
-	if s.cfg.Allow != nil {
-		if err := s.cfg.Allow(s.node, k, e.name.Value()); err != nil {
-			s.deny(e, err)
-			return
-		}
-	}
-	stop := s.cfg.Catalog.Watch(s.node, k, e.name.Value(), e.hear)
-	s.mu.Lock()
-	e.stop = stop
-	s.mu.Unlock()
-}
-
-// deny keeps a name from the client.
-func (s *session) deny(e *entry, why error) {
-	s.cfg.Log.Warn("xds: a client asked for what it may not see", "node", s.node.ID, "peer", s.node.Peer.Addr,
-		"kind", e.sub.kind.String(), "name", e.name.Value(), "error", why)
-	r := Resource{Kind: e.sub.kind, Name: e.name.Value()}
-	if s.cfg.Refuse != nil {
-		r = s.cfg.Refuse(s.node, e.sub.kind, e.name.Value(), why)
-	}
-	s.mu.Lock()
-	e.trouble().denied = why
-	s.mu.Unlock()
-	s.tell(e, r)
-}
-
-// hear takes news of e from the catalog.
-func (e *entry) hear(r Resource) { e.sub.session.tell(e, r) }
-
-// hearOf takes news of any name from the catalog: e is the subscription to all.
-func (e *entry) hearOf(r Resource) { e.sub.session.tellOf(e, r) }
-
-// tellOf takes news for the subscription to all.
-func (s *session) tellOf(all *entry, r Resource) {
-	if r.Name == All || s.cfg.Allow != nil && s.cfg.Allow(s.node, r.Kind, r.Name) != nil {
-		return
-	}
-	s.mu.Lock()
-	if all.gone {
-		s.mu.Unlock()
-		return
-	}
-	u := all.sub
-	e := s.enter(u, unique.Make(r.Name))
-	e.wild = true
-	s.mu.Unlock()
-	s.tell(e, r)
-}
-
-// tell takes news of one name from the catalog. It does not block.
-func (s *session) tell(e *entry, r Resource) {
-	h := heldOf(r)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e.gone || s.closed {
-		return
-	}
-	u := e.sub
-	fresh := !e.told
-	e.told = true
-	e.cur = h
-	if fresh && e.named {
-		u.waiting--
-	}
-	if h == nil {
-		e.since = time.Now().UnixNano()
-	}
-	// The last name that the first response waited for must wake the sender.
-	if s.touch(e, fresh) || fresh && u.waiting == 0 && !u.settled && !u.busy {
-		s.signal()
-	}
-}
-
-// touch notes that e changed, and reports whether to wake the sender. s.mu is
-// held.
-func (s *session) touch(e *entry, urgent bool) bool {
-	u := e.sub
-	return u.touch(e, urgent, time.Now(), s.cfg.Debounce, s.cfg.MaxDelay) && !u.busy
-}
-
-// heldOf is what r holds; a Resource without a version gets one.
-func heldOf(r Resource) *held {
-	if r.Body == nil {
-		return nil
-	}
-	if h := r.held; h != nil && h.body == r.Body && h.version == r.Version {
-		return h
-	}
-	if r.Version == "" {
-		r.Version = strconv.FormatUint(xxhash.Sum64(r.Body.GetValue()), 16)
-	}
-	return &held{r.Version, r.Body}
-}
-
 // signal wakes the sender.
 func (s *session) signal() {
 	select {
@@ -357,13 +146,13 @@ func (s *session) signal() {
 	}
 }
 
-// errSlow ends the stream of a client that does not answer.
-type errSlow struct {
+// slowError ends the stream of a client that does not answer.
+type slowError struct {
 	kind Kind
 	wait time.Duration
 }
 
-func (e errSlow) Error() string {
+func (e slowError) Error() string {
 	return fmt.Sprintf("xds: the client left a response of kind %s unanswered for %v", e.kind, e.wait)
 }
 
@@ -382,7 +171,7 @@ func (s *session) next(now time.Time) (r *response, at time.Time, err error) {
 			at = earlier(at, due)
 			continue
 		case waits:
-			return nil, at, errSlow{k, s.cfg.Slow}
+			return nil, at, slowError{k, s.cfg.Slow}
 		}
 		u.settled = true
 		s.seq++

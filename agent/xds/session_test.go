@@ -216,7 +216,8 @@ func TestSession_aLargeSetOfEndpointsIsSplit(t *testing.T) {
 		if r == nil {
 			break
 		}
-		if responses++; r.size > 1300 {
+		responses++
+		if r.size > 1300 {
 			t.Fatalf("got %d bytes, want about 1000", r.size)
 		}
 		for _, v := range values(r) {

@@ -1,0 +1,81 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package xds
+
+import (
+	"strconv"
+	"time"
+	"unique"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// hear takes news of e from the catalog.
+func (e *entry) hear(r Resource) { e.sub.session.tell(e, r) }
+
+// hearOf takes news of any name from the catalog: e is the subscription to all.
+func (e *entry) hearOf(r Resource) { e.sub.session.tellOf(e, r) }
+
+// tellOf takes news for the subscription to all.
+func (s *session) tellOf(all *entry, r Resource) {
+	if r.Name == All || s.cfg.Allow != nil && s.cfg.Allow(s.node, r.Kind, r.Name) != nil {
+		return
+	}
+	s.mu.Lock()
+	if all.gone {
+		s.mu.Unlock()
+		return
+	}
+	u := all.sub
+	e := s.enter(u, unique.Make(r.Name))
+	e.wild = true
+	s.mu.Unlock()
+	s.tell(e, r)
+}
+
+// tell takes news of one name from the catalog. It does not block.
+func (s *session) tell(e *entry, r Resource) {
+	h := heldOf(r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.gone || s.closed {
+		return
+	}
+	u := e.sub
+	fresh := !e.told
+	e.told = true
+	e.cur = h
+	if fresh && e.named {
+		u.waiting--
+	}
+	if h == nil {
+		e.since = time.Now().UnixNano()
+	}
+	// The last name that the first response waited for must wake the sender.
+	if s.touch(e, fresh) || fresh && u.waiting == 0 && !u.settled && !u.busy {
+		s.signal()
+	}
+}
+
+// touch notes that e changed, and reports whether to wake the sender. s.mu is
+// held.
+func (s *session) touch(e *entry, urgent bool) bool {
+	u := e.sub
+	return u.touch(e, urgent, time.Now(), s.cfg.Debounce, s.cfg.MaxDelay) && !u.busy
+}
+
+// heldOf is what r holds; a Resource without a version gets one.
+func heldOf(r Resource) *held {
+	if r.Body == nil {
+		return nil
+	}
+	if h := r.held; h != nil && h.body == r.Body && h.version == r.Version {
+		return h
+	}
+	if r.Version == "" {
+		r.Version = strconv.FormatUint(xxhash.Sum64(r.Body.GetValue()), 16)
+	}
+	return &held{r.Version, r.Body}
+}
+
