@@ -81,7 +81,7 @@ func (d *certDir) open(generation string) error {
 	}
 	mode := info.Mode()
 	if mode&os.ModeSetgid != 0 && mode&0o040 != 0 && mode&0o007 == 0 {
-		if err := os.Chmod(filepath.Join(generation, KeyFile), 0o640); err != nil {
+		if err := os.Chmod(filepath.Join(generation, KeyFile), 0o640); err != nil { //nolint:gosec // as who made the directory says
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ var agentGroups = []group{
 	{"Policy", "policies consul-policies namespace root-namespace domain trust-domain trust-domain-alias"},
 	{"What is kept", "snapshots"},
 	{"Certificates", "issue ca ca-ttl certificate-provider"},
-	{"Who is served, and where", "socket socket-mode socket-user socket-group listen listen-tls identity limit"},
+	{"Who is served, and where", "socket socket-mode socket-user socket-group listen listen-tls identity drain limit"},
 	{"How it is", "admin load-reports load-interval log log-level"},
 }
 
@@ -68,6 +68,7 @@ func (a *agentFlags) flags(set *flag.FlagSet) {
 		" if not given.\nWithout both, workloads have no identity, and what demands mutual TLS is refused")
 	set.StringVar(&c.Admin, "admin", defaultAdmin, "loopback `address` of the status page and of /config, /metrics, /healthz and /readyz; empty: none")
 	set.BoolVar(&c.LoadReports, "load-reports", false, "ask clients to report what they send where (LRS); the reports become metrics")
+	set.DurationVar(&c.Drain, "drain", 0, "`time` over which clients are let go one by one when the agent is to end, with the socket free for the next one\n(default all at once)")
 	set.DurationVar(&c.LoadInterval, "load-interval", xds.DefaultLoadInterval, "`time` between two reports of a client")
 	set.StringVar(&c.Socket, "socket", "", "`path` of a unix socket to serve on (default "+defaultSocket+", without -listen and -listen-tls)")
 	set.StringVar(&c.Listen, "listen", "", "loopback `address` to serve on, 127.0.0.1:15010 for instance: every process of the host can connect")

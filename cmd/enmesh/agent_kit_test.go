@@ -20,7 +20,7 @@ import (
 )
 
 // hang bounds waits for other goroutines and processes.
-const hang = time.Minute
+const hang = 2 * time.Minute
 
 // backend is a plain server.
 func backend(t *testing.T) string {

@@ -35,7 +35,7 @@ func TestAgent_servesAndEnds(t *testing.T) {
 	policies := write(t, filepath.Join(dir, "p.yaml"), timeouts)
 	a := start(t, "-endpoints", services(t, dir, "127.0.0.1:1"), "-policies", policies, "-socket", socket, "-socket-mode", "0660",
 		"-socket-user", "root", "-socket-group", "0", "-listen", "127.0.0.1:0", "-snapshots", filepath.Join(dir, "kept"),
-		"-load-reports", "-limit", "names=100", "-trust-domain-alias", "old.local")
+		"-load-reports", "-drain", "50ms", "-limit", "names=100", "-trust-domain-alias", "old.local")
 	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("got the socket %v, %v, want mode 0660", info, err)
 	}
@@ -251,6 +251,7 @@ func TestAgent_failsWhereItCannotServe(t *testing.T) {
 		"is not a loopback address": {"-listen", "0.0.0.0:0"},
 		"Config.Identity is not":    {"-listen-tls", "127.0.0.1:0"},
 		"no such file or directory": {"-socket", filepath.Join(t.TempDir(), "missing", "xds.sock")},
+		"Drain is -1s":              {"-drain", "-1s", "-listen", "127.0.0.1:0"},
 		"LoadInterval is -1s":       {"-load-interval", "-1s", "-listen", "127.0.0.1:0"},
 		"Confirm 1m0s":              {"-listen", "127.0.0.1:0", "-guard-confirm", "1m"},
 	} {

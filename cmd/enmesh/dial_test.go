@@ -107,7 +107,8 @@ func (d *dialer) until(t *testing.T, want string, row int) {
 	got := 0
 	for deadline := time.Now().Add(hang); got < row; {
 		last := d.call(t)
-		if got++; last == want {
+		if last == want {
+			got++
 			continue
 		}
 		if got = 0; time.Now().After(deadline) {
