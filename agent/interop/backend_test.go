@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/orca"
 	"google.golang.org/grpc/status"
 
 	"github.com/enmesh-go/enmesh/discovery"
@@ -42,13 +43,14 @@ type behaviour struct {
 	held   int
 	stuck  int // of the next calls
 	broken bool
+	load   float64 // that every answer reports; 0: none does
 }
 
 func (b *behaviour) answer(_ any, s grpc.ServerStream) error {
 	md, _ := metadata.FromIncomingContext(s.Context())
 	b.mu.Lock()
 	b.calls++
-	broken, stuck := b.broken, b.stuck > 0
+	broken, stuck, load := b.broken, b.stuck > 0, b.load
 	if stuck {
 		b.stuck--
 	}
@@ -62,6 +64,10 @@ func (b *behaviour) answer(_ any, s grpc.ServerStream) error {
 	}
 	if err := b.asked(s, md); err != nil {
 		return err // without headers: after them there is no retry
+	}
+	if r := orca.CallMetricsRecorderFromContext(s.Context()); r != nil && load > 0 {
+		r.SetApplicationUtilization(load)
+		r.SetQPS(100)
 	}
 	if err := s.SetHeader(metadata.Pairs("who", b.name)); err != nil {
 		return err
@@ -148,6 +154,13 @@ func (b *behaviour) stall(n int) {
 	b.stuck = n
 }
 
+// reports has every answer say how busy the instance is.
+func (b *behaviour) reports(load float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.load = load
+}
+
 // backend is a server of grpc-go that knows nothing of xDS.
 type backend struct {
 	behaviour
@@ -172,7 +185,7 @@ func (b *backend) start() {
 		b.t.Fatal(err)
 	}
 	b.addr = l.Addr().String()
-	s := grpc.NewServer(grpc.UnknownServiceHandler(b.answer), grpc.ForceServerCodec(raw{}))
+	s := grpc.NewServer(grpc.UnknownServiceHandler(b.answer), grpc.ForceServerCodec(raw{}), orca.CallMetricsServerOption(nil))
 	done := make(chan struct{})
 	go func() { defer close(done); _ = s.Serve(l) }()
 	b.stop = sync.OnceFunc(func() { s.Stop(); <-done })

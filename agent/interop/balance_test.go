@@ -145,3 +145,23 @@ func TestRingHashAffinity(t *testing.T) {
 		}
 	})
 }
+
+// TestWeightsByReportedLoad has instances report how busy they are (ORCA): the idle one gets more.
+func TestWeightsByReportedLoad(t *testing.T) {
+	p := run(t)
+	p.policy(`
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: echo, annotations: {enmesh.dev/load-balancer: PEAK_EWMA}}
+spec: {host: echo}
+`)
+	busy, idle := serve(t, "busy"), serve(t, "idle")
+	busy.reports(0.9)
+	idle.reports(0.1)
+	p.registry.Set("echo", at(busy, idle)...)
+	c := p.client(golang, "echo:7070")
+	eventually(t, "the idle one gets more", func() bool {
+		got := ends(c.do(order{Do: "calls", N: 100, At: 2, Method: unary}).Calls)
+		return got.failed() == 0 && got.who()["busy"] > 0 && got.who()["idle"] > 3*got.who()["busy"]
+	})
+}
