@@ -51,8 +51,8 @@ func ExampleFromAuthority() {
 		fmt.Println(err)
 		return
 	}
-	one := agent.Issue{Dir: "/run/enmesh/web", Identity: web, From: agent.FromAuthority(authority)}
-	source, err := one.From(context.Background(), one.Identity)
+	issuer := agent.FromAuthority(authority) // for agent.Issue{Dir: "/run/enmesh/web", Identity: web, From: issuer}
+	source, err := issuer(context.Background(), web)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -48,6 +48,7 @@ Opened {{ago .Since}}. <a href="/config">What clients were told</a>, <a href="/m
 <td><details><summary>{{len .Resources}}</summary>{{range .Resources}}<div>{{.Kind}} {{.Name}}: {{.State}}{{with .Error}} <span class="bad">{{.}}</span>{{end}}</div>{{end}}</details></td></tr>
 {{end}}</table>
 {{with .Notes}}<h2>Notes</h2><ul>{{range .}}<li>{{.}}</li>{{end}}</ul>{{end}}
+{{range $language, $list := .Verdicts}}{{with $list}}<h2>What {{$language}} does not do as written</h2><ul>{{range .}}<li>{{.}}</li>{{end}}</ul>{{end}}{{end}}
 {{with .Disk}}<p>Endpoints are kept in {{.Dir}}.{{with .Error}} <span class="bad">{{.}}</span>{{end}}</p>{{end}}
 </body></html>
 `))

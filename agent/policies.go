@@ -22,6 +22,8 @@ type policies struct {
 	log     *slog.Logger
 	disk    string // the file of the last good set; "": none is kept
 
+	applying sync.Mutex // held while a set comes into force, so that the latest stays
+
 	mu     sync.Mutex // guards what follows
 	force  *policy.Snapshot
 	status PolicyStatus
@@ -111,8 +113,14 @@ func (p *policies) take(s *policy.Snapshot, err error) {
 	p.mu.Unlock()
 }
 
-// apply puts a snapshot in force, and begins to answer.
+// apply puts a snapshot in force, and begins to answer. One that is restored gives way to any
+// that was loaded.
 func (p *policies) apply(s *policy.Snapshot, restored bool) {
+	p.applying.Lock()
+	defer p.applying.Unlock()
+	if restored && p.inForce() != nil {
+		return
+	}
 	p.enforce(s)
 	p.mu.Lock()
 	p.force = s
@@ -140,9 +148,7 @@ func (p *policies) restore() bool {
 		p.log.Warn("agent: policy on disk", "error", err)
 		return false
 	}
-	if p.inForce() == nil { // a load that came at this very moment is followed by no other
-		p.apply(s, true)
-	}
+	p.apply(s, true)
 	return true
 }
 

@@ -239,6 +239,9 @@ func TestAgent_logsVerdictsOncePerChange(t *testing.T) {
 	if log.count("policy.yaml:8") != 1 {
 		t.Errorf("got %q, want the line of the mirror once", log.lines)
 	}
+	if v := a.Status().Verdicts["grpc-go"]; len(v) != 1 || !strings.Contains(v[0], "policy.yaml:8") {
+		t.Errorf("the status has %q, want the verdict on the mirror", v)
+	}
 	rewrite(t, path, mirrored+"# unchanged, but for this\n")
 	eventually(t, "the change is applied", func() bool { return a.Status().Policy.Loads == 2 })
 	rewrite(t, path, "# one more line\n"+mirrored)

@@ -32,6 +32,7 @@ type processConfig struct {
 	Snapshots string
 	Policies  []string
 	Guard     discovery.Guard
+	Drain     time.Duration
 }
 
 // asAgent is main of an agent.
@@ -47,7 +48,7 @@ func asAgent(text string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	a, err := agent.Open(ctx, agent.Config{
-		Resolver: registry, Policies: cfg.Policies, Socket: cfg.Socket, Admin: cfg.Admin, SnapshotDir: cfg.Snapshots, Guard: cfg.Guard,
+		Resolver: registry, Policies: cfg.Policies, Socket: cfg.Socket, Admin: cfg.Admin, SnapshotDir: cfg.Snapshots, Guard: cfg.Guard, Drain: cfg.Drain,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"syscall"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/internal/consultest"
 	"github.com/enmesh-go/enmesh/internal/ledger"
 )
@@ -148,6 +150,52 @@ func TestScenarioX2_restartedWithOtherEndpoints(t *testing.T) {
 	none(t, "restarted with other endpoints", load)
 }
 
+// TestScenarioX2_knowsNothing: the successor has nothing on disk, and Consul does not answer for
+// longer than a new client would be kept waiting. Whoever was served before loses nothing. (X2)
+func TestScenarioX2_knowsNothing(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "a")
+	p := newProcess(t, n.Addr)
+	p.cfg.Snapshots = ""
+	p.start()
+	p.listening()
+	cc := dial(t, p.bootstrap(), "reviews:9080")
+	reaches(t, cc, "a")
+	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
+	p.end()
+	n.Stop()
+	p.start()
+	p.listening()
+	pause(t, xds.DefaultSettle+5*time.Second) // the client is back after 2 s at most
+	n.Cont()
+	register(t, n, "b")
+	reaches(t, cc, "a", "b")
+	none(t, "the successor knew nothing for a while", load)
+}
+
+// TestScenario_instancesComeAndGo: instances are registered and deregistered under load; those that
+// leave still answer for a while, as mesh.Run has them do.
+func TestScenario_instancesComeAndGo(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "stays")
+	p := newProcess(t, n.Addr)
+	p.start()
+	p.listening()
+	cc := dial(t, p.bootstrap(), "reviews:9080")
+	reaches(t, cc, "stays")
+	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
+	for i := range 10 {
+		name := fmt.Sprint("guest", i)
+		register(t, n, name)
+		reaches(t, cc, "stays", name)
+		n.Deregister(name)
+		reaches(t, cc, "stays")
+	}
+	none(t, "instances came and went", load)
+}
+
 // TestScenarioX3_restartedWithoutRegistry: the agent starts while Consul is down. It serves what
 // was good, to clients that were there and to new ones. (X3)
 func TestScenarioX3_restartedWithoutRegistry(t *testing.T) {
@@ -235,4 +283,39 @@ func TestScenarioX9_emptied(t *testing.T) {
 	register(t, n, "c")
 	reaches(t, cc, "c") // a and b are gone, as far as Consul says: 1 of 2 is believed at once
 	none(t, "all were deregistered", load)
+}
+
+// TestScenarioX13_replaced: an agent is replaced by another that listens in its place while it
+// still has clients: they go over one by one, and no call fails. (X13)
+func TestScenarioX13_replaced(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "a")
+	p := newProcess(t, n.Addr)
+	p.cfg.Drain = 3 * time.Second
+	p.start()
+	p.listening()
+	var loads []*ledger.Ledger
+	for range 5 {
+		cc := dial(t, p.bootstrap(), "reviews:9080")
+		reaches(t, cc, "a")
+		loads = append(loads, ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced / 5}))
+	}
+	old := *p
+	p.signal(syscall.SIGTERM)
+	eventually(t, "the old agent has left the socket", func() bool { _, err := os.Stat(p.cfg.Socket); return err != nil })
+	p.start()
+	p.listening()
+	if err := old.wait(); err != nil {
+		t.Errorf("the old agent ended with %v, want exit 0", err)
+	}
+	register(t, n, "b")
+	fresh := dial(t, p.bootstrap(), "reviews:9080") // the old one's end has left the socket alone
+	reaches(t, fresh, "a", "b")
+	pause(t, 3*time.Second)
+	for _, l := range loads {
+		if r := none(t, "the agent was replaced", l); r.Servers["b"] == 0 {
+			t.Error("a client has not heard of the new instance from the new agent")
+		}
+	}
 }

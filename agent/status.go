@@ -24,7 +24,10 @@ type Status struct {
 	Certificates []CertificateStatus `json:"certificates,omitempty"` // in the order of Config.Issue
 	Clients      []ClientStatus      `json:"clients"`                // by node id, then age
 	Notes        []string            `json:"notes,omitempty"`        // on resources that somebody has: what was approximated, left out or refused
-	Disk         *DiskStatus         `json:"disk,omitempty"`         // nil: nothing is kept
+	// Verdicts are the findings on fields of policy that are not plainly enforced, with file
+	// and line, for each kind of client that is connected: "grpc-go", "grpc-node", and so on.
+	Verdicts map[string][]string `json:"verdicts,omitempty"`
+	Disk     *DiskStatus         `json:"disk,omitempty"` // nil: nothing is kept
 }
 
 // PolicyStatus is what policy is in force and how the last load went.
@@ -133,11 +136,27 @@ func (a *Agent) Status() Status {
 	}
 	for _, c := range a.server.Clients() {
 		s.Clients = append(s.Clients, clientOf(&c))
+		s.judge(translate.EnforcerOf(c.Node.Client), a)
 	}
 	for _, n := range a.catalog.Notes() {
 		s.Notes = append(s.Notes, n.String())
 	}
 	return s
+}
+
+// judge adds the verdicts for a kind of client.
+func (s *Status) judge(e policy.Enforcer, a *Agent) {
+	if _, twice := s.Verdicts[e.String()]; twice {
+		return
+	}
+	if s.Verdicts == nil {
+		s.Verdicts = map[string][]string{}
+	}
+	list := []string{}
+	for _, f := range a.Verdicts(e) {
+		list = append(list, f.String())
+	}
+	s.Verdicts[e.String()] = list
 }
 
 func (a *Agent) ready() bool {

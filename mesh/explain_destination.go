@@ -56,6 +56,9 @@ func (x *inquiry) destination(ctx context.Context, r *enmesh.Route, to Target) E
 			out.Sources = append(out.Sources, s.What+" "+s.Origin)
 		}
 	}
+	if e := x.snapshot.Entry(c.Service); e != nil {
+		out.Sources = append(out.Sources, e.Document+" "+e.Origin)
+	}
 	said := x.snapshot.Outbound(c.Service)
 	for _, o := range said.Own() {
 		out.Policies = append(out.Policies, o.String())
@@ -174,6 +177,9 @@ func (x *inquiry) refused(c *enmesh.Call, e *enmesh.Error, out *ExplainedDestina
 func (x *inquiry) missing(c *enmesh.Call, out *ExplainedDestination) {
 	switch {
 	case len(out.Candidates) > 0 || out.Omitted > 0:
+	case x.snapshot.Entry(c.Service) != nil:
+		e := x.snapshot.Entry(c.Service)
+		x.note("no endpoints known of " + c.Service + " at that port: " + e.Document + " (" + e.Origin + ") names none, or DNS has none")
 	case x.mesh.cfg.resolver == nil:
 		x.note("no endpoints known of " + c.Service + ": the mesh was opened without a registry")
 	default:

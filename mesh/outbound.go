@@ -148,7 +148,7 @@ func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, 
 	if err != nil {
 		return nil, err
 	}
-	inner := []enmesh.Middleware{edits, entryPort(s, d), mirror, key, timeout.Overall(r.Timeout)}
+	inner := []enmesh.Middleware{edits, mirror, key, timeout.Overall(r.Timeout)}
 	if r.Fault != (fault.Config{}) {
 		inner = append([]enmesh.Middleware{faults}, inner...)
 	}
@@ -168,7 +168,7 @@ func (p *policies) edits(s *policy.Snapshot, r *policy.Rule, m *route.Match, to 
 		return nil, nil, err
 	}
 	key, err = p.affinity(s, to.Destination)
-	return enmesh.Chain(route.EditHeaders(r.Headers, to.Headers), rewrite), key, err
+	return enmesh.Chain(route.EditHeaders(r.Headers, to.Headers), rewrite, entryPort(s, to.Destination)), key, err
 }
 
 // mirror sends copies of a rule's calls to its mirrors; nil for none. A copy has no

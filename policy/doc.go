@@ -5,7 +5,8 @@
 //
 // Operators say how calls are to be routed, balanced, retried and bounded in files
 // of Istio's kinds VirtualService and DestinationRule (networking.istio.io/v1,
-// v1beta1 and v1alpha3), and who may make them in files of AuthorizationPolicy,
+// v1beta1 and v1alpha3), which services there are beside those of a registry in files of
+// ServiceEntry and WorkloadEntry, and who may make them in files of AuthorizationPolicy,
 // PeerAuthentication and RequestAuthentication (security.istio.io/v1, v1beta1). This package turns a set of such files into one [Snapshot]:
 // for each service its rules, in terms of the configurations that the packages
 // balance/route, resilience/retry, resilience/fault and balance/outlier take, and
@@ -23,6 +24,15 @@
 //		rule := svc.Find(call)
 //		…
 //	}
+//
+// Documents that are elsewhere than in files come from a [Source], and are loaded with the
+// files as one set: see [Loader.WatchSources].
+//
+// # Services of ServiceEntries
+//
+// [Snapshot.Entry] is what a ServiceEntry says of a host: its ports, its endpoints or how
+// they are looked up, whether it is in the mesh, and which names it shows. Package entries
+// finds its endpoints, and [Snapshot.TLS] has its part in how connections are secured.
 //
 // # Kinds of our own
 //
@@ -86,11 +96,17 @@
 //     unless it says attempts: 0); those of other streams come as they are.
 //   - Redirects and direct responses are errors to a gRPC call, with the code that gRPC
 //     gives their HTTP status.
+//   - A ServiceEntry's host without a dot is a service of the document's namespace, as a
+//     VirtualService's is. Of several for one host that of the process's own namespace has
+//     it, then the earlier; they are not merged, and one goes before a service that the
+//     registry has, and does not decorate it. There is no original destination:
+//     with the resolution NONE the name that is called is connected to.
 //   - Everything is seen from one process, whose namespace and labels a [Loader] has:
 //     matches on the source are decided when they are compiled.
 //
 // # Limits
 //
 // A file has at most 4 MiB and 500,000 YAML nodes, aliases counted as often as they
-// are used, nested at most 64 deep; a load has at most 10,000 files.
+// are used, nested at most 64 deep; a load has at most 10,000 files,
+// and a source gives at most 16 MiB.
 package policy

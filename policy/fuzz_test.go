@@ -22,7 +22,7 @@ import (
 // FuzzParse holds that any text either loads, and then compiles to rules that can be
 // asked, or is refused with problems that have a place and a message.
 func FuzzParse(f *testing.F) {
-	for _, pattern := range []string{"documents/*.*", "refused/*.yaml", "refused/*.json", "own/*.yaml", "security/*.yaml"} {
+	for _, pattern := range []string{"documents/*.*", "refused/*.yaml", "refused/*.json", "own/*.yaml", "security/*.yaml", "entries/*.yaml"} {
 		names, err := filepath.Glob(filepath.Join("testdata", pattern))
 		if err != nil {
 			f.Fatal(err)
@@ -97,6 +97,7 @@ func holdsTogether(t *testing.T, data []byte) {
 		}
 	}
 	ownHoldsTogether(t, s)
+	entriesHoldTogether(t, s)
 	securityHoldsTogether(t, s)
 	for _, d := range s.Destinations {
 		for _, subset := range append(d.Subsets(), "") {

@@ -43,7 +43,8 @@ func entry(name, spec string) string {
 func wantAddresses(t *testing.T, c *translate.Catalog, n *agentxds.Node, cluster, want string) {
 	t.Helper()
 	got := make(chan agentxds.Resource, 100)
-	defer c.Watch(n, agentxds.Endpoints, cluster, func(r agentxds.Resource) { got <- r })()
+	stop := c.Watch(n, agentxds.Endpoints, cluster, func(r agentxds.Resource) { got <- r })
+	defer stop()
 	var last string
 	hang := time.After(30 * time.Second)
 	for {

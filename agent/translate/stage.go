@@ -74,6 +74,7 @@ type staged struct {
 	base  xds.Resource
 	next  xds.Resource
 	timer *time.Timer // to tell next; nil: base is what is told
+	round uint64      // of the timer
 	since time.Time   // when the timer was first set
 	done  bool
 }
@@ -102,17 +103,17 @@ func (w *staged) take(r xds.Resource) {
 		return
 	}
 	w.next = r
-	var timer *time.Timer
-	timer = time.AfterFunc(w.stage.wait, func() { w.finish(timer) })
-	w.timer = timer
+	w.round++
+	round := w.round
+	w.timer = time.AfterFunc(w.stage.wait, func() { w.finish(round) })
 	w.f(*between)
 }
 
 // finish tells the new routes, unless there are newer ones.
-func (w *staged) finish(timer *time.Timer) {
+func (w *staged) finish(round uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.done || w.timer != timer {
+	if w.done || w.timer == nil || w.round != round {
 		return
 	}
 	w.base, w.timer = w.next, nil

@@ -80,6 +80,7 @@ func TestStaged_announcesNewClusters(t *testing.T) {
 		})
 		expect := func(want ...string) {
 			t.Helper()
+			synctest.Wait()
 			if !slices.Equal(heard, want) {
 				t.Errorf("heard %q, want %q", heard, want)
 			}
@@ -108,6 +109,7 @@ func TestStaged_announcesNewClusters(t *testing.T) {
 			inner.tell(leads(t, fmt.Sprint("h", i)))
 			time.Sleep(time.Second / 2)
 		}
+		synctest.Wait()
 		if n := slices.IndexFunc(heard, func(s string) bool { return !strings.Contains(s, "g") }); n < 9 || n > 12 {
 			t.Errorf("routes that change all the time are in force with change %d, want after 5 s: %q", n, heard)
 		}

@@ -33,8 +33,9 @@ type Config struct {
 	// Catalog knows the resources. Required.
 	Catalog Catalog
 	// Debounce is how long a change waits for a further one; each further one
-	// prolongs the wait, up to MaxDelay after the first. What a client asks for
-	// anew is sent at once. Defaults 10 ms and 100 ms.
+	// prolongs the wait, up to MaxDelay after the first. Changes of one kind to one
+	// client are 50 µs apart besides for each name that it asks for, up to MaxDelay.
+	// What a client asks for anew is sent at once. Defaults 10 ms and 100 ms.
 	Debounce, MaxDelay time.Duration
 	// Settle is how long the first response of listeners and clusters on a stream
 	// waits for resources that the catalog does not know yet, because what is

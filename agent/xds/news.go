@@ -78,4 +78,3 @@ func heldOf(r Resource) *held {
 	}
 	return &held{r.Version, r.Body}
 }
-

@@ -192,7 +192,7 @@ func (s *session) dueAt(u *subscription) (at time.Time, waits bool) {
 	case u.kind.full() && !u.settled && u.waiting > 0:
 		return u.settleBy, false
 	}
-	return u.due, false
+	return u.paced(s.cfg.MaxDelay), false
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -132,6 +132,40 @@ func TestSession_changesWaitForOneAnother(t *testing.T) {
 	})
 }
 
+func TestSession_aStreamOfManyNamesIsPaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cat := newTables()
+		names := make([]string, 1000)
+		for i := range names {
+			names[i] = fmt.Sprint("svc-", i)
+			cat.set(Endpoints, names[i], "1")
+		}
+		s := cat.session(t, Config{})
+		ask(t, s, Endpoints, "", names...)
+		start := time.Now()
+		r, _, _ := s.next(start)
+		ask(t, s, Endpoints, r.nonce, names...)
+		cat.set(Endpoints, "svc-1", "2")
+		if r, at, _ := s.next(time.Now()); r != nil || at.Sub(start) != 50*time.Millisecond {
+			t.Fatalf("a change: got %v, or after %v, want 50 ms", values(r), at.Sub(start))
+		}
+		<-s.wake
+		time.Sleep(20 * time.Millisecond)
+		cat.set(Endpoints, "more", "1")
+		ask(t, s, Endpoints, r.nonce, append(names, "more")...)
+		<-s.wake
+		if r, _, _ = s.next(time.Now()); len(values(r)) != 2 {
+			t.Fatalf("what is asked for: got %v, want it at once, with what waits", values(r))
+		}
+		ask(t, s, Endpoints, r.nonce, append(names, "more")...)
+		time.Sleep(time.Minute)
+		cat.set(Endpoints, "svc-1", "3")
+		if _, at, _ := s.next(time.Now()); at.Sub(time.Now()) != DefaultDebounce {
+			t.Errorf("after a pause: to be sent after %v, want %v", at.Sub(time.Now()), DefaultDebounce)
+		}
+	})
+}
+
 func TestSession_theFirstSetWaitsForWhatIsNotKnownYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cat := newTables()

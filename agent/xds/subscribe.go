@@ -148,4 +148,3 @@ func (s *session) deny(e *entry, why error) {
 	s.mu.Unlock()
 	s.tell(e, r)
 }
-

@@ -36,6 +36,8 @@ type subscription struct {
 	dirty []*entry  // may need sending
 	first time.Time // of the oldest change that is not sent
 	due   time.Time // when to send; zero: nothing to send
+	soon  bool      // something does not wait for the pace
+	last  time.Time // when the last response was made
 	out   *flight   // sent, and neither accepted nor rejected yet
 	sum   uint64    // of the digests of what the client has
 }
@@ -80,8 +82,8 @@ func (u *subscription) schedule(urgent bool, now time.Time, debounce, most time.
 		u.first = now
 	}
 	if urgent {
-		soon := idle || u.due.After(now)
-		u.due = now
+		soon := idle || u.due.After(now) || !u.soon
+		u.due, u.soon = now, true
 		return soon
 	}
 	due := now.Add(debounce)
@@ -92,6 +94,19 @@ func (u *subscription) schedule(urgent bool, now time.Time, debounce, most time.
 		u.due = due
 	}
 	return idle
+}
+
+// perName is what each name that is subscribed to keeps apart one response and the next,
+// since the answer to each repeats all names.
+const perName = 50 * time.Microsecond
+
+// paced is when the next response is due: those of a stream that asks for very much have
+// some time between them, up to most.
+func (u *subscription) paced(most time.Duration) time.Time {
+	if u.soon || u.last.IsZero() {
+		return u.due
+	}
+	return later(u.due, u.last.Add(min(time.Duration(len(u.entries))*perName, most)))
 }
 
 // build makes the next response, nil if there is nothing to say after all.
@@ -105,12 +120,12 @@ func (u *subscription) build(nonce string, now time.Time, limit int) *response {
 		more, changed = u.buildPart(r, out, now, limit)
 	}
 	if !more {
-		u.due, u.first = time.Time{}, time.Time{}
+		u.due, u.first, u.soon = time.Time{}, time.Time{}, false
 	}
 	if !changed && !u.force {
 		return nil
 	}
-	u.force, u.out = false, out
+	u.force, u.out, u.last = false, out, now
 	r.version = fmt.Sprintf("%016x", u.sum)
 	return r
 }

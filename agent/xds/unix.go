@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -110,6 +111,7 @@ type unixListener struct {
 	path string
 	info fs.FileInfo
 	cfg  UnixConfig
+	once sync.Once // of Close
 }
 
 // unixConn is a connection whose peer is known.
@@ -140,12 +142,17 @@ func (l *unixListener) Accept() (net.Conn, error) {
 // Addr is where the socket is.
 func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
-// Close stops listening and removes the socket, unless another took its place.
+// Close stops listening and removes the socket, unless another took its place. A second Close
+// does nothing: by then the file's number may be that of another process's socket.
 func (l *unixListener) Close() error {
-	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.info) {
-		_ = os.Remove(l.path)
-	}
-	return l.UnixListener.Close()
+	err := net.ErrClosed
+	l.once.Do(func() {
+		if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.info) {
+			_ = os.Remove(l.path)
+		}
+		err = l.UnixListener.Close()
+	})
+	return err
 }
 
 // admit says whether a peer may connect.

@@ -40,7 +40,7 @@ func clients(ctx context.Context, j job, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		defer c.conn.Close()
+		defer func() { _ = c.conn.Close() }() // it has none but that it is closed
 		all[i] = c
 		syncing.Add(1)
 		c.synced = sync.OnceFunc(syncing.Done)

@@ -6,9 +6,8 @@
 //
 //	go run ./agent            # in the directory bench
 //
-// Every row has a process for the agent's part, package translate over a registry in memory
-// behind a server of package xds on a unix socket, and one for the clients: raw streams of
-// the protocol, each a connection of its own, that read just enough to answer. A client asks
+// Every row has a process with an agent, over a registry in memory and on a unix socket, and
+// one for the clients: raw streams of the protocol, each a connection of its own, that read just enough to answer. A client asks
 // for the listeners, the routes, the clusters and the endpoints of its services, as gRPC's
 // do. Then the registry replaces one instance of a random service so many times a second.
 // The new address holds the moment of the change; a client takes the time when it has read

@@ -35,7 +35,7 @@ func role(ctx context.Context) error {
 	case job == nil:
 		return command(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	case job.Socket == "":
-		return agent(ctx, *job, os.Stdout)
+		return serve(ctx, *job, os.Stdout)
 	}
 	return clients(ctx, *job, os.Stdin, os.Stdout)
 }

@@ -46,7 +46,7 @@ func child(ctx context.Context, j job) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self)
+	cmd := exec.CommandContext(ctx, self) //nolint:gosec // this program
 	cmd.Env = append(os.Environ(), jobVariable+"="+string(text))
 	cmd.Stderr = os.Stderr
 	return cmd, nil
@@ -62,7 +62,8 @@ func run(ctx context.Context, r row) (found result, err error) {
 	if err != nil {
 		return found, err
 	}
-	return found, json.Unmarshal(out, &found)
+	err = json.Unmarshal(out, &found)
+	return found, err
 }
 
 // usage is the processor time that this process has had, in user and kernel.

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -29,7 +30,7 @@ func stamped(b []byte) (t time.Time, ok bool) {
 		return t, false
 	}
 	b = b[i:]
-	n := bytes.IndexFunc(b, func(r rune) bool { return !bytes.ContainsRune([]byte("0123456789abcdef:"), r) })
+	n := bytes.IndexFunc(b, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef:", r) })
 	if n < 0 {
 		n = len(b)
 	}

@@ -54,9 +54,9 @@ func (f *Folder) Status() FolderStatus {
 }
 
 // Watch tells all documents of the folder, by "consul:" and their key, and again whenever
-// one has changed, until ctx ends; then it returns nil. Errors are told at most once per
-// text and once in 10 s; what was told before them holds, and is told again when they are
-// over.
+// one has changed, until ctx ends; then it returns nil. Errors are told once, those of one
+// reason at most once in 10 s; what was told before them holds, and is told again when they
+// are over.
 //
 // A folder without any key is an error ([Missing]) and not one without documents: Consul
 // does not tell a folder that was emptied from one that was lost with the server's data,

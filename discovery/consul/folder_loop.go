@@ -23,9 +23,10 @@ type folderLoop struct {
 	paused  bool
 	trouble trouble
 
-	files map[string][]byte // as they were told last; nil: never
-	text  string            // of the error that was told since; "" none
-	at    time.Time         // when an error was told last
+	files  map[string][]byte // as they were told last; nil: never
+	text   string            // of the error that was told since; "" none
+	reason string            // of it
+	at     time.Time         // when an error was told last
 }
 
 func (l *folderLoop) run(ctx context.Context) {
@@ -156,11 +157,11 @@ func (l *folderLoop) complain(err error) {
 		err = &e
 	}
 	l.note(func(s *FolderStatus) { s.Err = err })
-	text := err.Error()
-	if text == l.text || l.text != "" && time.Since(l.at) < newsEvery {
+	text, reason := err.Error(), reasonOf(err)
+	if text == l.text || l.text != "" && reason == l.reason && time.Since(l.at) < newsEvery {
 		return
 	}
-	l.text, l.at = text, time.Now()
+	l.text, l.reason, l.at = text, reason, time.Now()
 	l.tell(nil, err)
 }
 

@@ -109,15 +109,18 @@ func (l *lookup) Watch(ctx context.Context, _ string) iter.Seq2[[]discovery.Endp
 			}
 			return
 		}
-		chosen := ""
+		chosen, told := "", false
 		for set, err := range l.dns.Watch(ctx, placed(l.like).Addrs[0]) {
 			if err != nil {
 				// Not %w: the service is known, whatever DNS says of a name.
 				if !yield(nil, fmt.Errorf("entries: %s: %v", l.like.Addrs[0], err)) { //nolint:errorlint // see above
 					return
 				}
-				continue
+				if told || !errors.Is(err, discovery.ErrUnknownService) {
+					continue
+				}
 			}
+			told = true
 			if l.single {
 				set = keep(set, &chosen)
 			}

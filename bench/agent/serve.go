@@ -19,47 +19,33 @@ import (
 	"runtime/pprof"
 	"time"
 
-	"github.com/enmesh-go/enmesh/agent/translate"
-	"github.com/enmesh-go/enmesh/agent/xds"
+	"github.com/enmesh-go/enmesh/agent"
 	"github.com/enmesh-go/enmesh/discovery"
-	"github.com/enmesh-go/enmesh/policy"
 )
 
 const instances = 10 // of a service
 
-// agent is the process that is measured.
-func agent(ctx context.Context, j job, out io.Writer) (err error) {
+// serve is the process that is measured.
+func serve(ctx context.Context, j job, out io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "enmesh-bench")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	registry := discovery.NewMemory()
 	for i := range j.Row.Services {
 		registry.Set(serviceName(i), set(i, time.Time{})...)
 	}
-	catalog, err := translate.New(translate.Config{Endpoints: registry})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, catalog.Close()) }()
-	none, err := policy.Parse(nil)
-	if err != nil {
-		return errors.Join(err, catalog.Close())
-	}
-	catalog.SetPolicy(none)
-	catalog.Start()
-	server, err := xds.New(xds.Config{Catalog: catalog, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, server.Close()) }()
 	j.Socket = filepath.Join(dir, "xds.sock")
-	l, err := xds.ListenUnix(j.Socket, xds.UnixConfig{})
+	served, err := agent.Open(ctx, agent.Config{Resolver: registry, Socket: j.Socket, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
-	go func() { _ = server.Serve(l) }() // ends with the server
+	defer func() { err = errors.Join(err, served.Close()) }()
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- served.Run(ctx) }()
+	defer func() { cancel(); err = errors.Join(err, <-done) }()
 	found, err := measure(ctx, j, registry)
 	if err != nil {
 		return err
