@@ -35,7 +35,7 @@ help: ## list the targets
 # The first build of Consul takes some minutes, that of SPIRE as many and a C compiler, and
 # later ones nothing. PACED are the packages that make so many calls a second: they have the
 # machine to themselves for that.
-SERVERS := bin/consul bin/redis-server bin/ratelimit bin/spire-server bin/spire-agent
+SERVERS := bin/consul bin/redis-server bin/ratelimit bin/spire-server bin/spire-agent bin/node
 PACED := ./internal/scenario ./limit/redislimit
 
 .PHONY: servers
@@ -46,6 +46,7 @@ test scenarios: export ENMESH_CONSUL := $(CURDIR)/bin/consul
 test scenarios: export ENMESH_REDIS := $(CURDIR)/bin/redis-server
 test scenarios: export ENMESH_RATELIMIT := $(CURDIR)/bin/ratelimit
 test scenarios: export ENMESH_SPIRE := $(CURDIR)/bin
+test scenarios: export ENMESH_NODE := $(CURDIR)/bin/node
 test: $(SERVERS) ## all tests, race detector on, order shuffled
 	$(call each,go test -race -shuffle=on -p $(PARALLEL) -timeout 20m $$(go list ./... | grep -v $(PACED:.%=-e %$$)),$(CODE))
 	go test -race -shuffle=on -p 1 -timeout 20m $(PACED)
@@ -104,13 +105,14 @@ cross: ## compile for the other platforms, without cgo
 	CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -o /dev/null ./...; done
 
 .PHONY: smoke
-smoke: bin/consul ## run the examples, bookinfo for DURATION (5s), and check what they counted
+smoke: bin/consul bin/node ## run the examples, bookinfo for DURATION (5s), and check what they counted
 	@mkdir -p .cache
 	go run ./examples/bookinfo -duration $(DURATION) -json >.cache/smoke.json
 	go run ./internal/rules/smoke <.cache/smoke.json
 	go run ./examples/consul -consul bin/consul
 	go run ./examples/secure
-	go run ./cmd/enmesh check -quiet examples/secure/policies examples/bookinfo/policies
+	go run ./examples/proxyless -node bin/node
+	go run ./cmd/enmesh check -quiet examples/secure/policies examples/bookinfo/policies examples/proxyless/policies
 
 ##@ Long
 
@@ -130,6 +132,11 @@ bench: ## overhead against bare net/http and grpc-go (BENCH: its flags)
 bin/redis-server: tools/redis/install
 	tools/redis/install bin
 	@touch -h "$@"
+
+# Node is the machine's own, or Debian's, with the packages of gRPC that tools/node pins.
+bin/node: tools/node/install tools/node/package.json tools/node/package-lock.json
+	tools/node/install bin
+	@touch "$@"
 
 # One module builds both programs of SPIRE.
 bin/spire-server bin/spire-agent &: tools/spire/go.mod tools/spire/go.sum

@@ -83,3 +83,19 @@ func (c *Client) DialOptions() []grpc.DialOption {
 		grpc.WithChainStreamInterceptor(c.Stream()),
 	}
 }
+
+// InterceptorOptions is for targets that the mesh does not resolve, xds:///ratings above all:
+// both interceptors, and grpc's own configured retries off, since those of a route and those
+// of the mesh would be multiplied. Everything else is as the program and its resolver have it.
+//
+//	cc, err := grpc.NewClient("xds:///ratings", append(client.InterceptorOptions(), grpc.WithTransportCredentials(creds))...)
+//
+// What such a resolver does itself the router's policy should not do again: faults would be
+// injected twice. See [Client.Unary] for what is less there.
+func (c *Client) InterceptorOptions() []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithDisableRetry(),
+		grpc.WithChainUnaryInterceptor(c.Unary()),
+		grpc.WithChainStreamInterceptor(c.Stream()),
+	}
+}

@@ -121,11 +121,12 @@
 // # Limits
 //
 // On targets that the mesh does not resolve (xds:///, dns:///) the interceptors
-// work, less what needs our balancer: endpoint gates, the endpoint's name in
-// telemetry, avoiding endpoints already tried, the pushback trailer, and knowing that
-// a call was unsent. Closing a ClientConn under a stream ends it as Canceled or as
-// Unavailable, by race, so statistics that connections share may see one failure. An
-// answer that a policy makes up has no gRPC message; its status alone counts. A foreign
-// server whose process hangs, or behind a proxy, is found out only at the next ping where a
-// call was silent for longer than 20 s before; a path that drops packets always is, by TCP.
+// ([Client.InterceptorOptions], [Server.Unary], [Server.Stream]) work, less what needs our
+// balancer: endpoint gates, the endpoint's name in telemetry, avoiding endpoints already
+// tried, the pushback trailer, and knowing that a call was unsent. Closing a ClientConn
+// under a stream ends it as Canceled or as Unavailable, by race, so statistics that
+// connections share may see one failure. An answer that a policy makes up has no gRPC
+// message; its status alone counts. A foreign server whose process hangs, or behind a
+// proxy, is found out only at the next ping where a call was silent for longer than 20 s
+// before; a path that drops packets always is, by TCP.
 package meshgrpc

@@ -78,6 +78,21 @@ func (c *clusters) ring(h policy.Hash, origin string) *clusterpb.LoadBalancingPo
 	return policies(extension("envoy.load_balancing_policies.ring_hash", ring), localities(roundRobin()))
 }
 
+// ringForNode says a ring in the older of the two ways: Node's client rejects its own policy
+// when the sizes are in it, which it reads as texts (@grpc/grpc-js-xds 1.14.1).
+func ringForNode(out *clusterpb.Cluster) {
+	first := out.GetLoadBalancingPolicy().GetPolicies()[0].GetTypedExtensionConfig().GetTypedConfig()
+	var ring ringpb.RingHash
+	if !first.MessageIs(&ring) || first.UnmarshalTo(&ring) != nil {
+		return
+	}
+	out.LoadBalancingPolicy, out.LbPolicy = nil, clusterpb.Cluster_RING_HASH
+	out.LbConfig = &clusterpb.Cluster_RingHashLbConfig_{RingHashLbConfig: &clusterpb.Cluster_RingHashLbConfig{
+		HashFunction:    clusterpb.Cluster_RingHashLbConfig_XX_HASH,
+		MinimumRingSize: ring.GetMinimumRingSize(), MaximumRingSize: ring.GetMaximumRingSize(),
+	}}
+}
+
 func roundRobin() *clusterpb.LoadBalancingPolicy_Policy {
 	return extension("envoy.load_balancing_policies.round_robin", &roundpb.RoundRobin{})
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	endpointpb "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/balance"
@@ -52,7 +54,7 @@ func (c *Catalog) listener(e *entry, n *notes) built {
 	}
 	fail := func(needs, why string) built {
 		n.add(policy.Rejected, "", why+": calls end with UNAVAILABLE")
-		return built{encode(xds.Listener, e.name, failingListener(e.name, why)), true, needs}
+		return built{encode(xds.Listener, e.name, failingListener(e.client, e.name, why)), true, needs}
 	}
 	d, ok := c.dial(e)
 	switch {
@@ -95,7 +97,7 @@ func isHost(key string) bool {
 func (c *Catalog) routes(e *entry, n *notes) built {
 	d, ok := c.dial(e)
 	if !ok || e.view.policy == nil {
-		return built{Resource: encode(xds.Route, e.name, failingRoutes(e.name, noPolicy)), known: true}
+		return built{Resource: encode(xds.Route, e.name, failingRoutes(e.client, e.name)), known: true}
 	}
 	r := &routes{dialled: d, policy: e.view.policy, notes: n}
 	return built{Resource: encode(xds.Route, e.name, r.configuration()), known: true}
@@ -123,6 +125,9 @@ func (c *Catalog) cluster(e *entry, n *notes) built {
 
 // looks reports whether a cluster depends on who its instances are.
 func (c *clusters) looks(d enmesh.Destination) bool {
+	if d.Subset == refused {
+		return false
+	}
 	t := c.policy.TLS(d)
 	return c.cfg.Certificates != "" && t.Mode != policy.TLSDisable && c.blocked(t) == "" && t.SubjectAltNames == ""
 }
@@ -131,6 +136,9 @@ func (c *Catalog) endpoints(e *entry, n *notes) built {
 	d, ok := parseCluster(e.name)
 	if !ok || !isHost(d.Service) || e.view.policy == nil {
 		return built{Resource: missing(xds.Endpoints, e.name), known: true}
+	}
+	if d.Subset == refused {
+		return built{Resource: encode(xds.Endpoints, e.name, &endpointpb.ClusterLoadAssignment{ClusterName: e.name}), known: true}
 	}
 	needs := c.serviceOf(e.view.policy, d.Service)
 	s := c.services[needs]

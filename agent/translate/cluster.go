@@ -40,6 +40,9 @@ func (c *clusters) cluster(d enmesh.Destination, eps []discovery.Endpoint) *clus
 		CircuitBreakers:     breakers(traffic.MaxRequests),
 		TransportSocket:     c.secured(d, c.policy.TLS(d), eps, origin),
 	}
+	if c.notes.client == policy.GRPCNode {
+		ringForNode(out)
+	}
 	if traffic.DetectOutliers {
 		out.OutlierDetection = c.outliers(traffic.Outlier, origin)
 	}

@@ -11,6 +11,8 @@ import (
 	routerpb "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	managerpb "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/enmesh-go/enmesh/policy"
 )
 
 const (
@@ -41,28 +43,21 @@ func clientListener(name string) *listenerpb.Listener {
 // failingListener has no route: calls end at once with UNAVAILABLE. What a client says of
 // it is its own; the reason stands in the name of the routes, where its configuration is
 // shown.
-func failingListener(name, why string) *listenerpb.Listener {
+func failingListener(client policy.Enforcer, name, why string) *listenerpb.Listener {
 	return apiListener(name, &managerpb.HttpConnectionManager{
-		RouteSpecifier: &managerpb.HttpConnectionManager_RouteConfig{RouteConfig: failingRoutes("enmesh: "+why, why)},
+		RouteSpecifier: &managerpb.HttpConnectionManager_RouteConfig{RouteConfig: failingRoutes(client, "enmesh: "+why)},
 	})
 }
 
-// failingRoutes are routes that no call can take.
-func failingRoutes(name, why string) *routepb.RouteConfiguration {
-	return &routepb.RouteConfiguration{Name: name, VirtualHosts: []*routepb.VirtualHost{{
-		Name: name, Domains: []string{"*"}, Routes: []*routepb.Route{failingRoute(why)},
-	}}}
-}
-
-// failingRoute takes every call and fails it: gRPC's clients know no direct responses.
-func failingRoute(why string) *routepb.Route {
-	return &routepb.Route{Name: why, Match: everything(), Action: refusal(why)}
-}
-
-func refusal(why string) *routepb.Route_DirectResponse {
-	return &routepb.Route_DirectResponse{DirectResponse: &routepb.DirectResponseAction{
-		Status: 503, Body: &corepb.DataSource{Specifier: &corepb.DataSource_InlineString{InlineString: why}},
-	}}
+// failingRoutes are routes that no call can take: there is no virtual host to look for them in.
+// Node's client would wait for one until the call's deadline, and gets one without routes,
+// which others may reject.
+func failingRoutes(client policy.Enforcer, name string) *routepb.RouteConfiguration {
+	out := &routepb.RouteConfiguration{Name: name}
+	if client == policy.GRPCNode {
+		out.VirtualHosts = []*routepb.VirtualHost{{Name: name, Domains: []string{"*"}}}
+	}
+	return out
 }
 
 func everything() *routepb.RouteMatch {

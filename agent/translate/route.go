@@ -67,7 +67,7 @@ func (r *routes) rule(rule *policy.Rule) []*routepb.Route {
 		for _, one := range alternatives {
 			made := &routepb.Route{Name: rule.RouteName(m), Match: one}
 			if problem != "" {
-				made.Action = refusal(problem)
+				r.refuse(made, problem)
 			} else {
 				r.act(made, rule)
 			}
@@ -81,11 +81,11 @@ func (r *routes) rule(rule *policy.Rule) []*routepb.Route {
 func (r *routes) act(made *routepb.Route, rule *policy.Rule) {
 	switch {
 	case rule.Redirect != nil:
-		made.Action = refusal("redirects are not for gRPC: " + rule.Origin)
+		r.refuse(made, "redirects are not for gRPC: "+rule.Origin)
 	case rule.Direct != nil:
-		made.Action = refusal("an answer without a service behind it: " + rule.Origin)
+		r.refuse(made, "an answer without a service behind it: "+rule.Origin)
 	case len(rule.Split) == 0:
-		made.Action = refusal("the rule has no destination: " + rule.Origin)
+		r.refuse(made, "the rule has no destination: "+rule.Origin)
 	default:
 		made.Action = r.forward(rule)
 		if f := faultOf(rule.Fault); f != nil {
