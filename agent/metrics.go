@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/enmesh-go/enmesh/agent/translate"
 	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
 )
@@ -86,9 +87,9 @@ func (s sink) is(d *prometheus.Desc, v bool, labels ...string) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	out, status := sink(ch), c.agent.Status()
+	out, status := sink(ch), c.agent.state()
 	out.is(readyDesc, status.Ready)
-	c.clients(out, &status)
+	c.clients(out)
 	c.server(out)
 	p := &status.Policy
 	out.count(loadsDesc, p.Loads-p.Refused, "applied")
@@ -110,21 +111,19 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 }
 
 // clients tells who is connected.
-func (*collector) clients(out sink, s *Status) {
-	languages, rejected := map[string]int{}, map[string]int{}
-	for i := range s.Clients {
-		languages[s.Clients[i].Language]++
-		for _, r := range s.Clients[i].Resources {
-			if r.State == xds.Rejected.String() {
-				rejected[r.Kind]++
-			}
+func (c *collector) clients(out sink) {
+	languages, rejected := map[string]int{}, map[xds.Kind]int{}
+	for _, t := range c.agent.server.Tallies() {
+		languages[translate.EnforcerOf(t.Node.Client).String()]++
+		for k, n := range t.Rejected {
+			rejected[k] += n
 		}
 	}
 	for language, n := range languages {
 		out.gauge(clientsDesc, float64(n), language)
 	}
 	for k := xds.Listener; k <= xds.Endpoints; k++ {
-		out.gauge(rejectedDesc, float64(rejected[k.String()]), k.String())
+		out.gauge(rejectedDesc, float64(rejected[k]), k.String())
 	}
 }
 

@@ -121,6 +121,16 @@ type ResourceStatus struct {
 
 // Status is the present state.
 func (a *Agent) Status() Status {
+	s := a.state()
+	for _, c := range a.server.Clients() {
+		s.Clients = append(s.Clients, clientOf(&c))
+		s.judge(translate.EnforcerOf(c.Node.Client), a)
+	}
+	return s
+}
+
+// state is the status without the clients, who may have much, and what is said for them.
+func (a *Agent) state() Status {
 	now := time.Now()
 	s := Status{Ready: a.ready(), Since: a.since, Policy: a.policies.report(), Services: []ServiceStatus{}, Clients: []ClientStatus{}}
 	for _, c := range []discovery.CacheStatus{a.cache.Status(), a.names.Status()} {
@@ -133,10 +143,6 @@ func (a *Agent) Status() Status {
 	}
 	for _, i := range a.issuers {
 		s.Certificates = append(s.Certificates, i.report(now))
-	}
-	for _, c := range a.server.Clients() {
-		s.Clients = append(s.Clients, clientOf(&c))
-		s.judge(translate.EnforcerOf(c.Node.Client), a)
 	}
 	for _, n := range a.catalog.Notes() {
 		s.Notes = append(s.Notes, n.String())

@@ -22,6 +22,7 @@ type verdicts struct {
 
 	mu      sync.Mutex // guards what follows
 	current *policy.Snapshot
+	changed bool                     // current did, or clients
 	clients map[policy.Enforcer]bool // that were seen
 	notes   []translate.Note         // to be told
 	told    map[verdict]bool         // of the present policy
@@ -40,7 +41,7 @@ func newVerdicts(log *slog.Logger) *verdicts {
 // policy takes what is in force now.
 func (v *verdicts) policy(s *policy.Snapshot) {
 	v.mu.Lock()
-	v.current = s
+	v.current, v.changed = s, true
 	v.mu.Unlock()
 	v.rouse()
 }
@@ -49,7 +50,7 @@ func (v *verdicts) policy(s *policy.Snapshot) {
 func (v *verdicts) seen(e policy.Enforcer) {
 	v.mu.Lock()
 	news := !v.clients[e]
-	v.clients[e] = true
+	v.clients[e], v.changed = true, v.changed || news
 	v.mu.Unlock()
 	if news {
 		v.rouse()
@@ -88,13 +89,13 @@ func (v *verdicts) run(ctx context.Context) {
 
 func (v *verdicts) tell(ctx context.Context) {
 	v.mu.Lock()
-	s, clients, notes := v.current, maps.Clone(v.clients), v.notes
-	v.notes = nil
+	s, clients, notes, changed := v.current, maps.Clone(v.clients), v.notes, v.changed
+	v.notes, v.changed = nil, false
 	v.mu.Unlock()
 	for _, n := range notes {
 		v.log.WarnContext(ctx, "agent: "+n.String(), "verdict", n.Verdict.String())
 	}
-	if s == nil {
+	if s == nil || !changed {
 		return
 	}
 	now := make(map[verdict]bool, len(v.told))

@@ -41,6 +41,12 @@
 // middleware, RequestAuthentication, AuthorizationPolicy, RateLimit, Shed, ConcurrencyLimit,
 // the handler.
 //
+// # Services beside the registry
+//
+// A host of a ServiceEntry is a service like any other: its endpoints are in the document,
+// or are looked up ([WithDNS]), and it goes before one that the registry has. Policy itself
+// is in files ([WithPolicies]), or elsewhere ([WithPolicySource]).
+//
 // # Who may call
 //
 // [Mesh.Listen] takes connections as PeerAuthentication says; policy then says whose tokens

@@ -75,7 +75,7 @@ func WithPolicies(paths ...string) Option {
 // Consul's keys. They and the files are one set, in this order: files, then sources as they
 // were given. They are watched as files are, and while a source fails what it gave last
 // stays in force; [Open] waits for the first that each gives, and fails if one fails before
-// it gave any. Naming more than one adds them.
+// it gave any and nothing is on disk ([WithSnapshotDir]). Naming more than one adds them.
 func WithPolicySource(s policy.Source) Option {
 	return optionFunc(func(cfg *config) { cfg.sources = append(cfg.sources, s) })
 }
@@ -105,7 +105,8 @@ func WithGuard(g discovery.Guard) Option {
 	return optionFunc(func(cfg *config) { cfg.cache.Guard = g })
 }
 
-// WithSnapshotDir keeps the endpoints of every service that is called in a directory,
+// WithSnapshotDir keeps the endpoints of every service that is called, and what sources of
+// policy gave ([WithPolicySource]), in a directory,
 // so that a process that starts while the registry is down serves within 200 ms. The
 // directory is the mesh's own; processes that ask one registry for the same names may
 // share it. One that cannot be written costs the snapshots and nothing else: see

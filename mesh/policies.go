@@ -6,6 +6,8 @@ package mesh
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +48,7 @@ func (p *policies) applyNone() error { return p.apply(&policy.Snapshot{}) }
 func (p *policies) follow(ctx context.Context, first chan<- error) {
 	w := p.mesh.cfg.workload
 	loader := policy.Loader{Namespace: w.namespace(), Labels: w.labels(), RootNamespace: p.mesh.cfg.security.root, Domain: p.mesh.cfg.domain}
-	for s, err := range loader.WatchSources(ctx, p.mesh.cfg.sources, p.mesh.cfg.policies...) {
+	for s, err := range loader.WatchSources(ctx, p.sources(), p.mesh.cfg.policies...) {
 		if err == nil {
 			err = p.apply(s)
 		}
@@ -59,6 +61,20 @@ func (p *policies) follow(ctx context.Context, first chan<- error) {
 			first = nil
 		}
 	}
+}
+
+// sources are those of the program, kept on disk where endpoints are.
+func (p *policies) sources() []policy.Source {
+	cfg := &p.mesh.cfg
+	if cfg.cache.Dir == "" {
+		return cfg.sources
+	}
+	var out []policy.Source
+	for i, s := range cfg.sources {
+		name := filepath.Join(cfg.cache.Dir, "policy", strconv.Itoa(i)+".json")
+		out = append(out, policy.Keep(s, name, func(err error) { cfg.log.Warn("policy cannot be kept on disk", "error", err) }))
+	}
+	return out
 }
 
 // note remembers how a load went, and tells the log.

@@ -39,6 +39,7 @@ func TestScenarioPolicyInConsul(t *testing.T) {
 	}
 	options := []mesh.Option{
 		mesh.WithResolver(discovery.NewStatic(s.web)), mesh.WithPolicies(town.policies), mesh.WithPolicySource(folder),
+		mesh.WithSnapshotDir(t.TempDir()),
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -83,6 +84,12 @@ func TestScenarioPolicyInConsul(t *testing.T) {
 	node.Kill()
 	refuses("a source fails", "unreachable")
 	serves("v3")
+	first, before := m, client
+	m = opened(t, options...) // another process, say, while Consul is down
+	client = town.client(m)
+	serves("v3")
+	refuses("a source fails", "unreachable")
+	m, client = first, before
 	node.Restart() // it has forgotten all
 	refuses("there is no such folder")
 	serves("v3")

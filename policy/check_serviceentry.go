@@ -19,7 +19,7 @@ import (
 var portProtocols = map[string]string{
 	"http": "http", "http2": "http2", "grpc": "grpc", "grpc-web": "grpc", "grpc_web": "grpc",
 	"https": "https", "tls": "https",
-	"tcp": "", "mongo": "", "redis": "", "mysql": "", "udp": "",
+	"tcp": "", "mongo": "", "redis": "", "mysql": "", "udp": "", "http_proxy": "", "hbone": "",
 }
 
 // checkServiceEntry holds Istio's rules for a ServiceEntry.

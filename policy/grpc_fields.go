@@ -129,6 +129,7 @@ var grpcFields = map[string][]onGRPC{
 	"ClientTLSSettings.sni":                forAll(not("gRPC sends what the channel dials")),
 
 	"ServiceEntry.resolution": {noted(Approximated, "the agent looks up the name that is dialled", is("NONE", "DYNAMIC_DNS"))},
+	"WorkloadEntry.weight":    forAll(row{verdict: Approximated, message: "weighs localities against one another; within one only a ring hash weighs instances"}),
 
 	"AuthorizationPolicy.action": {
 		noted(Ignored, "gRPC has no AUDIT", is("AUDIT")),

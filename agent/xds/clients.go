@@ -5,6 +5,7 @@ package xds
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -60,10 +61,7 @@ type Status struct {
 // Clients are the streams that are open now, by node id, then age.
 func (s *Server) Clients() []Client {
 	s.mu.Lock()
-	open := make([]*session, 0, len(s.sessions))
-	for sess := range s.sessions {
-		open = append(open, sess)
-	}
+	open := slices.Collect(maps.Keys(s.sessions))
 	s.mu.Unlock()
 	out := make([]Client, 0, len(open))
 	for _, sess := range open {
@@ -73,6 +71,47 @@ func (s *Server) Clients() []Client {
 		return cmp.Or(cmp.Compare(a.Node.ID, b.Node.ID), a.Since.Compare(b.Since))
 	})
 	return out
+}
+
+// Tally is one stream without the lists that a [Client] has.
+type Tally struct {
+	Node     *Node
+	Rejected map[Kind]int // resources whose latest version the client refused; nil: none
+}
+
+// Tallies are the streams that are open now, in no order. It costs much less than
+// [Server.Clients] where clients have much.
+func (s *Server) Tallies() []Tally {
+	s.mu.Lock()
+	open := slices.Collect(maps.Keys(s.sessions))
+	s.mu.Unlock()
+	out := make([]Tally, 0, len(open))
+	for _, sess := range open {
+		out = append(out, sess.tally())
+	}
+	return out
+}
+
+// tally is the session as a Tally.
+func (s *session) tally() Tally {
+	t := Tally{Node: s.node}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, u := range s.subs {
+		if u == nil {
+			continue
+		}
+		for _, e := range u.entries {
+			if e.odd == nil || e.status().State != Rejected {
+				continue
+			}
+			if t.Rejected == nil {
+				t.Rejected = map[Kind]int{}
+			}
+			t.Rejected[Kind(k)]++
+		}
+	}
+	return t
 }
 
 // snapshot is the session as a Client.

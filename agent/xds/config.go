@@ -72,9 +72,9 @@ type Config struct {
 type Limits struct {
 	RequestBytes  int // of one request; default 2 MiB
 	Names         int // of one kind on one stream; default 10,000
-	NameBytes     int // of one name; default 1 KiB
+	NameBytes     int // of one name, and of a cluster in a load report; default 1 KiB
 	NodeBytes     int // of the node with its metadata; default 64 KiB
-	NodeID        int // bytes of the node id; default 1 KiB
+	NodeID        int // bytes of the node id, cluster, namespace and service account, each; default 1 KiB
 	ResponseBytes int // of one response, where a kind may be split: routes and endpoints; default 1 MiB
 }
 

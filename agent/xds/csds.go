@@ -42,20 +42,28 @@ func (c *csds) StreamClientStatus(st csdsStream) error {
 	}
 }
 
+// maxDump bounds the contents of resources in one answer, in bytes.
+const maxDump = 16 << 20
+
 // FetchClientStatus answers once. Of node matchers, exact and prefix ones on the
-// node id are known.
+// node id are known. When there is very much, the contents of the last resources are
+// left out.
 func (c *csds) FetchClientStatus(ctx context.Context, req *statusv3.ClientStatusRequest) (*statusv3.ClientStatusResponse, error) {
 	if err := c.server.mayDump(connOf(ctx).peer); err != nil {
 		return nil, err
 	}
 	var out statusv3.ClientStatusResponse
+	contents := maxDump
+	if req.GetExcludeResourceContents() {
+		contents = 0
+	}
 	for _, client := range c.server.Clients() {
 		ok, err := matches(req.GetNodeMatchers(), client.Node)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			out.Config = append(out.Config, configOf(client, !req.GetExcludeResourceContents()))
+			out.Config = append(out.Config, configOf(client, &contents))
 		}
 	}
 	return &out, nil
@@ -102,8 +110,8 @@ func matchString(m *matcherv3.StringMatcher, s string) (bool, error) {
 	return false, status.Error(codes.InvalidArgument, "xds: only exact and prefix matchers with case are known")
 }
 
-// configOf is a client in CSDS's form.
-func configOf(c Client, bodies bool) *statusv3.ClientConfig {
+// configOf is a client in CSDS's form, with the contents that there is room for.
+func configOf(c Client, room *int) *statusv3.ClientConfig {
 	out := &statusv3.ClientConfig{Node: coreNode(c.Node)}
 	for _, r := range c.Resources {
 		g := &statusv3.ClientConfig_GenericXdsConfig{
@@ -114,8 +122,8 @@ func configOf(c Client, bodies bool) *statusv3.ClientConfig {
 			ConfigStatus: configStatus(r.State),
 			ClientStatus: clientStatus(r.State),
 		}
-		if bodies {
-			g.XdsConfig = r.Body
+		if size := len(r.Body.GetValue()); size > 0 && size <= *room {
+			g.XdsConfig, *room = r.Body, *room-size
 		}
 		if r.State == Rejected {
 			g.ErrorState = &adminv3.UpdateFailureState{

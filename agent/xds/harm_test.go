@@ -21,6 +21,8 @@ import (
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/enmesh-go/enmesh/agent/xds"
@@ -178,5 +180,40 @@ func rawHTTP2(t *testing.T, addr, path, authority string, body int) string {
 		if h.StreamEnded() {
 			return status
 		}
+	}
+}
+
+func TestLRS_refusesWhatWouldFillTheLedger(t *testing.T) {
+	var book ledger
+	_, addr := serve(t, xds.Config{Catalog: newScript(), Loads: &book})
+	long := strings.Repeat("x", 2<<10)
+	for _, c := range []struct {
+		name string
+		node *corev3.Node
+		load string
+	}{
+		{"cluster of the report", &corev3.Node{Id: "n"}, long},
+		{"cluster of the node", &corev3.Node{Id: "n", Cluster: long}, "a"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			st, err := loadv3.NewLoadReportingServiceClient(dialed(t, addr)).StreamLoadStats(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = st.Send(&loadv3.LoadStatsRequest{Node: c.node, ClusterStats: []*endpointv3.ClusterStats{{
+				ClusterName: c.load, TotalDroppedRequests: 1,
+			}}})
+			for err == nil {
+				_, err = st.Recv()
+			}
+			if status.Code(err) != codes.InvalidArgument {
+				t.Errorf("got %v, want %v", err, codes.InvalidArgument)
+			}
+		})
+	}
+	book.mu.Lock()
+	defer book.mu.Unlock()
+	if len(book.loads) > 0 {
+		t.Errorf("kept %d loads", len(book.loads))
 	}
 }

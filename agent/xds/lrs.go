@@ -41,6 +41,9 @@ func (l *lrs) StreamLoadStats(st lrsStream) error {
 		if n := len(req.GetClusterStats()); n > s.cfg.Limits.Names {
 			return status.Errorf(codes.ResourceExhausted, "xds: loads of %d clusters, at most %d are allowed", n, s.cfg.Limits.Names)
 		}
+		if n := longest(req); n > s.cfg.Limits.NameBytes {
+			return status.Errorf(codes.InvalidArgument, "xds: loads of a cluster whose name has %d bytes, at most %d are allowed", n, s.cfg.Limits.NameBytes)
+		}
 		if loads := loadsOf(req); len(loads) > 0 {
 			s.cfg.Loads.Report(node, loads)
 			s.cfg.counts.reports.Add(1)
@@ -48,6 +51,15 @@ func (l *lrs) StreamLoadStats(st lrsStream) error {
 		req, err = st.Recv()
 	}
 	return ended(err)
+}
+
+// longest is the length of the longest name of a cluster in a report: names are kept.
+func longest(req *loadv3.LoadStatsRequest) int {
+	n := 0
+	for _, c := range req.GetClusterStats() {
+		n = max(n, len(c.GetClusterName()), len(c.GetClusterServiceName()))
+	}
+	return n
 }
 
 // loadsOf reads a report.

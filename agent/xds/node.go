@@ -36,6 +36,8 @@ func nodeOf(n *corev3.Node, peer Peer, lim Limits) (*Node, error) {
 		return nil, errNoNode
 	case len(n.GetId()) > lim.NodeID:
 		return nil, fmt.Errorf("the node id has %d bytes, at most %d are allowed", len(n.GetId()), lim.NodeID)
+	case len(n.GetCluster()) > lim.NodeID:
+		return nil, fmt.Errorf("the node cluster has %d bytes, at most %d are allowed", len(n.GetCluster()), lim.NodeID)
 	case proto.Size(n) > lim.NodeBytes:
 		return nil, fmt.Errorf("the node has %d bytes, at most %d are allowed", proto.Size(n), lim.NodeBytes)
 	}
@@ -50,6 +52,9 @@ func nodeOf(n *corev3.Node, peer Peer, lim Limits) (*Node, error) {
 		Metadata:       meta,
 		Features:       n.GetClientFeatures(),
 		Peer:           peer,
+	}
+	if l := max(len(node.Namespace), len(node.ServiceAccount)); l > lim.NodeID {
+		return nil, fmt.Errorf("the node's namespace or service account has %d bytes, at most %d are allowed", l, lim.NodeID)
 	}
 	if err := node.bind(); err != nil {
 		return nil, err

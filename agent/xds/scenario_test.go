@@ -79,6 +79,11 @@ func TestScenarioX5_rejected(t *testing.T) {
 			if st := state(); st.Latest != c.bad.Version || st.Version == c.bad.Version || st.Error == "" {
 				t.Errorf("got %+v, want the old version and the client's reason", st)
 			}
+			for _, tally := range s.Tallies() {
+				if got, want := tally.Rejected[k], map[string]int{"web-1": 1}[tally.Node.ID]; got != want {
+					t.Errorf("tally of %s: got %d rejected, want %d", tally.Node.ID, got, want)
+				}
+			}
 			for other := xds.Listener; other <= xds.Endpoints; other++ {
 				if st := statusOf(s, "web-1", other, "reviews"); other != k && st.State != xds.Accepted {
 					t.Errorf("%s of the same client: %s, want accepted", other, st.State)

@@ -33,3 +33,23 @@ func ExampleNew() {
 	// Output:
 	// [10.0.0.7:9080]
 }
+
+func ExampleRegistry_Folder() {
+	registry, err := consul.New(consul.Config{Address: "127.0.0.1:8500", Token: "secret"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = registry.Close() }() // it is always nil
+	folder, err := registry.Folder("mesh/policy")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(folder.Status().Prefix)
+	_, err = registry.Folder("/")
+	fmt.Println(err)
+	// Output:
+	// mesh/policy/
+	// consul: "" cannot be the name of a folder of keys
+}

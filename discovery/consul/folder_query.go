@@ -10,8 +10,10 @@ import (
 	"io"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/consul/api"
 )
@@ -58,13 +60,21 @@ func readDocuments(r io.Reader) (documents, error) {
 		}
 		out.listed++
 		if slices.Contains(documentSuffixes, strings.ToLower(path.Ext(d.Key))) {
-			out.files["consul:"+d.Key] = d.Value
+			out.files["consul:"+printable(d.Key)] = d.Value
 		}
 	}
 	if _, err := dec.Token(); err != nil {
 		return documents{}, garbage(err, "")
 	}
 	return out, nil
+}
+
+// printable is a key as it may stand in a log.
+func printable(key string) string {
+	if strings.ContainsFunc(key, unicode.IsControl) {
+		return strconv.Quote(key)
+	}
+	return key
 }
 
 // askFolder puts one question for the keys under q.service, a prefix. It is over by ctx's

@@ -69,6 +69,7 @@ func TestFolder_distrusts(t *testing.T) {
 		{"a change", []func(http.ResponseWriter, *http.Request){says("5", keys("p/a.yaml", "1")), says("9", keys("p/a.yaml", "2"))}, "consul:p/a.yaml=2", nil, []string{"", "5", "9"}},
 		{"an index that falls", []func(http.ResponseWriter, *http.Request){says("9", keys("p/a.yaml", "1")), says("4", keys("p/a.yaml", "old")), says("4", keys("p/a.yaml", "2"))},
 			"consul:p/a.yaml=2", nil, []string{"", "9", "", "4"}},
+		{"a key with a line break", []func(http.ResponseWriter, *http.Request){says("5", keys("p/a\n.yaml", "1"))}, `consul:"p/a\n.yaml"=1`, nil, []string{"", "5"}},
 		{"no index", []func(http.ResponseWriter, *http.Request){says("", keys("p/a.yaml", "1"))}, "consul:p/a.yaml=1", nil, []string{"", "1"}},
 		{"no keys any more", []func(http.ResponseWriter, *http.Request){says("5", keys("p/a.yaml", "1")), fails(404, "7")}, "consul:p/a.yaml=1", []string{consul.Missing}, []string{"", "5", "7"}},
 		{"no keys for a moment", []func(http.ResponseWriter, *http.Request){says("5", keys("p/a.yaml", "1")), fails(404, "7"), says("8", keys("p/a.yaml", "1"))},
