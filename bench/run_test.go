@@ -82,7 +82,7 @@ func TestSelectStacks(t *testing.T) {
 	for _, tt := range []struct{ names, want string }{
 		{"http-core", "[http http-core]"},
 		{"grpc-again,grpc-plain", "[grpc grpc-plain grpc-again]"},
-		{"http-enmesh*", "[http http-enmesh http-enmesh-attempt http-enmesh-timeout]"},
+		{"http-enmesh*", "[http http-enmesh http-enmesh-attempt http-enmesh-timeout http-enmesh-plain http-enmesh-mutual]"},
 	} {
 		got, err := selectStacks(splitList(tt.names))
 		var names []string
