@@ -178,7 +178,10 @@ func TestScenarioX8_slowReader(t *testing.T) {
 	used := heap()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	st, err := discoveryv3.NewAggregatedDiscoveryServiceClient(dialed(t, addr)).StreamAggregatedResources(ctx)
+	// Its transport reads 64 KiB ahead and no more: that is in this process, too, and grows by
+	// itself to megabytes otherwise.
+	small := dialed(t, addr, grpc.WithStaticStreamWindowSize(64<<10), grpc.WithStaticConnWindowSize(64<<10))
+	st, err := discoveryv3.NewAggregatedDiscoveryServiceClient(small).StreamAggregatedResources(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
