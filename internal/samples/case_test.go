@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -97,7 +98,7 @@ func (s *sample) run(t *testing.T, dir string) {
 		}
 		paths = append(paths, own)
 	}
-	m, err := mesh.Open(t.Context(), mesh.WithPolicies(paths...), mesh.WithResolver(w), mesh.WithWorkload(s.from))
+	m, err := mesh.Open(t.Context(), mesh.WithPolicies(paths...), mesh.WithResolver(w), mesh.WithDNS(names{w}), mesh.WithWorkload(s.from))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func (s *sample) run(t *testing.T, dir string) {
 
 func (c *call) overHTTP(t *testing.T, m *mesh.Mesh, w *world) {
 	t.Helper()
-	base := &http.Transport{}
+	base := &http.Transport{DialContext: w.dial}
 	transport := meshhttp.NewTransport(base, m.Outbound(), m)
 	defer transport.Close()
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -149,7 +150,8 @@ func (c *call) overGRPC(t *testing.T, m *mesh.Mesh, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cc, err := grpc.NewClient("enmesh:///"+u.Host, meshgrpc.NewClient(m.Outbound(), m).DialOptions()...)
+	dial := grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) { return w.dial(ctx, "tcp", addr) })
+	cc, err := grpc.NewClient("enmesh:///"+u.Host, append(meshgrpc.NewClient(m.Outbound(), m).DialOptions(), dial)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -52,11 +53,12 @@ type world struct {
 
 	mu      sync.Mutex
 	known   map[string][]discovery.Endpoint
-	arrived map[string]int // by who served and host: "httpbin v2 httpbin-shadow"
+	behind  map[string]string // the server behind an address outside
+	arrived map[string]int    // by who served and host: "httpbin v2 httpbin-shadow"
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, known: map[string][]discovery.Endpoint{}, arrived: map[string]int{}}
+	return &world{t: t, known: map[string][]discovery.Endpoint{}, behind: map[string]string{}, arrived: map[string]int{}}
 }
 
 // Watch gives the instances of a service, and keeps quiet from then on.
@@ -69,6 +71,43 @@ func (w *world) Watch(ctx context.Context, service string) iter.Seq2[[]discovery
 		}
 		<-ctx.Done()
 	}
+}
+
+// names is the world as DNS: the hosts of ServiceEntries are asked for with a port, and have
+// addresses that [world.dial] knows, since the ports are those of the documents.
+type names struct{ *world }
+
+func (n names) Watch(ctx context.Context, name string) iter.Seq2[[]discovery.Endpoint, error] {
+	host, port, _ := strings.Cut(name, ":")
+	return func(yield func([]discovery.Endpoint, error) bool) {
+		var all []discovery.Endpoint
+		for _, e := range n.instances(host) {
+			all = append(all, discovery.Endpoint{Addrs: []string{n.outside(e.Addrs[0]) + ":" + port}})
+		}
+		if yield(all, nil) {
+			<-ctx.Done()
+		}
+	}
+}
+
+// outside is an address, for documentation only (RFC 5737), that stands for a server's.
+func (w *world) outside(addr string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ip := "192.0.2." + strconv.Itoa(len(w.behind)+1)
+	w.behind[ip] = addr
+	return ip
+}
+
+// dial connects to the server that an address stands for, or has.
+func (w *world) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, _, _ := strings.Cut(addr, ":")
+	w.mu.Lock()
+	if at, ok := w.behind[host]; ok {
+		addr = at
+	}
+	w.mu.Unlock()
+	return new(net.Dialer).DialContext(ctx, network, addr)
 }
 
 func (w *world) instances(service string) []discovery.Endpoint {
