@@ -68,7 +68,7 @@ func certificates(t *testing.T) (server, client *tls.Config) {
 	pool := x509.NewCertPool()
 	pool.AddCert(s.Certificate())
 	return &tls.Config{Certificates: s.TLS.Certificates, MinVersion: tls.VersionTLS13},
-		&tls.Config{RootCAs: pool, ServerName: "example.com", NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13}
+		&tls.Config{RootCAs: pool, ServerName: "127.0.0.1", NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13}
 }
 
 // ServeHTTP answers after it has read the body.
