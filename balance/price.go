@@ -15,6 +15,11 @@ import (
 const (
 	decay = 10 * time.Second
 
+	// An estimate above so many answers like the last one is doubted, and fades so many
+	// times faster while it is.
+	doubt = 3
+	haste = 8
+
 	// penalty is what one failure multiplies the estimate by; maxPenalty bounds what
 	// repeated failures alone can reach, firstPenalty is for an endpoint that fails
 	// its very first call, maxPushback bounds what the far side can ask for.
@@ -26,14 +31,25 @@ const (
 
 // price is a peak-EWMA of latency (Finagle's, as in Linkerd): a sample above the
 // estimate replaces it at once, one below is blended in with the weight
-// 1-exp(-Δt/decay). Estimate and time of the last sample are one word, so that
-// both change together without a lock: the upper half is a float32 of nanoseconds,
-// the lower the time in units of 2^20 ns (about 1 ms). A sample in the same unit as
-// the one before can raise the estimate, not lower it. The time wraps after 52
-// days; an estimate older than 26 days may count as new. 0 is "nothing known".
+// 1-exp(-Δt/decay).
+//
+// A peak is believed at once, and forgotten soon unless answers confirm it: while the
+// estimate is more than doubt times what is seen, decay is an eighth (haste). Else one
+// standstill of the client's own process, which shows in every endpoint's next answer,
+// would hide for many seconds which of them is slow. What failures added is not doubted.
+//
+// Estimate and time of the last sample are one word, so that both change together
+// without a lock: the upper half is a float32 of nanoseconds, whose last bit says that
+// a failure made it (blamed), the lower the time in units of 2^20 ns (about 1 ms). A
+// sample in the same unit as the one before can raise the estimate, not lower it. The
+// time wraps after 52 days; an estimate older than 26 days may count as new. 0 is
+// "nothing known".
 type price struct{ word atomic.Uint64 }
 
-const tickBits = 20
+const (
+	tickBits = 20
+	blamed   = 1 << 32
+)
 
 func tickOf(at enmesh.Instant) uint32 { return uint32(at >> tickBits) }
 
@@ -62,15 +78,21 @@ func (p *price) observe(latency time.Duration, at enmesh.Instant) {
 		w := p.word.Load()
 		old, tick := unpack(w)
 		now := tickOf(at)
-		ns := sample
+		ns, blame := sample, uint64(0)
 		if sample < old {
 			if int32(now-tick) <= 0 {
 				return // which is usual under load, and takes no cache line from others
 			}
+			blame = w & blamed
 			kept := fade(tick, now)
+			if blame == 0 && sample*doubt < old {
+				kept *= kept // three times: to the power of haste
+				kept *= kept
+				kept *= kept
+			}
 			ns = old*kept + sample*(1-kept)
 		}
-		if p.word.CompareAndSwap(w, pack(ns, w, now)) {
+		if p.word.CompareAndSwap(w, pack(ns, w, now)|blame) {
 			return
 		}
 	}
@@ -89,7 +111,7 @@ func (p *price) penalise(latency, pushback time.Duration, at enmesh.Instant) {
 		if old != 0 {
 			ns = max(floor, old, min(old*penalty, float64(maxPenalty)))
 		}
-		if p.word.CompareAndSwap(w, pack(ns, w, tickOf(at))) {
+		if p.word.CompareAndSwap(w, pack(ns, w, tickOf(at))|blamed) {
 			return
 		}
 	}
@@ -100,10 +122,10 @@ func unpack(w uint64) (ns float64, tick uint32) {
 	return float64(math.Float32frombits(uint32(w >> 32))), uint32(w)
 }
 
-// pack is the word after w, which time does not take back.
+// pack is the word after w, which time does not take back, without blame.
 func pack(ns float64, w uint64, now uint32) uint64 {
 	if tick := uint32(w); int32(now-tick) < 0 && w != 0 {
 		now = tick
 	}
-	return uint64(math.Float32bits(float32(ns)))<<32 | uint64(now)
+	return uint64(math.Float32bits(float32(ns))&^1)<<32 | uint64(now)
 }

@@ -25,14 +25,38 @@ func TestLatency_peaksAtOnceAndFadesOverTenSeconds(t *testing.T) {
 	at := enmesh.Now()
 	serve(t, e, at, 10*ms, nil)
 	near(t, "first sample", e.Latency(), 10*ms)
-	serve(t, e, at.Add(100*ms), 90*ms, nil)
-	near(t, "a higher sample", e.Latency(), 90*ms)
-	// 10 s later a sample of 10 ms leaves 1/e of the 90 and takes the rest of itself.
+	serve(t, e, at.Add(100*ms), 30*ms, nil)
+	near(t, "a higher sample", e.Latency(), 30*ms)
+	// 10 s later a sample of 10 ms leaves 1/e of the 30 and takes the rest of itself.
 	kept := math.Exp(-1)
-	serve(t, e, at.Add(10*time.Second+180*ms), 10*ms, nil)
-	near(t, "a lower sample after 10 s", e.Latency(), time.Duration(90*kept*float64(ms)+10*(1-kept)*float64(ms)))
-	serve(t, e, at.Add(10*time.Second+180*ms), 10*ms, nil)
-	near(t, "a lower sample in the same instant", e.Latency(), time.Duration(90*kept*float64(ms)+10*(1-kept)*float64(ms)))
+	serve(t, e, at.Add(10*time.Second+120*ms), 10*ms, nil)
+	near(t, "a lower sample after 10 s", e.Latency(), time.Duration(30*kept*float64(ms)+10*(1-kept)*float64(ms)))
+	serve(t, e, at.Add(10*time.Second+120*ms), 10*ms, nil)
+	near(t, "a lower sample in the same instant", e.Latency(), time.Duration(30*kept*float64(ms)+10*(1-kept)*float64(ms)))
+}
+
+func TestLatency_peaksThatNothingConfirmsFadeSooner(t *testing.T) {
+	const ms = time.Millisecond
+	kept := math.Exp(-1)
+	want := time.Duration(90*kept*float64(ms) + 10*(1-kept)*float64(ms))
+
+	e := endpoints(1, nil)[0]
+	at := enmesh.Now()
+	serve(t, e, at, 90*ms, nil)
+	serve(t, e, at.Add(80*ms+1250*ms), 10*ms, nil)
+	near(t, "a ninth of the peak, 1.25 s after it", e.Latency(), want)
+	serve(t, e, at.Add(80*ms+2500*ms), 90*ms, nil)
+	near(t, "the peak again", e.Latency(), 90*ms)
+
+	// What a failure made fades over the whole 10 s, and is not doubted after a part of it has.
+	e = endpoints(1, nil)[0]
+	serve(t, e, at, 22500*time.Microsecond, nil)
+	serve(t, e, at.Add(22*ms), 500*time.Microsecond, errServer)
+	near(t, "after a failure", e.Latency(), 90*ms)
+	serve(t, e, at.Add(12*ms+10*time.Second), 10*ms, nil)
+	near(t, "a ninth of what a failure made, 10 s after it", e.Latency(), want)
+	serve(t, e, at.Add(12*ms+20*time.Second), 10*ms, nil)
+	near(t, "10 s later again", e.Latency(), time.Duration(float64(want)*kept+10*(1-kept)*float64(ms)))
 }
 
 func TestLatency_failuresCostMoreAndMore(t *testing.T) {
