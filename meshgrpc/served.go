@@ -27,7 +27,6 @@ type served struct {
 	edited    metadata.MD // the request's metadata, once a policy has written it
 	added     *added      // nil: policies added nothing to the answer
 	failed    *failed     // nil: the handler has not failed
-	handled   bool        // it has run
 }
 
 // streaming is what a streaming call has besides.
@@ -119,7 +118,6 @@ func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
 		return e
 	}
 	ctx = (*incoming)(x).handed(ctx)
-	x.handled = true
 	var err error
 	if x.unary != nil {
 		x.resp, err = x.unary(ctx, x.req)
@@ -162,13 +160,8 @@ func (x *served) classify(ctx context.Context, err error) *enmesh.Error {
 // status.
 func (x *served) finish(err error) error {
 	switch {
-	case err == nil && x.handled:
-		return x.flush(nil)
 	case err == nil:
-		if r := x.Call.ReplyFor(nil); r != nil {
-			return x.flush(replyError(r))
-		}
-		return x.flush(nil)
+		return x.answer()
 	case x.failed != nil && errors.Is(err, x.failed.inside):
 		if x.Call.RetryDiscouraged() {
 			x.adds().trailer.Set(pushbackKey, pushbackText(-1))

@@ -20,6 +20,7 @@ import (
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/meshgrpc"
@@ -249,15 +250,56 @@ func TestServer_headOfAStream(t *testing.T) {
 	}
 }
 
-// What a policy calls a success without the handler having run has no message.
+// A unary call can be answered with a message, whether the handler has run or not; what has
+// none is an error, and so is a message for a stream or one that does not fit.
 func TestServer_madeUpAnswer(t *testing.T) {
-	reply := func(enmesh.Next) enmesh.Next {
-		return func(_ context.Context, c *enmesh.Call) error { return c.SetReply(&enmesh.Reply{Status: 404}, nil) }
+	encoded, err := proto.Marshal(&testpb.SimpleResponse{Username: "made up"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	addr := serve(t, &service{}, meshgrpc.NewServer(enmesh.Fixed(false, reply)).Options()...)
-	_, err := bare(t, addr).UnaryCall(testContext(t), &testpb.SimpleRequest{})
-	if status.Code(err) != codes.Unimplemented {
-		t.Errorf("error = %v, want Unimplemented", err)
+	typed := map[string][]string{"Content-Type": {enmesh.MessageType}, "X-Made": {"up"}}
+	for _, tt := range []struct {
+		name   string
+		reply  *enmesh.Reply
+		after  bool // the handler, which fails
+		unary  codes.Code
+		stream codes.Code
+	}{
+		{"a status", &enmesh.Reply{Status: 404}, false, codes.Unimplemented, codes.Unimplemented},
+		{"a message", &enmesh.Reply{Status: 200, Header: typed, Body: encoded}, false, codes.OK, codes.Unknown},
+		{"a message after a failure", &enmesh.Reply{Status: 200, Header: typed, Body: encoded}, true, codes.OK, codes.Unknown},
+		{"a message that does not fit", &enmesh.Reply{Status: 200, Header: typed, Body: []byte("\xff\xff")}, false, codes.Internal, codes.Unknown},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			reply := func(next enmesh.Next) enmesh.Next {
+				return func(ctx context.Context, c *enmesh.Call) error {
+					if tt.after {
+						_ = next(ctx, c)
+					}
+					return c.SetReply(tt.reply, nil)
+				}
+			}
+			fails := func(context.Context, *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+				return nil, status.Error(codes.Aborted, "no")
+			}
+			client := bare(t, serve(t, &service{unary: fails}, meshgrpc.NewServer(enmesh.Fixed(false, reply)).Options()...))
+			var head metadata.MD
+			resp, err := client.UnaryCall(testContext(t), &testpb.SimpleRequest{}, grpc.Header(&head))
+			if status.Code(err) != tt.unary {
+				t.Errorf("error = %v, want %v", err, tt.unary)
+			}
+			if made := strings.Join(head.Get("x-made"), ","); tt.unary == codes.OK && (resp.GetUsername() != "made up" || made != "up") {
+				t.Errorf("answer = %v with %v", resp, head)
+			}
+			stream, err := client.FullDuplexCall(testContext(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = stream.CloseSend()
+			if _, err = stream.Recv(); status.Code(err) != tt.stream {
+				t.Errorf("a stream ends with %v, want %v", err, tt.stream)
+			}
+		})
 	}
 }
 

@@ -27,6 +27,7 @@
 //
 // A call goes to another destination only where sending it twice is safe. An answer that
 // has begun is not replaced when it breaks. Streams of gRPC have another destination
-// alone, since there is no place for a made-up message, and gRPC servers have nothing.
+// alone, since there is no place for a made-up message. Servers have functions and fixed
+// answers alone, in place of what their own chain refuses and not of what handlers answer.
 // The cache is of one process and lasts as long as the middleware.
 package fallback

@@ -41,9 +41,10 @@ func Through(ms ...enmesh.Middleware) Option {
 // New makes the middleware, or refuses a Config that makes no sense. What it keeps of
 // good answers lasts as long as the middleware.
 //
-// Nothing is made up for a caller who has gone, nor on a server whose handler has
-// answered. Calls of gRPC are answered as far as gRPC lets a client do that: unary ones
-// with a message, streams by another destination alone; a gRPC server has no fallback.
+// Nothing is made up for a caller who has gone, nor on a server whose handler has run.
+// A server has no other destination and keeps no answers: Function and Config.Static are
+// its fallbacks, for what its own chain refuses. Calls of gRPC are answered as far as gRPC
+// allows: unary ones with a message, streams by another destination alone.
 func New(cfg Config, opts ...Option) (enmesh.Middleware, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -88,7 +89,7 @@ func (b *fallback) applies(ctx context.Context, c *enmesh.Call, err error) bool 
 	if end := enmesh.EndOf(ctx); end == enmesh.ErrCanceled || end == enmesh.ErrDeadline {
 		return false
 	}
-	return c.Side == enmesh.Client || c.Protocol == enmesh.HTTP && c.Answer.Status == 0
+	return c.Side == enmesh.Client || c.Answer.Status == 0
 }
 
 // replace tries one after the other; the last error stays when none can help.

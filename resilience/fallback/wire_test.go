@@ -282,6 +282,62 @@ func TestFallback_ofAnHTTPServer(t *testing.T) {
 	}
 }
 
+// As over HTTP: what the chain refuses is made up for, what the handler answers is not.
+func TestFallback_ofAGRPCServer(t *testing.T) {
+	message, err := proto.Marshal(&testpb.SimpleResponse{Username: "made up"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refuse := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			if c.Header.Get("refuse") != "" {
+				return refused
+			}
+			return next(ctx, c)
+		}
+	}
+	static := fallback.Config{Static: fallback.Static{HasMessage: true, Message: string(message)}}
+	function := fallback.Function(func(_ context.Context, c *enmesh.Call, _ error) *enmesh.Reply {
+		return &enmesh.Reply{Status: 200, Header: map[string][]string{"Content-Type": {enmesh.MessageType}, "X-For": {c.Path}}, Body: message}
+	})
+	for kind, m := range map[string]enmesh.Middleware{
+		"static": mustNew(t, static), "function": mustNew(t, fallback.Config{}, function),
+	} {
+		t.Run(kind, func(t *testing.T) {
+			s := newRPC(t, "own", meshgrpc.NewServer(enmesh.Fixed(false, m, refuse)).Options()...)
+			cc, err := grpc.NewClient("passthrough:///"+s.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cc.Close()
+			client := testpb.NewTestServiceClient(cc)
+			wanted := metadata.AppendToOutgoingContext(t.Context(), "refuse", "yes")
+			var head metadata.MD
+			resp, err := client.UnaryCall(wanted, &testpb.SimpleRequest{}, grpc.Header(&head))
+			if err != nil || resp.GetUsername() != "made up" || strings.Join(head.Get(fallback.Header), ",") != kind {
+				t.Errorf("refused: %v, %v with %v; want the made-up message", resp, err, head)
+			}
+			if got := head.Get("x-for"); kind == "function" && (len(got) != 1 || got[0] != "/grpc.testing.TestService/UnaryCall") {
+				t.Errorf("the function's own header = %v", got)
+			}
+			if resp, err = client.UnaryCall(t.Context(), &testpb.SimpleRequest{}); err != nil || resp.GetUsername() != "own" {
+				t.Errorf("while all is well: %v, %v", resp, err)
+			}
+			s.down.Store(true)
+			if _, err = client.UnaryCall(t.Context(), &testpb.SimpleRequest{}); status.Code(err) != codes.Unavailable {
+				t.Errorf("the handler's failure: %v, want UNAVAILABLE", err)
+			}
+			stream, err := client.FullDuplexCall(wanted)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = stream.Recv(); status.Code(err) != codes.Unavailable {
+				t.Errorf("a refused stream: %v, want UNAVAILABLE", err)
+			}
+		})
+	}
+}
+
 // source is where the services stand, each at one address.
 func source(addrs map[string]string) balance.Source {
 	services := map[string][]discovery.Endpoint{}
@@ -341,14 +397,14 @@ func (s *rpc) EmptyCall(context.Context, *testpb.Empty) (*testpb.Empty, error) {
 	return nil, status.Error(codes.NotFound, "none")
 }
 
-func newRPC(t *testing.T, name string) *rpc {
+func newRPC(t *testing.T, name string, opts ...grpc.ServerOption) *rpc {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &rpc{name: name, addr: l.Addr().String()}
-	g := grpc.NewServer()
+	g := grpc.NewServer(opts...)
 	testpb.RegisterTestServiceServer(g, s)
 	go func() { _ = g.Serve(l) }()
 	t.Cleanup(g.Stop)
