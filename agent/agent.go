@@ -82,7 +82,7 @@ func (a *Agent) openSources() (err error) {
 	a.catalog, err = translate.New(translate.Config{
 		Endpoints: a.cache, DNS: a.names, Namespace: a.cfg.Namespace, Domain: a.cfg.Domain,
 		Certificates: a.cfg.CertificateProvider, TrustDomain: a.cfg.TrustDomain, TrustDomainAliases: a.cfg.TrustDomainAliases,
-		LoadReports: a.cfg.LoadReports, Report: a.verdicts.note,
+		Stage: translate.StageTime, LoadReports: a.cfg.LoadReports, Report: a.verdicts.note,
 	})
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (a *Agent) openSources() (err error) {
 // openServer opens the listeners, and what will serve them.
 func (a *Agent) openServer() (err error) {
 	cfg := xds.Config{
-		Catalog: noticing{translate.Staged(a.catalog, 0), a.verdicts}, Allow: a.cfg.Allow, Limits: a.cfg.Limits,
+		Catalog: noticing{a.catalog, a.verdicts}, Allow: a.cfg.Allow, Limits: a.cfg.Limits,
 		LoadInterval: a.cfg.LoadInterval, Log: a.cfg.Log,
 	}
 	if a.cfg.LoadReports {

@@ -98,8 +98,10 @@ func (c *Catalog) Close() error {
 }
 
 // Watch implements [xds.Catalog]. f may be called before it returns, on the caller's
-// goroutine, and once more after stop has returned. The node is not to be changed while it
-// watches anything; what a node's watches have in common is kept by its address.
+// goroutine, and is not called once stop has returned. One f of a node is called at a time:
+// neither Watch nor stop may be called by one, nor with a lock held that one takes. The node
+// is not to be changed while it watches anything; what a node's watches have in common is
+// kept by its address.
 func (c *Catalog) Watch(n *xds.Node, k xds.Kind, name string, f func(xds.Resource)) (stop func()) {
 	m := &mailbox{f: f}
 	var out post

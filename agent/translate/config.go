@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/security"
@@ -33,6 +34,10 @@ type Config struct {
 	// other names of it in AuthorizationPolicies.
 	TrustDomain        string
 	TrustDomainAliases []string
+	// Stage is for how long clusters that are new to a client are announced before calls are
+	// sent to them, so that it knows them by then; see [StageTime]. 0: routes change at once,
+	// at which clients of grpc-go 1.85 fail some calls.
+	Stage time.Duration
 	// LoadReports asks clients to report their load to whoever serves the resources.
 	LoadReports bool
 	// Report hears of each [Note] when it first holds, also after it did not for a while. It

@@ -18,17 +18,20 @@ type entry struct {
 	sees     sight // what of a node it depends on
 	watchers []*mailbox
 	needs    string        // the service whose instances it depends on; "": none
-	now      *xds.Resource // nil: not known yet
-	number   uint64        // of now
+	now      *xds.Resource // what is told; nil: not known yet
+	stage    *stage        // nil: now is all
 	notes    []Note
 }
 
-// entry finds or makes what a visitor watches; last is the policy that it had, if any. c.mu
-// is held.
-func (c *Catalog) entry(v *visitor, k xds.Kind, name string, last *policy.Snapshot, out *post) *entry {
+// entry finds or makes what a visitor watches; was is where it watched it before, if anywhere:
+// it goes on from there. c.mu is held.
+func (c *Catalog) entry(v *visitor, k xds.Kind, name string, was *entry, out *post) *entry {
 	at := c.views[v.scope]
 	if at == nil {
-		at = &view{labels: v.chosen, policy: last}
+		at = &view{labels: v.chosen}
+		if was != nil {
+			at.policy = was.view.policy
+		}
 		c.compile(v.scope, at)
 		c.tidy(maxIdleViews)
 		c.views[v.scope] = at
@@ -38,6 +41,9 @@ func (c *Catalog) entry(v *visitor, k xds.Kind, name string, last *policy.Snapsh
 	e := c.entries[key]
 	if e == nil {
 		e = &entry{entryKey: key, node: v.node, view: at, sees: sees}
+		if was != nil && k == xds.Route {
+			e.now = was.base() // from which a change goes in steps
+		}
 		at.entries++
 		c.entries[key] = e
 		c.rebuild(e, out)
@@ -45,13 +51,12 @@ func (c *Catalog) entry(v *visitor, k xds.Kind, name string, last *policy.Snapsh
 	return e
 }
 
-// join adds a watcher and tells it what is known; last is the policy that it had, if any.
-// c.mu is held.
-func (c *Catalog) join(m *mailbox, k xds.Kind, name string, last *policy.Snapshot, out *post) {
-	e := c.entry(m.from, k, name, last, out)
+// join adds a watcher and tells it what is known; was is as for entry. c.mu is held.
+func (c *Catalog) join(m *mailbox, k xds.Kind, name string, was *entry, out *post) {
+	e := c.entry(m.from, k, name, was, out)
 	m.at, m.slot = e, int32(len(e.watchers))
 	e.watchers = append(e.watchers, m)
-	if e.now != nil {
+	if e.now != nil && (was == nil || was.now == nil || was.now.Version != e.now.Version) {
 		c.number++
 		out.letters = append(out.letters, letter{m, e.now, c.number})
 	}
@@ -76,6 +81,7 @@ func (c *Catalog) drop(e *entry) {
 
 // forget undoes what an entry has elsewhere. c.mu is held.
 func (c *Catalog) forget(e *entry) {
+	e.unstage()
 	c.need(e, "")
 	c.note(e, nil, nil)
 }
@@ -89,14 +95,10 @@ func (c *Catalog) rebuild(e *entry, out *post) {
 	made := c.build(e, n)
 	c.need(e, made.needs)
 	c.note(e, n.list, out)
-	if !made.known || e.now != nil && made.Version == e.now.Version {
+	if last := e.last(); !made.known || last != nil && made.Version == last.Version {
 		return
 	}
-	c.number++
-	e.now, e.number = &made.Resource, c.number
-	for _, m := range e.watchers {
-		out.letters = append(out.letters, letter{m, e.now, e.number})
-	}
+	c.tell(e, &made.Resource, out)
 }
 
 // note replaces the notes of an entry. Those that nobody had are to be reported. c.mu is

@@ -131,7 +131,7 @@ func (c *Catalog) move(entries []*entry, out *post) {
 func (c *Catalog) rejoin(entries []*entry, out *post) {
 	for _, e := range entries {
 		for _, m := range e.watchers {
-			c.join(m, e.kind, e.name, e.view.policy, out)
+			c.join(m, e.kind, e.name, e, out)
 		}
 	}
 	for _, e := range entries {

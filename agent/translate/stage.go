@@ -6,7 +6,6 @@ package translate
 import (
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	routepb "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -15,141 +14,96 @@ import (
 	"github.com/enmesh-go/enmesh/agent/xds"
 )
 
-// StageTime is how long new clusters are told before calls are sent to them, unless
-// [Staged] is told otherwise.
+// StageTime is a good Config.Stage: by then a client has heard of new clusters and begun to
+// connect.
 const StageTime = time.Second
 
-// Staged is a catalog that changes routes in two steps where the change leads to clusters that
-// the client does not have: first the routes as they were, with one more that no call takes
-// and that names the new clusters; and when there was time to learn of these, the new routes.
+// stage is routes on their way from what clients have to what they are to have, where these lead
+// to clusters that those did not: first the routes as they were are told, with one more that no
+// call takes and that names the new clusters; and when there was time to learn of these, the new
+// routes.
 //
 // A client of grpc-go 1.85 begins to choose by new routes a moment before its balancer has
 // their clusters, and a call of that moment fails as "unknown cluster selected for RPC", without
 // a retry, even if it is to wait for ready. With the clusters there before, no call fails, and the
 // first calls find connections. What is told first of a name is not staged, nor are routes
 // after some that led nowhere.
-//
-// wait of 0 or less is StageTime.
-func Staged(c xds.Catalog, wait time.Duration) xds.Catalog {
-	if wait <= 0 {
-		wait = StageTime
-	}
-	return &stage{Catalog: c, wait: wait, made: map[change]*xds.Resource{}}
-}
-
-// stage is what Staged makes.
 type stage struct {
-	xds.Catalog
-	wait time.Duration
-
-	mu   sync.Mutex // guards made
-	made map[change]*xds.Resource
-}
-
-// change is one of routes, by their versions.
-type change struct{ name, from, to string }
-
-// maxStages bounds the stages that are kept for further clients.
-const maxStages = 1024
-
-// Watch implements [xds.Catalog].
-func (s *stage) Watch(n *xds.Node, k xds.Kind, name string, f func(xds.Resource)) (stop func()) {
-	if k != xds.Route {
-		return s.Catalog.Watch(n, k, name, f)
-	}
-	w := &staged{stage: s, f: f}
-	end := s.Catalog.Watch(n, k, name, w.take)
-	return func() {
-		end()
-		w.stop()
-	}
-}
-
-// staged is one watch of routes.
-type staged struct {
-	stage *stage
-	f     func(xds.Resource)
-
-	mu    sync.Mutex // guards what follows; f, which does not block, is called while it is held
-	base  xds.Resource
-	next  xds.Resource
-	timer *time.Timer // to tell next; nil: base is what is told
-	round uint64      // of the timer
-	since time.Time   // when the timer was first set
-	done  bool
+	base  *xds.Resource // what was told before
+	next  *xds.Resource // what is to be told
+	since time.Time     // when calls were first to go elsewhere than base says
+	timer *time.Timer
 }
 
 // patience is how many times the wait may begin anew because there is something newer yet.
 const patience = 5
 
-// take hears of new routes.
-func (w *staged) take(r xds.Resource) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.done {
-		return
+// tell has the watchers of e hear r, at once or in two steps. c.mu is held.
+func (c *Catalog) tell(e *entry, r *xds.Resource, out *post) {
+	base, now := e.now, time.Now()
+	since := now
+	if e.stage != nil {
+		base, since = e.stage.base, e.stage.since
+		e.unstage()
 	}
-	between := w.stage.between(&w.base, &r)
-	now := time.Now()
-	if w.timer == nil {
-		w.since = now
-	} else {
-		w.timer.Stop()
-		w.timer = nil
+	if between := c.between(base, r); between != nil && now.Sub(since) <= patience*c.cfg.Stage {
+		s := &stage{base: base, next: r, since: since}
+		s.timer = time.AfterFunc(c.cfg.Stage, func() { c.finish(e, s) })
+		e.stage, r = s, between
 	}
-	if between == nil || now.Sub(w.since) > patience*w.stage.wait {
-		w.base = r
-		w.f(r)
-		return
-	}
-	w.next = r
-	w.round++
-	round := w.round
-	w.timer = time.AfterFunc(w.stage.wait, func() { w.finish(round) })
-	w.f(*between)
+	c.put(e, r, out)
 }
 
-// finish tells the new routes, unless there are newer ones.
-func (w *staged) finish(round uint64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.done || w.timer == nil || w.round != round {
-		return
+// put has the watchers of e hear r. c.mu is held.
+func (c *Catalog) put(e *entry, r *xds.Resource, out *post) {
+	c.number++
+	e.now = r
+	for _, m := range e.watchers {
+		out.letters = append(out.letters, letter{m, r, c.number})
 	}
-	w.base, w.timer = w.next, nil
-	w.f(w.base)
 }
 
-func (w *staged) stop() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.done = true
-	if w.timer != nil {
-		w.timer.Stop()
+// finish tells what s was on the way to, unless there is something newer.
+func (c *Catalog) finish(e *entry, s *stage) {
+	var out post
+	c.mu.Lock()
+	if e.stage == s && !c.closed {
+		e.stage = nil
+		c.put(e, s.next, &out)
 	}
+	c.mu.Unlock()
+	out.deliver(c.cfg.Report)
+}
+
+// unstage gives up what e is on the way to. c.mu is held.
+func (e *entry) unstage() {
+	if e.stage != nil {
+		e.stage.timer.Stop()
+		e.stage = nil
+	}
+}
+
+// last is what e was made last, told or about to be.
+func (e *entry) last() *xds.Resource {
+	if e.stage != nil {
+		return e.stage.next
+	}
+	return e.now
+}
+
+// base is what e told before the change that it is in, if it is in one.
+func (e *entry) base() *xds.Resource {
+	if e.stage != nil {
+		return e.stage.base
+	}
+	return e.now
 }
 
 // between is the first step of a change; nil: it needs none.
-func (s *stage) between(from, to *xds.Resource) *xds.Resource {
-	if from.Body == nil || to.Body == nil || from.Version == to.Version {
+func (c *Catalog) between(from, to *xds.Resource) *xds.Resource {
+	if c.cfg.Stage <= 0 || to.Kind != xds.Route || from == nil || from.Body == nil || to.Body == nil || from.Version == to.Version {
 		return nil
 	}
-	at := change{to.Name, from.Version, to.Version}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	made, ok := s.made[at]
-	if !ok {
-		if len(s.made) >= maxStages {
-			clear(s.made)
-		}
-		made = stageOf(from, to)
-		s.made[at] = made
-	}
-	return made
-}
-
-// stageOf makes it.
-func stageOf(from, to *xds.Resource) *xds.Resource {
 	var old, fresh routepb.RouteConfiguration
 	if from.Body.UnmarshalTo(&old) != nil || to.Body.UnmarshalTo(&fresh) != nil || len(old.GetVirtualHosts()) == 0 {
 		return nil

@@ -12,108 +12,112 @@ import (
 	"time"
 
 	routepb "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/enmesh-go/enmesh/agent/translate"
 	agentxds "github.com/enmesh-go/enmesh/agent/xds"
+	"github.com/enmesh-go/enmesh/policy"
 )
 
-// teller is a catalog that says what a test wants.
-type teller struct {
-	ready chan struct{}
-	tell  func(agentxds.Resource)
-}
-
-func (t *teller) Ready() <-chan struct{} { return t.ready }
-
-func (t *teller) Watch(_ *agentxds.Node, _ agentxds.Kind, _ string, f func(agentxds.Resource)) func() {
-	t.tell = f
-	return func() { t.tell = func(agentxds.Resource) {} }
-}
-
-// leads are routes to clusters, one each.
-func leads(t testing.TB, clusters ...string) agentxds.Resource {
+// leads is policy whose routes lead to services, one each; without any they answer themselves.
+func leads(t testing.TB, more string, services ...string) *policy.Snapshot {
 	t.Helper()
-	host := &routepb.VirtualHost{Name: "h", Domains: []string{"*"}}
-	for _, name := range clusters {
-		host.Routes = append(host.Routes, &routepb.Route{
-			Match:  &routepb.RouteMatch{PathSpecifier: &routepb.RouteMatch_Prefix{Prefix: "/" + name}},
-			Action: &routepb.Route_Route{Route: &routepb.RouteAction{ClusterSpecifier: &routepb.RouteAction_Cluster{Cluster: name}}},
-		})
+	text := "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: r}\nspec:\n  hosts: [r]\n  http:\n"
+	for _, name := range services {
+		text += fmt.Sprintf("  - match: [{uri: {prefix: /%s}}]\n    route: [{destination: {host: %s}}]\n", name, name)
 	}
-	body, err := anypb.New(&routepb.RouteConfiguration{Name: "r", VirtualHosts: []*routepb.VirtualHost{host}})
-	if err != nil {
-		t.Fatal(err)
+	if len(services) == 0 {
+		text += "  - directResponse: {status: 503}\n"
 	}
-	return agentxds.Resource{Kind: agentxds.Route, Name: "r", Version: fmt.Sprint(clusters), Body: body}
+	return parse(t, text+more)
 }
 
-// told is what a watcher hears, in words.
-func told(t testing.TB, r agentxds.Resource) string {
+// heard is what a watcher of routes is told, in words: "(a)" is a cluster that is announced.
+func heard(t testing.TB, r agentxds.Resource) string {
 	t.Helper()
-	if r.Body == nil {
-		return "none"
-	}
 	var m routepb.RouteConfiguration
 	if err := r.Body.UnmarshalTo(&m); err != nil {
 		t.Fatal(err)
 	}
+	short := func(cluster string) string {
+		name, _, _ := strings.Cut(cluster[strings.LastIndex(cluster, "|")+1:], ".")
+		return name
+	}
 	var out []string
 	for _, one := range m.GetVirtualHosts()[0].GetRoutes() {
 		if name := one.GetRoute().GetCluster(); name != "" {
-			out = append(out, name)
+			out = append(out, short(name))
 		}
 		for _, share := range one.GetRoute().GetWeightedClusters().GetClusters() {
-			out = append(out, "("+share.GetName()+")")
+			out = append(out, "("+short(share.GetName())+")")
 		}
 	}
 	return strings.Join(out, " ")
 }
 
-func TestStaged_announcesNewClusters(t *testing.T) {
+func TestStage_announcesNewClusters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inner := &teller{ready: make(chan struct{})}
-		var heard []string
+		c, _ := open(t, translate.Config{Stage: time.Second}, "")
+		c.SetPolicy(leads(t, "", "a"))
+		var words []string
 		began := time.Now()
-		stop := translate.Staged(inner, time.Second).Watch(nil, agentxds.Route, "r", func(r agentxds.Resource) {
-			heard = append(heard, fmt.Sprint(time.Since(began).Seconds(), " ", told(t, r)))
-		})
+		watch := func(n *agentxds.Node) func() {
+			return c.Watch(n, agentxds.Route, "r.default", func(r agentxds.Resource) {
+				words = append(words, fmt.Sprint(time.Since(began).Seconds(), " ", heard(t, r)))
+			})
+		}
 		expect := func(want ...string) {
 			t.Helper()
 			synctest.Wait()
-			if !slices.Equal(heard, want) {
-				t.Errorf("heard %q, want %q", heard, want)
+			if !slices.Equal(words, want) {
+				t.Errorf("heard %q, want %q", words, want)
 			}
-			heard, began = nil, time.Now()
+			words, began = nil, time.Now()
 		}
-		inner.tell(leads(t, "a"))
+		stop := watch(&agentxds.Node{})
 		expect("0 a")
-		inner.tell(leads(t, "b", "c"))
+		c.SetPolicy(leads(t, "", "b", "c"))
 		time.Sleep(2 * time.Second)
 		expect("0 a (b) (c)", "1 b c")
-		inner.tell(leads(t, "c"))
+		c.SetPolicy(leads(t, "", "c"))
 		expect("0 c") // nothing is new
-		inner.tell(leads(t, "d"))
+		c.SetPolicy(leads(t, "", "d"))
 		time.Sleep(time.Second / 2)
-		inner.tell(leads(t, "e"))
+		c.SetPolicy(leads(t, "", "d")) // the same again
+		c.SetPolicy(leads(t, "", "e"))
 		time.Sleep(2 * time.Second)
 		expect("0 c (d)", "0.5 c (e)", "1.5 e")
-		inner.tell(leads(t, "f"))
-		inner.tell(leads(t, "e"))
+		c.SetPolicy(leads(t, "", "f"))
+		c.SetPolicy(leads(t, "", "e"))
 		time.Sleep(2 * time.Second)
 		expect("0 e (f)", "0 e") // back again
-		inner.tell(agentxds.Resource{Kind: agentxds.Route, Name: "r"})
-		inner.tell(leads(t, "g"))
-		expect("0 none", "0 g")
+
+		// Policy that looks at labels divides the nodes anew: they go on from where they were.
+		c.SetPolicy(leads(t, "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: x}\n"+
+			"spec: {host: x, workloadSelector: {matchLabels: {tier: x}}}\n", "f"))
+		time.Sleep(time.Second / 2)
+		c.SetPolicy(leads(t, "", "f")) // and back, in the midst of it
+		time.Sleep(2 * time.Second)
+		expect("0 e (f)", "1.5 f")
+
+		// Who comes in the midst of it hears the same.
+		c.SetPolicy(leads(t, "", "g"))
+		late := watch(&agentxds.Node{ID: "late"})
+		time.Sleep(2 * time.Second)
+		expect("0 f (g)", "0 f (g)", "1 g", "1 g")
+		late()
+
+		c.SetPolicy(leads(t, ""))
+		c.SetPolicy(leads(t, "", "h"))
+		expect("0 ", "0 h")
 		for i := range 20 {
-			inner.tell(leads(t, fmt.Sprint("h", i)))
+			c.SetPolicy(leads(t, "", fmt.Sprint("i", i)))
 			time.Sleep(time.Second / 2)
 		}
 		synctest.Wait()
-		if n := slices.IndexFunc(heard, func(s string) bool { return !strings.Contains(s, "g") }); n < 9 || n > 12 {
-			t.Errorf("routes that change all the time are in force with change %d, want after 5 s: %q", n, heard)
+		if n := slices.IndexFunc(words, func(s string) bool { return !strings.Contains(s, "h") }); n < 9 || n > 12 {
+			t.Errorf("routes that change all the time are in force with change %d, want after 5 s: %q", n, words)
 		}
-		heard = nil
+		words = nil
 		stop()
 		time.Sleep(10 * time.Second)
 		expect()

@@ -6,6 +6,7 @@ package translate
 import (
 	"cmp"
 	"strings"
+	"sync"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/agent/xds"
@@ -16,6 +17,8 @@ import (
 // visitor is a node that watches something, with what every one of its watches needs of it.
 // The Catalog's lock guards it.
 type visitor struct {
+	telling sync.Mutex // one watch is told at a time; nothing of the Catalog is called under it
+
 	catalog *Catalog
 	node    *xds.Node
 	client  policy.Enforcer
