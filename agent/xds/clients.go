@@ -135,14 +135,14 @@ func (s *session) snapshot() Client {
 
 // status is what the client has of e. The session's lock is held.
 func (e *entry) status() Status {
-	st := Status{Kind: e.sub.kind, Name: e.name.Value(), Latest: e.cur.ver(), Version: e.sent.ver(), Since: time.Unix(0, e.since)}
-	if e.sent != nil {
-		st.Body = e.sent.body
+	st := Status{Kind: e.sub.kind, Name: e.name.Value(), Latest: e.cur.ver(), Version: e.sent().ver(), Since: time.Unix(int64(e.since), 0)}
+	if sent := e.sent(); sent != nil {
+		st.Body = sent.body
 	}
 	switch {
 	case e.odd != nil && e.odd.denied != nil:
 		st.State, st.Error = Denied, e.odd.denied.Error()
-	case !e.told:
+	case e.is&told == 0:
 		st.State = Requested
 	case e.cur == nil:
 		st.State = Missing
@@ -158,9 +158,9 @@ func (e *entry) progress() (State, string) {
 		return Rejected, r.text
 	}
 	switch e.cur.version {
-	case e.acked.ver():
+	case e.acked().ver():
 		return Accepted, ""
-	case e.sent.ver():
+	case e.sent().ver():
 		return Sent, ""
 	}
 	return Pending, ""

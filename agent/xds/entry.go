@@ -37,31 +37,50 @@ type rejection struct {
 const keptRejections = 8
 
 // entry is what one stream knows of one name. The session's lock guards it. Many clients
-// that ask for much make many entries, so it is small, and names are kept once.
+// that ask for much make many entries, so it is small: names are kept once, and what the
+// client has is kept apart only while it differs from the latest.
 type entry struct {
 	sub  *subscription
 	name name
 	stop func() // ends the catalog's watch; used by the receiving goroutine only
 
 	cur   *held    // the catalog's latest; nil: there is none
-	sent  *held    // what the client has, or will when it reads what was sent
-	acked *held    // what it last accepted of that
-	odd   *trouble // nil: all is well
-	since int64    // when the present state began, in nanoseconds of Unix
-
-	gen   uint32
-	named bool // subscribed to by name
-	wild  bool // told by the subscription to all
-	gone  bool // no longer subscribed to: later news are of no interest
-	told  bool // the catalog has spoken
-	dirty bool // in the subscription's list of dirty ones
+	odd   *trouble // nil: all is well, and has and took tell the rest
+	since uint32   // when the present state began, in seconds of Unix
+	gen   uint8    // of the subscription's last list with the name
+	is    flags
 }
 
 // name is the name of a resource.
 type name = unique.Handle[string]
 
-// trouble is what few entries have.
+// flags are what is so of an entry.
+type flags uint8
+
+const (
+	named flags = 1 << iota // subscribed to by name
+	wild                    // told by the subscription to all
+	gone                    // no longer subscribed to: later news are of no interest
+	told                    // the catalog has spoken
+	dirty                   // in the subscription's list of dirty ones
+	has                     // the client has the latest; while odd is nil, as took
+	took                    // the client accepted the latest
+)
+
+func (e *entry) set(f flags)   { e.is |= f }
+func (e *entry) clear(f flags) { e.is &^= f }
+
+// put sets or clears f.
+func (e *entry) put(f flags, on bool) {
+	if e.clear(f); on {
+		e.set(f)
+	}
+}
+
+// trouble is what few entries have at a time.
 type trouble struct {
+	sent     *held       // what the client has, or will when it reads what was sent
+	acked    *held       // what it last accepted of that
 	spare    *held       // what the client accepted on an earlier stream or subscription
 	rejected []rejection // what it refused, oldest first
 	denied   error       // why it may not know
@@ -70,10 +89,87 @@ type trouble struct {
 // trouble makes room for what few entries have.
 func (e *entry) trouble() *trouble {
 	if e.odd == nil {
-		e.odd = &trouble{}
+		e.odd = &trouble{sent: e.sent(), acked: e.acked()}
 	}
 	return e.odd
 }
+
+// settle gives the room back when it is not needed any more.
+func (e *entry) settle() {
+	o := e.odd
+	if o == nil || o.spare != nil || len(o.rejected) > 0 || o.denied != nil {
+		return
+	}
+	if (o.sent == nil || o.sent == e.cur) && (o.acked == nil || o.acked == e.cur) {
+		e.put(has, o.sent != nil)
+		e.put(took, o.acked != nil)
+		e.odd = nil
+	}
+}
+
+// sent is what the client has, or will when it reads what was sent.
+func (e *entry) sent() *held {
+	if e.odd != nil {
+		return e.odd.sent
+	}
+	return e.latestIf(has)
+}
+
+// acked is what the client last accepted of that.
+func (e *entry) acked() *held {
+	if e.odd != nil {
+		return e.odd.acked
+	}
+	return e.latestIf(took)
+}
+
+func (e *entry) latestIf(f flags) *held {
+	if e.is&f != 0 {
+		return e.cur
+	}
+	return nil
+}
+
+// setCur takes the catalog's latest.
+func (e *entry) setCur(h *held) {
+	if h == e.cur || h != nil && e.cur != nil && h.version == e.cur.version {
+		return
+	}
+	if e.sent() != nil || e.acked() != nil {
+		e.trouble()
+	}
+	e.cur = h
+	e.settle()
+}
+
+// setAcked takes what the client accepted.
+func (e *entry) setAcked(h *held) {
+	if e.odd == nil && (h == nil || h == e.cur) {
+		e.put(took, h != nil)
+		return
+	}
+	e.trouble().acked = h
+	e.settle()
+}
+
+// setSent records what the client has now, and keeps the sum of all.
+func (e *entry) setSent(h *held) {
+	if was := e.sent(); was != nil {
+		e.sub.sum -= digest(e.name.Value(), was.version)
+	}
+	if h != nil {
+		e.sub.sum += digest(e.name.Value(), h.version)
+	}
+	if e.odd == nil && (h == nil || h == e.cur) {
+		e.put(has, h != nil)
+		return
+	}
+	e.trouble().sent = h
+	e.settle()
+}
+
+// turn notes that its state changes now.
+func (e *entry) turn(now time.Time) { e.since = uint32(now.Unix()) } //nolint:gosec // until 2106
 
 // rejected is what the client refused, oldest first.
 func (e *entry) rejected() []rejection {
@@ -105,8 +201,8 @@ func (e *entry) wanted() *held {
 
 // good is what the client last accepted, now or before.
 func (e *entry) good() *held {
-	if e.acked != nil || e.odd == nil {
-		return e.acked
+	if acked := e.acked(); acked != nil || e.odd == nil {
+		return acked
 	}
 	return e.odd.spare
 }
@@ -116,20 +212,9 @@ func (e *entry) good() *held {
 func (e *entry) needs() bool {
 	w := e.wanted()
 	if w == nil {
-		return e.sent != nil && e.sub.kind.full()
+		return e.sent() != nil && e.sub.kind.full()
 	}
-	return w.ver() != e.sent.ver()
-}
-
-// setSent records what the client has now, and keeps the sum of all.
-func (e *entry) setSent(h *held) {
-	if e.sent != nil {
-		e.sub.sum -= digest(e.name.Value(), e.sent.version)
-	}
-	if h != nil {
-		e.sub.sum += digest(e.name.Value(), h.version)
-	}
-	e.sent = h
+	return w.ver() != e.sent().ver()
 }
 
 // refuse remembers that the client refused h, which it therefore does not have.
@@ -139,14 +224,14 @@ func (e *entry) refuse(h *held, text string, now time.Time) {
 		odd.rejected = slices.Delete(odd.rejected, 0, 1)
 	}
 	odd.rejected = append(odd.rejected, rejection{h.version, text, now})
-	if e.acked.ver() == h.version {
-		e.acked = nil
+	if odd.acked.ver() == h.version {
+		odd.acked = nil
 	}
 	if odd.spare.ver() == h.version {
 		odd.spare = nil
 	}
-	e.setSent(e.acked)
-	e.since = now.UnixNano()
+	e.setSent(odd.acked)
+	e.turn(now)
 }
 
 // digest is the part that one version of one resource has in the version of a

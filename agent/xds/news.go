@@ -23,13 +23,13 @@ func (s *session) tellOf(all *entry, r Resource) {
 		return
 	}
 	s.mu.Lock()
-	if all.gone {
+	if all.is&gone != 0 {
 		s.mu.Unlock()
 		return
 	}
 	u := all.sub
 	e := s.enter(u, unique.Make(r.Name))
-	e.wild = true
+	e.set(wild)
 	s.mu.Unlock()
 	s.tell(e, r)
 }
@@ -39,18 +39,18 @@ func (s *session) tell(e *entry, r Resource) {
 	h := heldOf(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e.gone || s.closed {
+	if e.is&gone != 0 || s.closed {
 		return
 	}
 	u := e.sub
-	fresh := !e.told
-	e.told = true
-	e.cur = h
-	if fresh && e.named {
+	fresh := e.is&told == 0
+	e.set(told)
+	e.setCur(h)
+	if fresh && e.is&named != 0 {
 		u.waiting--
 	}
 	if h == nil {
-		e.since = time.Now().UnixNano()
+		e.turn(time.Now())
 	}
 	// The last name that the first response waited for must wake the sender.
 	if s.touch(e, fresh) || fresh && u.waiting == 0 && !u.settled && !u.busy {

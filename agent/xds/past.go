@@ -66,7 +66,8 @@ func (p *past) recall(e *entry) {
 		return
 	}
 	if m, ok := p.was[pastKey{e.sub.kind, e.name.Value()}]; ok {
-		e.odd = &trouble{spare: m.acked, rejected: slices.Clone(m.rejected)}
+		odd := e.trouble()
+		odd.spare, odd.rejected = m.acked, slices.Clone(m.rejected)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 	"unique"
+	"unsafe"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -400,7 +401,7 @@ func (w *walk) answer(k Kind) {
 		v := vs[w.rnd.IntN(len(vs))]
 		name, _, _ := strings.Cut(v, "=")
 		why = fmt.Sprintf("resource %q: no", name)
-		if slices.Contains(w.wants[k], name) && w.s.subs[k].out != nil && w.s.subs[k].out.nonce == r.nonce && w.s.subs[k].entries[unique.Make(name)].sent != nil {
+		if slices.Contains(w.wants[k], name) && w.s.subs[k].out != nil && w.s.subs[k].out.nonce == r.nonce && w.s.subs[k].entries[unique.Make(name)].sent() != nil {
 			w.refused[k.String()+" "+v] = true
 		}
 	}
@@ -415,14 +416,14 @@ func (w *walk) check() {
 		}
 		waiting, sum := 0, uint64(0)
 		for name, e := range u.entries {
-			if e.gone || e.name != name {
+			if e.is&gone != 0 || e.name != name {
 				w.t.Fatalf("%s %s is gone and kept", Kind(k), name.Value())
 			}
-			if e.named && !e.told {
+			if e.is&(named|told) == named {
 				waiting++
 			}
-			if e.sent != nil {
-				sum += digest(name.Value(), e.sent.version)
+			if e.sent() != nil {
+				sum += digest(name.Value(), e.sent().version)
 			}
 			if len(e.rejected()) > keptRejections {
 				w.t.Fatalf("%d rejections are kept", len(e.rejected()))
@@ -472,4 +473,11 @@ func FuzzRequest(f *testing.F) {
 		}
 		s.close()
 	})
+}
+
+// There is one entry for each name of each stream.
+func TestEntry_isSmall(t *testing.T) {
+	if got := unsafe.Sizeof(entry{}); got > 48 {
+		t.Errorf("an entry takes %d bytes, want at most 48", got)
+	}
 }

@@ -14,7 +14,7 @@ func (s *session) subscribe(u *subscription, names []string) (added, removed []*
 		u.asked = true
 	}
 	all := len(names) == 0 && !u.asked && u.kind.full()
-	u.gen++
+	u.gen++ // and round: what is named is of the list before this one, or of this one
 	kept := 0
 	for _, n := range names {
 		if n == All {
@@ -22,13 +22,13 @@ func (s *session) subscribe(u *subscription, names []string) (added, removed []*
 			continue
 		}
 		e := s.enter(u, unique.Make(n))
-		if e.gen == u.gen {
+		if e.is&named != 0 && e.gen == u.gen {
 			continue // twice in one list
 		}
 		e.gen, kept = u.gen, kept+1
-		if !e.named {
-			e.named = true
-			if !e.told {
+		if e.is&named == 0 {
+			e.set(named)
+			if e.is&told == 0 {
 				u.waiting++
 			}
 			added = append(added, e)
@@ -53,7 +53,8 @@ func (s *session) subscribe(u *subscription, names []string) (added, removed []*
 func (s *session) enter(u *subscription, n name) *entry {
 	e := u.entries[n]
 	if e == nil {
-		e = &entry{sub: u, name: n, since: time.Now().UnixNano()}
+		e = &entry{sub: u, name: n}
+		e.turn(time.Now())
 		s.past.recall(e)
 		u.entries[n] = e
 	}
@@ -63,11 +64,11 @@ func (s *session) enter(u *subscription, n name) *entry {
 // prune takes away the names that the last list did not have. s.mu is held.
 func (s *session) prune(u *subscription) (removed []*entry) {
 	for _, e := range u.entries {
-		if !e.named || e.gen == u.gen {
+		if e.is&named == 0 || e.gen == u.gen {
 			continue
 		}
-		e.named = false
-		if !e.told {
+		e.clear(named)
+		if e.is&told == 0 {
 			u.waiting--
 		}
 		if stopped := s.drop(e); stopped != nil {
@@ -82,10 +83,10 @@ func (s *session) prune(u *subscription) (removed []*entry) {
 func (s *session) drop(e *entry) *entry {
 	stopped := &entry{stop: e.stop}
 	e.stop = nil
-	if !e.wild {
+	if e.is&wild == 0 {
 		s.past.keep(e)
 		e.setSent(nil)
-		e.gone = true
+		e.set(gone)
 		delete(e.sub.entries, e.name)
 	}
 	if stopped.stop == nil {
@@ -98,14 +99,14 @@ func (s *session) drop(e *entry) *entry {
 func (s *session) wildcard(u *subscription, on bool) (begin, end *entry) {
 	switch {
 	case on && u.all == nil:
-		u.all = &entry{sub: u, name: unique.Make(All), wild: true}
+		u.all = &entry{sub: u, name: unique.Make(All), is: wild}
 		return u.all, nil
 	case !on && u.all != nil:
 		end, u.all = u.all, nil
-		end.gone = true
+		end.set(gone)
 		for _, e := range u.entries {
-			e.wild = false
-			if !e.named {
+			e.clear(wild)
+			if e.is&named == 0 {
 				s.drop(e)
 			}
 		}

@@ -17,7 +17,7 @@ type subscription struct {
 	kind    Kind
 	session *session
 	entries map[name]*entry
-	gen     uint32
+	gen     uint8
 	asked   bool // by a name at least once: since then an empty list means none
 	all     *entry
 
@@ -67,8 +67,8 @@ func (u *subscription) touch(e *entry, urgent bool, now time.Time, debounce, mos
 	if !e.needs() {
 		return false
 	}
-	if !e.dirty {
-		e.dirty = true
+	if e.is&dirty == 0 {
+		e.set(dirty)
 		u.dirty = append(u.dirty, e)
 	}
 	return u.schedule(urgent, now, debounce, most)
@@ -137,15 +137,15 @@ func (u *subscription) buildFull(r *response, out *flight, now time.Time) (more,
 		w := e.wanted()
 		if e.needs() {
 			if u.isolate && w != nil && len(out.news) == 1 {
-				more, w = true, e.sent
+				more, w = true, e.sent()
 				u.mark(e)
 			} else {
 				changed = true
 			}
 		}
 		u.put(r, out, e, w, now)
-		if e.cur == nil && e.wild && !e.named && len(e.rejected()) == 0 {
-			e.gone = true
+		if e.cur == nil && e.is&(wild|named) == wild && len(e.rejected()) == 0 {
+			e.set(gone)
 			delete(u.entries, e.name)
 		}
 	}
@@ -154,34 +154,34 @@ func (u *subscription) buildFull(r *response, out *flight, now time.Time) (more,
 
 // buildPart adds what is new, up to the limit in bytes.
 func (u *subscription) buildPart(r *response, out *flight, now time.Time, limit int) (more, changed bool) {
-	dirty := u.dirty
-	for i, e := range dirty {
+	list := u.dirty
+	for i, e := range list {
 		if changed && (u.isolate || r.size >= limit) {
-			u.dirty = slices.Delete(dirty, 0, i)
+			u.dirty = slices.Delete(list, 0, i)
 			return true, true
 		}
-		e.dirty = false
-		if e.gone || !e.needs() {
+		e.clear(dirty)
+		if e.is&gone != 0 || !e.needs() {
 			continue
 		}
 		u.put(r, out, e, e.wanted(), now)
 		changed = true
 	}
-	u.dirty = emptied(dirty)
+	u.dirty = emptied(list)
 	return false, changed
 }
 
 // put adds one resource.
 func (u *subscription) put(r *response, out *flight, e *entry, w *held, now time.Time) {
-	if w.ver() != e.sent.ver() {
+	if w.ver() != e.sent().ver() {
 		e.setSent(w)
-		e.since = now.UnixNano()
+		e.turn(now)
 	}
 	if w == nil {
 		return
 	}
 	r.add(w.body)
-	if w.ver() != e.acked.ver() {
+	if w.ver() != e.acked().ver() {
 		out.news = append(out.news, sentItem{e, w})
 	}
 }
@@ -189,7 +189,7 @@ func (u *subscription) put(r *response, out *flight, e *entry, w *held, now time
 // clean empties the list of dirty entries.
 func (u *subscription) clean() {
 	for _, e := range u.dirty {
-		e.dirty = false
+		e.clear(dirty)
 	}
 	u.dirty = emptied(u.dirty)
 }
@@ -214,8 +214,8 @@ func (u *subscription) sorted() []*entry {
 }
 
 func (u *subscription) mark(e *entry) {
-	if !e.dirty {
-		e.dirty = true
+	if e.is&dirty == 0 {
+		e.set(dirty)
 		u.dirty = append(u.dirty, e)
 	}
 }

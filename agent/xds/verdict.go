@@ -22,8 +22,9 @@ func (u *subscription) accept(out *flight, now time.Time) {
 }
 
 func (e *entry) take(h *held, now time.Time) {
-	if !e.gone && e.acked.ver() != h.version {
-		e.acked, e.since = h, now.UnixNano()
+	if e.is&gone == 0 && e.acked().ver() != h.version {
+		e.setAcked(h)
+		e.turn(now)
 	}
 }
 
@@ -36,8 +37,8 @@ func (u *subscription) reject(out *flight, text string, now time.Time) []*entry 
 	if len(bad) == 0 && len(out.news) > 1 {
 		u.isolate = true
 		for _, n := range out.news {
-			if !n.e.gone {
-				n.e.setSent(n.e.acked)
+			if n.e.is&gone == 0 {
+				n.e.setSent(n.e.acked())
 				u.mark(n.e)
 			}
 		}
@@ -52,8 +53,8 @@ func (u *subscription) reject(out *flight, text string, now time.Time) []*entry 
 		}
 	}
 	for _, e := range bad {
-		if !e.gone && e.sent != nil {
-			e.refuse(e.sent, text, now)
+		if sent := e.sent(); sent != nil && e.is&gone == 0 {
+			e.refuse(sent, text, now)
 		}
 	}
 	return bad
@@ -67,14 +68,14 @@ func (u *subscription) accused(out *flight, text string) []*entry {
 		held[n.e] = true
 	}
 	entries := slices.Collect(maps.Values(u.entries))
-	return slices.DeleteFunc(named(entries, text), func(e *entry) bool {
-		return !held[e] && (!u.kind.full() || e.sent == nil)
+	return slices.DeleteFunc(namedIn(entries, text), func(e *entry) bool {
+		return !held[e] && (!u.kind.full() || e.sent() == nil)
 	})
 }
 
-// named are the entries whose names stand in the text, longer names first, so that
+// namedIn are the entries whose names stand in the text, longer names first, so that
 // "reviews" is not found in "reviews.default:9080". It sorts entries.
-func named(entries []*entry, text string) []*entry {
+func namedIn(entries []*entry, text string) []*entry {
 	slices.SortFunc(entries, func(a, b *entry) int {
 		long, short := b.name.Value(), a.name.Value()
 		return cmp.Or(cmp.Compare(len(long), len(short)), cmp.Compare(short, long))
