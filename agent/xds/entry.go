@@ -47,7 +47,6 @@ type entry struct {
 	cur   *held    // the catalog's latest; nil: there is none
 	odd   *trouble // nil: all is well, and has and took tell the rest
 	since uint32   // when the present state began, in seconds of Unix
-	gen   uint8    // of the subscription's last list with the name
 	is    flags
 }
 

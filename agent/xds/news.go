@@ -4,9 +4,9 @@
 package xds
 
 import (
+	"slices"
 	"strconv"
 	"time"
-	"unique"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -28,7 +28,11 @@ func (s *session) tellOf(all *entry, r Resource) {
 		return
 	}
 	u := all.sub
-	e := s.enter(u, unique.Make(r.Name))
+	at, found := u.find(r.Name)
+	if !found {
+		u.entries = slices.Insert(u.entries, at, s.enter(u, r.Name))
+	}
+	e := u.entries[at]
 	e.set(wild)
 	s.mu.Unlock()
 	s.tell(e, r)

@@ -4,6 +4,8 @@
 package xds
 
 import (
+	"slices"
+	"strings"
 	"time"
 	"unique"
 )
@@ -14,29 +16,12 @@ func (s *session) subscribe(u *subscription, names []string) (added, removed []*
 		u.asked = true
 	}
 	all := len(names) == 0 && !u.asked && u.kind.full()
-	u.gen++ // and round: what is named is of the list before this one, or of this one
-	kept := 0
-	for _, n := range names {
-		if n == All {
-			all = u.kind.full() // of routes and endpoints there is no such thing
-			continue
-		}
-		e := s.enter(u, unique.Make(n))
-		if e.is&named != 0 && e.gen == u.gen {
-			continue // twice in one list
-		}
-		e.gen, kept = u.gen, kept+1
-		if e.is&named == 0 {
-			e.set(named)
-			if e.is&told == 0 {
-				u.waiting++
-			}
-			added = append(added, e)
-		}
+	list := slices.Compact(slices.Sorted(slices.Values(names)))
+	if i, found := slices.BinarySearch(list, All); found {
+		all = u.kind.full() // of routes and endpoints there is no such thing
+		list = slices.Delete(list, i, i+1)
 	}
-	if kept < len(u.entries) {
-		removed = s.prune(u)
-	}
+	added, removed = s.follow(u, list)
 	if more, less := s.wildcard(u, all); more != nil {
 		added = append(added, more)
 	} else if less != nil {
@@ -48,38 +33,74 @@ func (s *session) subscribe(u *subscription, names []string) (added, removed []*
 	return added, removed
 }
 
-// enter finds the entry of a name, or makes it, with what this client thought of it
-// before. s.mu is held.
-func (s *session) enter(u *subscription, n name) *entry {
-	e := u.entries[n]
-	if e == nil {
-		e = &entry{sub: u, name: n}
-		e.turn(time.Now())
-		s.past.recall(e)
-		u.entries[n] = e
+// follow brings what is subscribed to by name in line with a sorted list. s.mu is held.
+func (s *session) follow(u *subscription, list []string) (added, removed []*entry) {
+	had := u.entries
+	u.entries = make([]*entry, 0, len(list))
+	for len(had) > 0 || len(list) > 0 {
+		var e *entry
+		switch order := first(had, list); {
+		case order < 0:
+			e, had = had[0], had[1:]
+			if stopped := s.unname(e); stopped != nil {
+				removed = append(removed, stopped)
+			}
+			if e.is&gone == 0 {
+				u.entries = append(u.entries, e)
+			}
+			continue
+		case order == 0:
+			e, had = had[0], had[1:]
+		default:
+			e = s.enter(u, list[0])
+		}
+		list = list[1:]
+		u.entries = append(u.entries, e)
+		if e.is&named == 0 {
+			e.set(named)
+			if e.is&told == 0 {
+				u.waiting++
+			}
+			added = append(added, e)
+		}
 	}
+	return added, removed
+}
+
+// first tells which of two sorted lists, not both empty, has the first name; 0: both.
+func first(had []*entry, list []string) int {
+	switch {
+	case len(list) == 0:
+		return -1
+	case len(had) == 0:
+		return 1
+	}
+	return strings.Compare(had[0].name.Value(), list[0])
+}
+
+// enter makes the entry of a name, with what this client thought of it before. s.mu is held.
+func (s *session) enter(u *subscription, n string) *entry {
+	e := &entry{sub: u, name: unique.Make(n)}
+	e.turn(time.Now())
+	s.past.recall(e)
 	return e
 }
 
-// prune takes away the names that the last list did not have. s.mu is held.
-func (s *session) prune(u *subscription) (removed []*entry) {
-	for _, e := range u.entries {
-		if e.is&named == 0 || e.gen == u.gen {
-			continue
-		}
-		e.clear(named)
-		if e.is&told == 0 {
-			u.waiting--
-		}
-		if stopped := s.drop(e); stopped != nil {
-			removed = append(removed, stopped)
-		}
+// unname takes away a name that the last list did not have, and returns what is to be
+// stopped. s.mu is held.
+func (s *session) unname(e *entry) *entry {
+	if e.is&named == 0 {
+		return nil
 	}
-	return removed
+	e.clear(named)
+	if e.is&told == 0 {
+		e.sub.waiting--
+	}
+	return s.drop(e)
 }
 
 // drop forgets e unless the subscription to all holds it, and returns what is to
-// be stopped. s.mu is held.
+// be stopped; the caller takes what is gone from the list. s.mu is held.
 func (s *session) drop(e *entry) *entry {
 	stopped := &entry{stop: e.stop}
 	e.stop = nil
@@ -87,7 +108,6 @@ func (s *session) drop(e *entry) *entry {
 		s.past.keep(e)
 		e.setSent(nil)
 		e.set(gone)
-		delete(e.sub.entries, e.name)
 	}
 	if stopped.stop == nil {
 		return nil
@@ -110,6 +130,7 @@ func (s *session) wildcard(u *subscription, on bool) (begin, end *entry) {
 				s.drop(e)
 			}
 		}
+		u.forget()
 		if end.stop == nil {
 			return nil, nil
 		}

@@ -5,7 +5,6 @@ package xds
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,9 +15,8 @@ import (
 type subscription struct {
 	kind    Kind
 	session *session
-	entries map[name]*entry
-	gen     uint8
-	asked   bool // by a name at least once: since then an empty list means none
+	entries []*entry // by name
+	asked   bool     // by a name at least once: since then an empty list means none
 	all     *entry
 
 	// busy: a request is being taken in; nothing is sent before it is whole.
@@ -55,7 +53,7 @@ type sentItem struct {
 }
 
 func newSubscription(s *session, k Kind, now time.Time, settle time.Duration) *subscription {
-	return &subscription{session: s, kind: k, entries: map[name]*entry{}, force: k.full(), settleBy: now.Add(settle)}
+	return &subscription{session: s, kind: k, force: k.full(), settleBy: now.Add(settle)}
 }
 
 // empty says that nothing is subscribed to.
@@ -133,7 +131,7 @@ func (u *subscription) build(nonce string, now time.Time, limit int) *response {
 // buildFull adds the whole set.
 func (u *subscription) buildFull(r *response, out *flight, now time.Time) (more, changed bool) {
 	u.clean()
-	for _, e := range u.sorted() {
+	for _, e := range u.entries {
 		w := e.wanted()
 		if e.needs() {
 			if u.isolate && w != nil && len(out.news) == 1 {
@@ -146,9 +144,9 @@ func (u *subscription) buildFull(r *response, out *flight, now time.Time) (more,
 		u.put(r, out, e, w, now)
 		if e.cur == nil && e.is&(wild|named) == wild && len(e.rejected()) == 0 {
 			e.set(gone)
-			delete(u.entries, e.name)
 		}
 	}
+	u.forget()
 	return more, changed
 }
 
@@ -206,11 +204,14 @@ func emptied(list []*entry) []*entry {
 	return list[:0]
 }
 
-// sorted is the entries by name, so that equal sets make equal responses.
-func (u *subscription) sorted() []*entry {
-	list := slices.Collect(maps.Values(u.entries))
-	slices.SortFunc(list, func(a, b *entry) int { return strings.Compare(a.name.Value(), b.name.Value()) })
-	return list
+// find is where the entry of a name is in the list, or would be.
+func (u *subscription) find(n string) (at int, found bool) {
+	return slices.BinarySearchFunc(u.entries, n, func(e *entry, n string) int { return strings.Compare(e.name.Value(), n) })
+}
+
+// forget takes what is gone from the list.
+func (u *subscription) forget() {
+	u.entries = slices.DeleteFunc(u.entries, func(e *entry) bool { return e.is&gone != 0 })
 }
 
 func (u *subscription) mark(e *entry) {

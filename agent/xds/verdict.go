@@ -6,7 +6,6 @@ package xds
 import (
 	"bytes"
 	"cmp"
-	"maps"
 	"slices"
 	"time"
 )
@@ -67,8 +66,7 @@ func (u *subscription) accused(out *flight, text string) []*entry {
 	for _, n := range out.news {
 		held[n.e] = true
 	}
-	entries := slices.Collect(maps.Values(u.entries))
-	return slices.DeleteFunc(namedIn(entries, text), func(e *entry) bool {
+	return slices.DeleteFunc(namedIn(slices.Clone(u.entries), text), func(e *entry) bool {
 		return !held[e] && (!u.kind.full() || e.sent() == nil)
 	})
 }
