@@ -10,6 +10,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"runtime/debug"
 	"sync"
 
 	"github.com/enmesh-go/enmesh/agent"
@@ -76,8 +78,15 @@ func (a *agentFlags) config() (closers []io.Closer, err error) {
 	return from.closers, nil
 }
 
+// collectAt is by how much the heap may grow before it is collected, in percent. An agent
+// keeps much and throws little away, so that it is cheap to look more often than Go does.
+const collectAt = 50
+
 // runAgent runs one until ctx ends.
 func runAgent(ctx context.Context, cfg agent.Config, log *slog.Logger) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
 	a, err := agent.Open(ctx, cfg)
 	if err != nil {
 		return err
