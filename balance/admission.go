@@ -123,7 +123,7 @@ func (h *host) learn(r *enmesh.Result, picked enmesh.Instant) {
 	switch r.Outcome {
 	case enmesh.Success:
 		if r.Answered == 0 || r.Ended.Sub(r.Answered) < decay {
-			h.price.observe(latency, r.Ended)
+			h.price.observe(latency, r.Ended, h.cluster.still)
 		}
 	case enmesh.Failure:
 		var pushback time.Duration

@@ -79,6 +79,7 @@ type Cluster struct {
 	newest  atomic.Int64              // an Instant: the latest host.since; see SlowStart
 	first   chan struct{}             // closed by the first set
 	random  source                    // of the configuration that it was made with
+	still   *standstill               // nil in a simulation, whose clock is another
 }
 
 // NewCluster makes a Cluster that knows no endpoints yet: until the first Apply,
@@ -87,6 +88,8 @@ func NewCluster(cfg ClusterConfig) *Cluster {
 	c := &Cluster{cfg: cfg, index: map[identity]*host{}, first: make(chan struct{}), random: global}
 	if cfg.Random != nil {
 		c.random = cfg.Random
+	} else {
+		c.still = newStandstill()
 	}
 	return c
 }

@@ -11,9 +11,10 @@ import "github.com/enmesh-go/enmesh"
 // one:
 //
 //   - A sample above the estimate replaces it at once; one below is blended in over
-//     10 s, or over 1.25 s while it is below a third of an estimate that no failure made:
-//     a single pause of the client's own process is soon forgotten. (Finagle blends over
-//     10 s always.) Only answers teach; the time counts to the answer's head.
+//     10 s, or over 0.6 s while it is below a third of an estimate that no failure made:
+//     a single pause on the client's side is soon forgotten. (Finagle blends over 10 s
+//     always.) Only answers teach; the time counts to the answer's head, without what the
+//     process itself stood still.
 //   - A failure multiplies the estimate by 4, up to 5 s; the far side's pushback
 //     (Retry-After, at most 300 s) raises it to that. So quick failures draw no traffic.
 //   - Time forgives: unseen, the dearer estimate of the two fades over 10 s, down to

@@ -18,7 +18,7 @@ const (
 	// An estimate above so many answers like the last one is doubted, and fades so many
 	// times faster while it is.
 	doubt = 3
-	haste = 8
+	haste = 16
 
 	// penalty is what one failure multiplies the estimate by; maxPenalty bounds what
 	// repeated failures alone can reach, firstPenalty is for an endpoint that fails
@@ -34,9 +34,10 @@ const (
 // 1-exp(-Δt/decay).
 //
 // A peak is believed at once, and forgotten soon unless answers confirm it: while the
-// estimate is more than doubt times what is seen, decay is an eighth (haste). Else one
-// standstill of the client's own process, which shows in every endpoint's next answer,
-// would hide for many seconds which of them is slow. What failures added is not doubted.
+// estimate is more than doubt times what is seen, decay is a sixteenth (haste). Else one
+// pause on the client's side, which shows in every endpoint's next answer, would hide for
+// many seconds which of them is slow. What failures added is not doubted. Of pauses of the
+// process itself no peak is made where they are noticed, see standstill.
 //
 // Estimate and time of the last sample are one word, so that both change together
 // without a lock: the upper half is a float32 of nanoseconds, whose last bit says that
@@ -71,13 +72,21 @@ func fade(tick, now uint32) float64 {
 	return math.Exp(-x)
 }
 
-// observe learns from an answer.
-func (p *price) observe(latency time.Duration, at enmesh.Instant) {
+// observe learns from an answer. Of one that took surprisingly long, the time is left out
+// that the process itself stood still; still may be nil.
+func (p *price) observe(latency time.Duration, at enmesh.Instant, still *standstill) {
+	if still != nil {
+		still.touch()
+	}
 	sample := max(float64(latency), 1)
 	for {
 		w := p.word.Load()
 		old, tick := unpack(w)
 		now := tickOf(at)
+		if sample > old*doubt && old != 0 && still != nil {
+			sample = max(float64(latency-still.lost(at.Add(-latency), at)), 1)
+			still = nil // which has been asked
+		}
 		ns, blame := sample, uint64(0)
 		if sample < old {
 			if int32(now-tick) <= 0 {
@@ -86,7 +95,8 @@ func (p *price) observe(latency time.Duration, at enmesh.Instant) {
 			blame = w & blamed
 			kept := fade(tick, now)
 			if blame == 0 && sample*doubt < old {
-				kept *= kept // three times: to the power of haste
+				kept *= kept // four times: to the power of haste
+				kept *= kept
 				kept *= kept
 				kept *= kept
 			}

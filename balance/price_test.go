@@ -43,9 +43,9 @@ func TestLatency_peaksThatNothingConfirmsFadeSooner(t *testing.T) {
 	e := endpoints(1, nil)[0]
 	at := enmesh.Now()
 	serve(t, e, at, 90*ms, nil)
-	serve(t, e, at.Add(80*ms+1250*ms), 10*ms, nil)
-	near(t, "a ninth of the peak, 1.25 s after it", e.Latency(), want)
-	serve(t, e, at.Add(80*ms+2500*ms), 90*ms, nil)
+	serve(t, e, at.Add(80*ms+625*ms), 10*ms, nil)
+	near(t, "a ninth of the peak, 625 ms after it", e.Latency(), want)
+	serve(t, e, at.Add(80*ms+1250*ms), 90*ms, nil)
 	near(t, "the peak again", e.Latency(), 90*ms)
 
 	// What a failure made fades over the whole 10 s, and is not doubted after a part of it has.

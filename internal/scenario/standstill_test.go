@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ import (
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/internal/ledger"
+	"github.com/enmesh-go/enmesh/mesh"
 	"github.com/enmesh-go/enmesh/meshhttp"
 	"github.com/enmesh-go/enmesh/resilience"
 	"github.com/enmesh-go/enmesh/resilience/breaker"
@@ -217,4 +219,40 @@ func (s *stopped) chain(t *testing.T) []enmesh.Middleware {
 		}
 	}
 	return []enmesh.Middleware{budget.Middleware(), again, looks, trips.Middleware(), timeout.Attempt(time.Second)}
+}
+
+// TestScenarioN3_standstill: one of ten instances takes ten times as long, and now and then the
+// process itself stands still, client and instances: every answer under way then takes as long.
+// The slow one is still known for slow.
+func TestScenarioN3_standstill(t *testing.T) {
+	l := newLab(t, 10)
+	for _, b := range l.backends {
+		b.slow.Store(int64(5 * time.Millisecond))
+	}
+	l.backends[0].slow.Store(int64(50 * time.Millisecond))
+	sent := new(tally)
+	l.settled(l.policies(quick), mesh.WithTelemetry(sent))
+	load := l.hurry(300)
+	l.sleep(3 * time.Second)
+	mark := sent.now()
+	for range 4 {
+		stop := exec.CommandContext(t.Context(), "sh", "-c", `kill -STOP "$0"; sleep 0.4; kill -CONT "$0"`, strconv.Itoa(os.Getpid()))
+		if out, err := stop.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		l.sleep(2 * time.Second)
+	}
+	share, n := sent.since(mark, l.backends[0].addr)
+	load.Stop()
+	r := load.Wait()
+	t.Logf("%v; share of the slow one %.4f of %d attempts", r, share, n)
+	if r.Lost != 0 {
+		t.Errorf("%d of %d calls lost: %v; want none", r.Lost, r.Sent, r.Errors)
+	}
+	if r.Late < 300*time.Millisecond {
+		t.Errorf("the load was %v late at most: the process did not stand still", r.Late)
+	}
+	if share > 0.02 {
+		t.Errorf("the slow one had %.4f of the attempts, want at most 0.02", share)
+	}
 }
