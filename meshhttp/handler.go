@@ -33,9 +33,9 @@ import (
 // as net/http knows it. A hijacked call ends when its connection is closed and the
 // handler has returned.
 //
-// A connection with mutual TLS is ended softly, between requests, after some 40 min or four
-// fifths of what is left of the client's certificate, so that the client shows its present
-// one.
+// A connection with mutual TLS is ended softly, between requests, after 40 min or four
+// fifths of what is left of the client's certificate, less up to two fifths of that by chance,
+// so that the client shows its present one.
 type Handler struct {
 	next    http.Handler
 	router  enmesh.Router

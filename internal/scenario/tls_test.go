@@ -271,7 +271,11 @@ func TestScenarioT5_clientsOfOthers(t *testing.T) {
 	trusting := &trusts{source: client, roots: long.Roots()}
 	var calls []ledger.Call
 	for _, h2 := range []bool{false, true} {
-		transport := &http.Transport{TLSClientConfig: mtls.Client(trusting, yardServer), ForceAttemptHTTP2: h2, MaxIdleConnsPerHost: 100}
+		// Without a bound a plain Transport dials for every call that waits, and under the race
+		// detector a handshake costs as much as the call: one pause becomes a storm of them.
+		transport := &http.Transport{
+			TLSClientConfig: mtls.Client(trusting, yardServer), ForceAttemptHTTP2: h2, MaxIdleConnsPerHost: 100, MaxConnsPerHost: 100,
+		}
 		t.Cleanup(transport.CloseIdleConnections)
 		calls = append(calls, ledger.HTTP(&http.Client{Transport: transport}, http.MethodGet, "https://"+y.web.Addr().String()+"/"))
 	}

@@ -13,7 +13,9 @@ const Oldest = 40 * time.Minute
 
 // Use is how long a connection over TLS should be used from now on, so that its calls
 // finish before a certificate of it ends: four fifths of what is left, and at most
-// [Oldest], give or take a tenth by random in [0,1). Certificates with no end give the
+// [Oldest], less up to two fifths of that by random in [0,1). Connections that began at
+// once, as those of a burst do, end far from each other: their handshakes cost more than
+// their calls, and all together would be a burst again. Certificates with no end give the
 // most. It is above 0.
 func Use(now time.Time, random float64, ends ...time.Time) time.Duration {
 	use := Oldest
@@ -22,7 +24,7 @@ func Use(now time.Time, random float64, ends ...time.Time) time.Duration {
 			use = min(use, end.Sub(now)*4/5)
 		}
 	}
-	return max(time.Duration(float64(use)*(0.9+0.2*random)), 1)
+	return max(time.Duration(float64(use)*(1-0.4*random)), 1)
 }
 
 // Ends is when the certificates of a client's connection end: its own, as cfg gives it to

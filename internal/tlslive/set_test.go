@@ -149,11 +149,12 @@ func TestUse(t *testing.T) {
 		ends     []time.Time
 		min, max time.Duration
 	}{
-		"no end":          {0.5, nil, tlslive.Oldest, tlslive.Oldest},
-		"unknown ends":    {0.5, []time.Time{{}, {}}, tlslive.Oldest, tlslive.Oldest},
-		"sooner":          {0, nil, tlslive.Oldest * 9 / 10, tlslive.Oldest * 9 / 10},
-		"the earlier end": {0.5, []time.Time{now.Add(time.Hour), now.Add(10 * time.Minute)}, 8 * time.Minute, 8 * time.Minute},
-		"before its end":  {0.999, []time.Time{now.Add(10 * time.Minute)}, 8 * time.Minute, 9 * time.Minute},
+		"no end":          {0, nil, tlslive.Oldest, tlslive.Oldest},
+		"unknown ends":    {0, []time.Time{{}, {}}, tlslive.Oldest, tlslive.Oldest},
+		"sooner":          {0.5, nil, tlslive.Oldest * 8 / 10, tlslive.Oldest * 8 / 10},
+		"soonest":         {0.999, nil, tlslive.Oldest * 6 / 10, tlslive.Oldest * 61 / 100},
+		"the earlier end": {0, []time.Time{now.Add(time.Hour), now.Add(10 * time.Minute)}, 8 * time.Minute, 8 * time.Minute},
+		"before its end":  {0.999, []time.Time{now.Add(10 * time.Minute)}, 48 * time.Minute / 10, 5 * time.Minute},
 		"over":            {0.5, []time.Time{now.Add(-time.Hour)}, 1, 1},
 	} {
 		if got := tlslive.Use(now, tt.random, tt.ends...); got < tt.min || got > tt.max {

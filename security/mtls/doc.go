@@ -53,8 +53,9 @@
 // ended or is revoked ([NewCRL]), when the root that vouched for it is withdrawn, and when
 // our own certificate has ended. On servers this is true of everything that is made here;
 // clients need an adapter that does it, which meshhttp and meshgrpc are. The adapters end
-// connections softly, between calls, after four fifths of what was left of the certificates,
-// and 40 min at the latest, so that renewed certificates are shown and no call is cut.
+// connections softly, between calls, after half to four fifths of what was left of the
+// certificates, and 40 min at the latest, so that renewed certificates are shown and no call
+// is cut.
 //
 // # When something is missing
 //

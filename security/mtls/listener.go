@@ -49,8 +49,8 @@ type ListenerConfig struct {
 	HandshakeTimeout time.Duration
 	// MaxAge is how long a connection with mutual TLS is open at most, less up to a fifth by
 	// chance: it is then closed, whatever is on it. Adapters end connections softly before:
-	// meshhttp after some 40 min, meshgrpc after 25, or four fifths of what is left of a
-	// certificate; an age below that cuts calls. 0 means 1 h, negative any age. No
+	// meshhttp after 24 to 40 min, meshgrpc after 25, or half to four fifths of what is left
+	// of a certificate; an age below that cuts calls. 0 means 1 h, negative any age. No
 	// connection outlives the client's certificate.
 	MaxAge time.Duration
 	// MaxHandshakes is how many connections may be there at once that nobody has accepted
