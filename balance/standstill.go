@@ -4,6 +4,7 @@
 package balance
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -92,14 +93,11 @@ func (s *standstill) late(now enmesh.Instant) span {
 
 // keep notes a standstill. Only the timer does.
 func (s *standstill) keep(late span) {
-	var had []span
+	var kept []span
 	if p := s.spans.Load(); p != nil {
-		had = *p
+		kept = slices.Clone((*p)[max(0, len(*p)-keptSpans+1):])
 	}
-	if len(had) == keptSpans {
-		had = had[1:]
-	}
-	kept := append(had[:len(had):len(had)], late)
+	kept = append(kept, late)
 	s.spans.Store(&kept)
 }
 

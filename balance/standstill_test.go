@@ -34,12 +34,14 @@ func TestStandstill_beatsWhileCallsEnd(t *testing.T) {
 		for range 10 {
 			s.touch()
 			time.Sleep(pulse)
-			if synctest.Wait(); !beats() {
+			synctest.Wait()
+			if !beats() {
 				t.Fatal("it does not beat while calls end")
 			}
 		}
 		time.Sleep((idleBeats + 1) * pulse)
-		if synctest.Wait(); beats() {
+		synctest.Wait()
+		if beats() {
 			t.Error("it beats on though no call ended")
 		}
 		s.touch()

@@ -71,7 +71,8 @@ func (e *entry) clear(f flags) { e.is &^= f }
 
 // put sets or clears f.
 func (e *entry) put(f flags, on bool) {
-	if e.clear(f); on {
+	e.clear(f)
+	if on {
 		e.set(f)
 	}
 }
@@ -168,7 +169,7 @@ func (e *entry) setSent(h *held) {
 }
 
 // turn notes that its state changes now.
-func (e *entry) turn(now time.Time) { e.since = uint32(now.Unix()) } //nolint:gosec // until 2106
+func (e *entry) turn(now time.Time) { e.since = uint32(now.Unix()) } // until 2106
 
 // rejected is what the client refused, oldest first.
 func (e *entry) rejected() []rejection {
