@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,16 +59,21 @@ func TestStage_announcesNewClusters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := open(t, translate.Config{Stage: time.Second}, "")
 		c.SetPolicy(leads(t, "", "a"))
+		var mu sync.Mutex // guards words: two nodes are told by two goroutines
 		var words []string
 		began := time.Now()
 		watch := func(n *agentxds.Node) func() {
 			return c.Watch(n, agentxds.Route, "r.default", func(r agentxds.Resource) {
+				mu.Lock()
+				defer mu.Unlock()
 				words = append(words, fmt.Sprint(time.Since(began).Seconds(), " ", heard(t, r)))
 			})
 		}
 		expect := func(want ...string) {
 			t.Helper()
 			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
 			if !slices.Equal(words, want) {
 				t.Errorf("heard %q, want %q", words, want)
 			}
@@ -114,10 +120,12 @@ func TestStage_announcesNewClusters(t *testing.T) {
 			time.Sleep(time.Second / 2)
 		}
 		synctest.Wait()
+		mu.Lock()
 		if n := slices.IndexFunc(words, func(s string) bool { return !strings.Contains(s, "h") }); n < 9 || n > 12 {
 			t.Errorf("routes that change all the time are in force with change %d, want after 5 s: %q", n, words)
 		}
 		words = nil
+		mu.Unlock()
 		stop()
 		time.Sleep(10 * time.Second)
 		expect()
