@@ -77,6 +77,10 @@ var (
 	}}
 )
 
+// pauses are what the machine and the race detector may add to the slowest of 240 calls. Calls that
+// are late for another reason wait for an attempt's end at least, 500 ms.
+const pauses = 150 * time.Millisecond
+
 // TestScenarioO2_metastable: a backend at 60 % of what it can do stalls for a while, or has 2.5
 // times its load. With naive retries, each call up to five times as soon as 500 ms have passed, what was queued and what is
 // tried again keep it down when that is over. With budget, hedge, retry, deadline and
@@ -103,8 +107,8 @@ func TestScenarioO2_metastable(t *testing.T) {
 			if ours.back > 10*time.Second || ours.end < 0.95 {
 				t.Errorf("95 %% of the goodput after %v, and %.2f at the end; want it within 10 s", ours.back, ours.end)
 			}
-			if ours.after > ours.before*3/2 {
-				t.Errorf("p99 is %v from 10 s on, want at most one and a half times the %v of before", ours.after, ours.before)
+			if ours.after > ours.before*3/2+pauses {
+				t.Errorf("p99 is %v from 10 s on, want at most one and a half times the %v of before, and %v", ours.after, ours.before, pauses)
 			}
 		})
 	}
