@@ -116,14 +116,13 @@ smoke: bin/consul bin/node ## run the examples, bookinfo for DURATION (5s), and 
 
 ##@ Long
 
-# Each round of the scenarios has processes of its own: under the race detector one that lasts
-# stands still for longer and longer (0.16, 0.34 and 0.52 s at most in three rounds of one),
-# though its heap does not grow.
-
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (60s), one after the other
 	@.ci/fuzz $(FUZZTIME) $(CODE)
 
+# Each round of the scenarios has processes of its own: under the race detector one that lasts
+# was seen to stand still for longer and longer (0.16, 0.34 and 0.52 s at most in three rounds of one),
+# though its heap does not grow.
 .PHONY: scenarios
 scenarios: $(SERVERS) ## the fault scenarios in full length, three times
 	@failed=0; for round in 1 2 3; do for dir in $(CODE); do echo "-- $$dir: round $$round"; \
