@@ -6,12 +6,14 @@ package meshgrpc_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
@@ -116,6 +118,91 @@ func TestConnection_isReplacedWhenOld(t *testing.T) {
 				pause(100 * time.Millisecond)
 				return lis.made.Load() == before
 			})
+		})
+	}
+}
+
+// belated are credentials that keep a call between grpc's pick of a connection and the stream
+// that it opens there.
+type belated struct{ arrived, release chan struct{} }
+
+func (h belated) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	h.arrived <- struct{}{}
+	select {
+	case <-h.release:
+		return nil, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (belated) RequireTransportSecurity() bool { return false }
+
+// TestConnection_staysForWhoPickedIt: a connection that calls go to no more, because it is
+// old, or its endpoint has left, serves the call that picked it before and opens its stream
+// after. grpc would have that wait until the connection's last stream ends, here for ever.
+func TestConnection_staysForWhoPickedIt(t *testing.T) {
+	for name, dead := range map[string][]string{"one address": nil, "several addresses": {"127.0.0.1:1"}} {
+		t.Run(name, func(t *testing.T) {
+			for name, retire := range map[string]func(*balance.Cluster, string){
+				"is old": func(c *balance.Cluster, _ string) {
+					c.Configure(balance.ClusterConfig{
+						Destination: enmesh.Destination{Service: "svc"}, Protocol: enmesh.GRPC, Algorithm: balance.RoundRobin(),
+						Connection: balance.ConnectionConfig{MaxAge: 20 * time.Millisecond},
+					})
+				},
+				"endpoint left": func(c *balance.Cluster, other string) {
+					c.Apply([]discovery.Endpoint{{Addrs: append([]string{other}, dead...)}})
+				},
+			} {
+				t.Run(name, func(t *testing.T) {
+					lis, other := listenCounting(t), listenCounting(t)
+					serveOn(t, lis, &service{})
+					serveOn(t, other, &service{})
+					src := &clusters{}
+					cluster := src.Cluster(enmesh.Destination{Service: "svc"}, enmesh.GRPC)
+					cluster.Apply([]discovery.Endpoint{{Addrs: append([]string{lis.Addr().String()}, dead...)}})
+					_, c := dial(t, "enmesh:///svc", enmesh.Fixed(false), src)
+					ctx := testContext(t)
+					long, err := c.FullDuplexCall(ctx)
+					if err != nil {
+						t.Fatal(err)
+					}
+					late, end := belated{make(chan struct{}, 1), make(chan struct{})}, make(chan error, 1)
+					go func() {
+						_, err := c.EmptyCall(ctx, &testpb.Empty{}, grpc.PerRPCCredentials(late))
+						end <- err
+					}()
+					<-late.arrived
+					retire(cluster, other.Addr().String())
+					eventually(t, "the connection is replaced", func() bool { return lis.made.Load()+other.made.Load() >= 3 || other.made.Load() == 1 })
+					for range 3 { // such as come later go elsewhere
+						if _, err := c.EmptyCall(ctx, &testpb.Empty{}); err != nil {
+							t.Errorf("a call after it: %v", err)
+						}
+					}
+					close(late.release)
+					if err := <-end; err != nil {
+						t.Errorf("the call that had picked the connection: %v", err)
+					}
+					if err := long.Send(&testpb.StreamingOutputCallRequest{}); err != nil {
+						t.Errorf("the long stream was cut: %v", err)
+					}
+					if _, err := long.Recv(); err != nil {
+						t.Errorf("the long stream was cut: %v", err)
+					}
+					cluster.Configure(balance.ClusterConfig{})
+					if err := long.CloseSend(); err != nil {
+						t.Error(err)
+					}
+					if _, err := long.Recv(); !errors.Is(err, io.EOF) {
+						t.Errorf("the long stream ended with %v", err)
+					}
+					eventually(t, "the connection is closed after its last call", func() bool {
+						return lis.open.Load()+other.open.Load() == 1
+					})
+				})
+			}
 		})
 	}
 }

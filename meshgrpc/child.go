@@ -60,7 +60,9 @@ func (k *child) UpdateState(s balancer.State) {
 	switch s.ConnectivityState {
 	case connectivity.Idle:
 		k.report(connectivity.Connecting, nil)
-		go k.exitIdle()
+		if !k.line.isRetired() {
+			go k.exitIdle()
+		}
 	case connectivity.TransientFailure:
 		_, err := s.Picker.Pick(balancer.PickInfo{})
 		k.report(connectivity.TransientFailure, err)

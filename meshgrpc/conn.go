@@ -60,33 +60,44 @@ func (c *conn) addresses() []resolver.Address {
 	return addrs
 }
 
-// report hears of a line's states. Those of one that was replaced mean nothing any more.
+// report hears of a line's states. A retired one that is lost is not made anew, but
+// whoever has just picked it waits for a publication.
 func (c *conn) report(l *line, to connectivity.State, err error) {
 	if l == c.line.Load() {
 		if c.set.move(c, to, err) && to == connectivity.Ready {
 			c.grow()
 		}
-		return
 	}
 	c.set.mu.Lock()
 	isNext := l == c.next
 	c.set.mu.Unlock()
 	switch {
-	case !isNext:
-	case to == connectivity.Ready:
+	case isNext && to == connectivity.Ready:
 		c.replace(l)
-	case to == connectivity.TransientFailure:
+	case isNext && to == connectivity.TransientFailure:
 		c.abandon(l)
+	case l.isRetired() && to != connectivity.Ready:
+		c.set.balancer.publisher.changed(c.set, false)
+		c.set.balancer.beside(l.close)
 	}
 }
 
-// result is the pick of this connection.
-func (c *conn) result(info balancer.PickInfo) (balancer.PickResult, error) {
-	return c.line.Load().result(info)
+// result is the pick of this connection, and the line that it is on.
+func (c *conn) result(info balancer.PickInfo) (balancer.PickResult, *line, error) {
+	l := c.line.Load()
+	for {
+		r, ok, err := l.result(info)
+		if ok {
+			return r, l, err
+		}
+		before := l
+		if l = c.line.Load(); l == before { // the endpoint has left, of which a publication tells
+			return balancer.PickResult{}, nil, balancer.ErrNoSubConnAvailable
+		}
+	}
 }
 
-// replace has calls go to l from now on; those on the line before finish there. Whoever
-// has just picked that one waits for a publication, so one follows.
+// replace has calls go to l from now on; those on the line before finish there.
 func (c *conn) replace(l *line) {
 	rs := c.set
 	rs.mu.Lock()
@@ -97,10 +108,9 @@ func (c *conn) replace(l *line) {
 	c.next = nil
 	old := c.line.Swap(l)
 	rs.mu.Unlock()
-	old.close()
+	old.retire()
 	rs.move(c, connectivity.Ready, nil)
 	c.grow()
-	rs.balancer.publisher.changed(rs, false)
 }
 
 // abandon gives up on l: the line that there is goes on, and is tried to be replaced
@@ -116,7 +126,7 @@ func (c *conn) abandon(l *line) {
 	}
 	rs.mu.Unlock()
 	if mine {
-		rs.balancer.beside(l.close)
+		rs.balancer.beside(l.retire)
 	}
 }
 
@@ -167,7 +177,7 @@ func (c *conn) renew() {
 	rs.balancer.beside(l.open)
 }
 
-// close lets calls in flight finish.
+// close has calls in flight finish, and such as have picked it begin.
 func (c *conn) close() {
 	c.set.mu.Lock()
 	next := c.next
@@ -177,8 +187,8 @@ func (c *conn) close() {
 		c.age = nil
 	}
 	c.set.mu.Unlock()
-	c.line.Load().close()
+	c.line.Load().retire()
 	if next != nil {
-		next.close()
+		next.retire()
 	}
 }

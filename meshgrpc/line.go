@@ -4,7 +4,9 @@
 package meshgrpc
 
 import (
+	"math"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
@@ -12,8 +14,14 @@ import (
 
 // line is one way to an endpoint: a SubConn of its own, or, where the endpoint has
 // several addresses, a pick_first child that finds the one that works.
+//
+// One that is retired is closed after the last call that picked it, not before: a call
+// whose stream is not open yet when grpc is told to shut its connection waits, without
+// another try, until the connection is closed (grpc-go 1.85, http2Client.NewStream), which
+// a long stream can put off for ever.
 type line struct {
 	conn *conn
+	uses atomic.Int64 // picks that have not ended; from retired on, when it is that
 
 	mu     sync.Mutex       // guards what follows while it is opened; picks come after that
 	sub    balancer.SubConn // one address; nil: see child
@@ -51,28 +59,60 @@ func (l *line) onState(s balancer.SubConnState) {
 	switch s.ConnectivityState {
 	case connectivity.Idle:
 		l.conn.report(l, connectivity.Connecting, nil)
-		l.sub.Connect()
+		if !l.isRetired() {
+			l.sub.Connect()
+		}
 	case connectivity.Connecting, connectivity.Ready, connectivity.TransientFailure:
 		l.conn.report(l, s.ConnectivityState, s.ConnectionError)
 	case connectivity.Shutdown:
 	}
 }
 
-// result is the pick of this line.
-func (l *line) result(info balancer.PickInfo) (balancer.PickResult, error) {
-	if l.child != nil {
-		return l.child.pick(info)
+// result is the pick of this line, for which leave is to be called at the end. Where it
+// was retired there is none: ok is false.
+func (l *line) result(info balancer.PickInfo) (_ balancer.PickResult, ok bool, _ error) {
+	if l.uses.Add(1) < 0 {
+		l.leave()
+		return balancer.PickResult{}, false, nil
 	}
-	return balancer.PickResult{SubConn: l.sub}, nil
+	if l.child == nil {
+		return balancer.PickResult{SubConn: l.sub}, true, nil
+	}
+	r, err := l.child.pick(info)
+	if err != nil {
+		l.leave()
+	}
+	return r, true, err
 }
 
-// close lets calls in flight finish.
+// retired is what uses starts from in a line that takes no picks any more.
+const retired = math.MinInt64
+
+// leave ends a use. It may be called under grpc's locks.
+func (l *line) leave() {
+	if l.uses.Add(-1) == retired {
+		l.conn.set.balancer.beside(l.close)
+	}
+}
+
+func (l *line) isRetired() bool { return l.uses.Load() < 0 }
+
+// retire has the line take no picks any more, and closes it when those that it has have
+// ended. It is called once.
+func (l *line) retire() {
+	if l.uses.Add(retired) == retired {
+		l.close()
+	}
+}
+
+// close lets streams that are open finish.
 func (l *line) close() {
 	l.mu.Lock()
-	sub, child := l.sub, l.child
+	sub, child, before := l.sub, l.child, l.closed
 	l.closed = true
 	l.mu.Unlock()
 	switch {
+	case before:
 	case child != nil:
 		child.close()
 	case sub != nil:

@@ -27,6 +27,7 @@ type pick struct {
 	admission balance.Admission
 	ctx       context.Context //nolint:containedctx // of the RPC, for the one question of why it ended
 	sink      sink            // nil: nobody
+	line      *line
 	done      func(balancer.DoneInfo)
 	info      balancer.DoneInfo // what grpc reported
 	at        enmesh.Instant    // and when
@@ -34,13 +35,13 @@ type pick struct {
 
 var picks sync.Pool // of *pick
 
-func newPick(ctx context.Context, s sink) *pick {
+func newPick(ctx context.Context, s sink, l *line) *pick {
 	p, ok := picks.Get().(*pick)
 	if !ok {
 		p = &pick{}
 		p.done = p.finish
 	}
-	p.ctx, p.sink = ctx, s
+	p.ctx, p.sink, p.line = ctx, s, l
 	return p
 }
 
@@ -48,6 +49,7 @@ func newPick(ctx context.Context, s sink) *pick {
 // the stream. A pick that grpc has thrown away is told nothing at all.
 func (p *pick) finish(info balancer.DoneInfo) {
 	p.info, p.at = info, enmesh.Now()
+	p.line.leave()
 	switch {
 	case info.Err == nil && !info.BytesSent:
 		p.release(enmesh.ErrUnsent, 0)
@@ -80,6 +82,6 @@ func (p *pick) answered() enmesh.Instant {
 }
 
 func (p *pick) free() {
-	p.ctx, p.sink, p.info = nil, nil, balancer.DoneInfo{}
+	p.ctx, p.sink, p.line, p.info = nil, nil, nil, balancer.DoneInfo{}
 	picks.Put(p)
 }

@@ -81,7 +81,7 @@ var errRefused = status.Error(codes.Unavailable, "meshgrpc: refused by the endpo
 
 // admit passes the endpoint's gates.
 func admit(e *balance.Endpoint, info balancer.PickInfo, k *enmesh.Carrier, s sink, d enmesh.Destination) (balancer.PickResult, error) {
-	result, err := e.Attachment().(*conn).result(info) //nolint:errcheck // the views of a ready set have no other
+	result, line, err := e.Attachment().(*conn).result(info) //nolint:errcheck // the views of a ready set have no other
 	if err != nil {
 		return balancer.PickResult{}, err
 	}
@@ -91,9 +91,10 @@ func admit(e *balance.Endpoint, info balancer.PickInfo, k *enmesh.Carrier, s sin
 	} else {
 		c = foreignCall(info, d)
 	}
-	p := newPick(info.Ctx, s)
+	p := newPick(info.Ctx, s, line)
 	at := enmesh.Now()
 	if err := e.Admit(info.Ctx, c, at, &p.admission); err != nil {
+		line.leave()
 		p.free()
 		if k == nil {
 			return balancer.PickResult{}, asStatus(err)
