@@ -78,8 +78,9 @@ var (
 )
 
 // pauses is room for what the machine and the race detector add to the slowest of 240 calls. With
-// it the bound finds calls that wait for an attempt's end, 500 ms, and not a short line: it does
-// not show P2's one and a half times, which the log tells.
+// it the bound finds calls that wait for an attempt's end, 500 ms, and not a short line: P2's one
+// and a half times is for TestScenarioP2_metastable in package resilience, which has no machine
+// under it.
 const pauses = 150 * time.Millisecond
 
 // TestScenarioO2_metastable: a backend at 60 % of what it can do stalls for a while, or has 2.5
