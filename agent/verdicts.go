@@ -121,7 +121,7 @@ type noticing struct {
 }
 
 // Watch implements [xds.Catalog].
-func (c noticing) Watch(n *xds.Node, k xds.Kind, name string, f func(xds.Resource)) (stop func()) {
+func (c noticing) Watch(n *xds.Node, k xds.Kind, name string, w xds.Watcher) {
 	c.verdicts.seen(translate.EnforcerOf(n.Client))
-	return c.Catalog.Watch(n, k, name, f)
+	c.Catalog.Watch(n, k, name, w)
 }

@@ -23,7 +23,8 @@ type Catalog struct {
 	cancel context.CancelFunc
 	wait   sync.WaitGroup // of these
 
-	setting sync.Mutex // one SetPolicy at a time; taken before mu
+	setting sync.Mutex // one SetPolicy at a time; taken before telling
+	telling sync.Mutex // one goroutine empties the outbox at a time; taken before mu
 
 	mu       sync.Mutex // guards what follows; nobody is called while it is held
 	set      bool       // there was a SetPolicy
@@ -38,7 +39,7 @@ type Catalog struct {
 	visitors map[*xds.Node]*visitor
 	services map[string]*service
 	noted    map[Note]int // by how many
-	number   uint64       // of changes
+	outbox   outbox
 
 	described map[string]described // services of ServiceEntries that are looked for
 	names     *discovery.Cache     // nil: Config.DNS was given
@@ -97,42 +98,44 @@ func (c *Catalog) Close() error {
 	return c.closeNames()
 }
 
-// Watch implements [xds.Catalog]. f may be called before it returns, on the caller's
-// goroutine, and is not called once stop has returned. One f of a node is called at a time:
-// neither Watch nor stop may be called by one, nor with a lock held that one takes. The node
-// is not to be changed while it watches anything; what a node's watches have in common is
-// kept by its address.
-func (c *Catalog) Watch(n *xds.Node, k xds.Kind, name string, f func(xds.Resource)) (stop func()) {
-	m := &mailbox{f: f}
-	var out post
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return func() {}
-	}
-	m.from = c.visit(n)
-	m.from.watches++
-	c.join(m, k, name, nil, &out)
-	c.mu.Unlock()
-	out.deliver(c.cfg.Report)
-	return m.stop
-}
-
-// leave ends a watch.
-func (c *Catalog) leave(m *mailbox) {
+// Watch implements [xds.Catalog]. w may be told before it returns, on the caller's goroutine,
+// and is told nothing once Unwatch has returned. One of all that watch is told at a time:
+// neither Watch nor Unwatch may be called by one, nor with a lock held that one takes. The
+// node is not to be changed while it watches anything; what a node's watches have in common
+// is kept by its address.
+func (c *Catalog) Watch(n *xds.Node, k xds.Kind, name string, w xds.Watcher) {
+	defer c.deliver()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := m.at
-	if e == nil {
-		return // it was ended before
+	if c.closed {
+		return
 	}
-	e.part(m)
+	v := c.visit(n)
+	v.watches++
+	c.join(watcher{w, v}, k, name, nil)
+}
+
+// Unwatch implements [xds.Catalog].
+func (c *Catalog) Unwatch(n *xds.Node, k xds.Kind, name string, w xds.Watcher) {
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := c.visitors[n]
+	if v == nil {
+		return
+	}
+	e := c.find(v, k, name)
+	if e == nil || !e.part(watcher{w, v}) {
+		return
+	}
+	c.outbox.without(w)
 	if len(e.watchers) == 0 {
 		c.drop(e)
 	}
-	m.from.watches--
-	if m.from.watches == 0 {
-		delete(c.visitors, m.from.node)
+	v.watches--
+	if v.watches == 0 {
+		delete(c.visitors, n)
 	}
 }
 

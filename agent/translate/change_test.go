@@ -59,7 +59,7 @@ func TestCatalog_tellsOnlyThoseWhomAChangeConcerns(t *testing.T) {
 		for i, name := range []string{"a", "a", "b"} {
 			registry.Set(name, one(1))
 			n := &agentxds.Node{ID: fmt.Sprint(i), Client: "gRPC Go", Region: fmt.Sprint("r", i), Labels: map[string]string{"x": fmt.Sprint(i)}}
-			t.Cleanup(c.Watch(n, agentxds.Endpoints, "outbound|80||"+name+".default.svc.cluster.local", ears[i].hear))
+			t.Cleanup(watch(c, n, agentxds.Endpoints, "outbound|80||"+name+".default.svc.cluster.local", ears[i].hear))
 		}
 		synctest.Wait()
 		if ears[0].last(t) != ears[1].last(t) {
@@ -89,8 +89,8 @@ func TestCatalog_waitsForTheRegistryAndThenKeepsWhatItKnows(t *testing.T) {
 		c, registry := open(t, translate.Config{}, "")
 		var listener, endpoints ear
 		n := &agentxds.Node{Client: "gRPC Go"}
-		defer c.Watch(n, agentxds.Listener, "s", listener.hear)()
-		defer c.Watch(n, agentxds.Endpoints, "outbound|0||s.default.svc.cluster.local", endpoints.hear)()
+		defer watch(c, n, agentxds.Listener, "s", listener.hear)()
+		defer watch(c, n, agentxds.Endpoints, "outbound|0||s.default.svc.cluster.local", endpoints.hear)()
 		synctest.Wait()
 		if got := managerOf(t, listener.last(t)).GetRds(); got != nil {
 			t.Errorf("an unknown service has routes %v", got)
@@ -129,7 +129,7 @@ spec:
 			"web": {Labels: map[string]string{"app": "web", "pod": "1"}}, "other": {Labels: map[string]string{"app": "other", "pod": "2"}},
 		} {
 			ears[name] = &ear{}
-			t.Cleanup(c.Watch(n, agentxds.Route, "s.default", ears[name].hear))
+			t.Cleanup(watch(c, n, agentxds.Route, "s.default", ears[name].hear))
 		}
 		c.SetPolicy(parse(t, selective))
 		synctest.Wait()
@@ -159,7 +159,7 @@ spec: {host: s, subsets: [{name: v1, labels: {version: v1}}]}
 		c, _ := open(t, translate.Config{}, good)
 		n := &agentxds.Node{Namespace: "shop"}
 		var had, fresh ear
-		defer c.Watch(n, agentxds.Route, "s.default", had.hear)()
+		defer watch(c, n, agentxds.Route, "s.default", had.hear)()
 		// In shop the rule that is seen first has no such subset.
 		c.SetPolicy(parse(t, good+`---
 apiVersion: networking.istio.io/v1
@@ -172,7 +172,7 @@ kind: DestinationRule
 metadata: {name: x, namespace: back}
 spec: {host: s.default.svc.cluster.local, workloadSelector: {matchLabels: {tier: x}}, subsets: [{name: v2, labels: {version: v2}}]}
 `))
-		defer c.Watch(&agentxds.Node{Namespace: "back", Labels: map[string]string{"tier": "x"}}, agentxds.Listener, "s.default", fresh.hear)()
+		defer watch(c, &agentxds.Node{Namespace: "back", Labels: map[string]string{"tier": "x"}}, agentxds.Listener, "s.default", fresh.hear)()
 		synctest.Wait()
 		if got := clustersOf(t, had.last(t)); len(got) != 1 {
 			t.Errorf("the namespace has lost its routes: %q", got)
@@ -221,7 +221,7 @@ spec:
 			{Region: "us", Labels: map[string]string{"version": "b"}},
 		} {
 			n.Client = "gRPC Go"
-			stops = append(stops, c.Watch(n, agentxds.Endpoints, sCluster, ears[i].hear))
+			stops = append(stops, watch(c, n, agentxds.Endpoints, sCluster, ears[i].hear))
 		}
 		same := func(i, j int) bool { return proto.Equal(ears[i].last(t), ears[j].last(t)) }
 		for _, step := range []struct {
@@ -299,7 +299,7 @@ func TestCatalog_postsInOrder(t *testing.T) {
 	for range 4 {
 		wait.Go(func() {
 			for range 200 {
-				c.Watch(&agentxds.Node{}, agentxds.Endpoints, sCluster, func(agentxds.Resource) { told.Add(1) })()
+				watch(c, &agentxds.Node{}, agentxds.Endpoints, sCluster, func(agentxds.Resource) { told.Add(1) })()
 			}
 		})
 	}
@@ -331,7 +331,7 @@ func BenchmarkCatalog_change(b *testing.B) {
 		set(i, 0)
 		name := fmt.Sprintf("outbound|80||s%d.default.svc.cluster.local", i)
 		first := true
-		b.Cleanup(c.Watch(n, agentxds.Endpoints, name, func(agentxds.Resource) {
+		b.Cleanup(watch(c, n, agentxds.Endpoints, name, func(agentxds.Resource) {
 			if first {
 				first = false
 				started <- struct{}{}
@@ -339,7 +339,7 @@ func BenchmarkCatalog_change(b *testing.B) {
 			}
 			heard <- struct{}{}
 		}))
-		b.Cleanup(c.Watch(n, agentxds.Cluster, name, func(agentxds.Resource) { started <- struct{}{} }))
+		b.Cleanup(watch(c, n, agentxds.Cluster, name, func(agentxds.Resource) { started <- struct{}{} }))
 	}
 	for range 2 * services {
 		<-started
@@ -393,7 +393,7 @@ spec:
 			n := &agentxds.Node{Client: "gRPC Go", Namespace: namespace}
 			host := fmt.Sprintf("s%d.default.svc.cluster.local", i)
 			watch := func(k agentxds.Kind, name string) {
-				b.Cleanup(c.Watch(n, k, name, func(agentxds.Resource) { told <- struct{}{} }))
+				b.Cleanup(watch(c, n, k, name, func(agentxds.Resource) { told <- struct{}{} }))
 			}
 			watch(agentxds.Listener, host)
 			watch(agentxds.Route, host)

@@ -43,7 +43,7 @@ func entry(name, spec string) string {
 func wantAddresses(t *testing.T, c *translate.Catalog, n *agentxds.Node, cluster, want string) {
 	t.Helper()
 	got := make(chan agentxds.Resource, 100)
-	stop := c.Watch(n, agentxds.Endpoints, cluster, func(r agentxds.Resource) { got <- r })
+	stop := watch(c, n, agentxds.Endpoints, cluster, func(r agentxds.Resource) { got <- r })
 	defer stop()
 	var last string
 	hang := time.After(30 * time.Second)
@@ -142,8 +142,8 @@ func TestServiceEntry_comesAndGoes(t *testing.T) {
 		registry.Set("a", one(1))
 		var here, there ear
 		const cluster = "outbound|80||a.default.svc.cluster.local"
-		defer c.Watch(&agentxds.Node{Client: "gRPC Go"}, agentxds.Endpoints, cluster, here.hear)()
-		defer c.Watch(&agentxds.Node{Client: "gRPC Go", Namespace: "shop"}, agentxds.Endpoints, cluster, there.hear)()
+		defer watch(c, &agentxds.Node{Client: "gRPC Go"}, agentxds.Endpoints, cluster, here.hear)()
+		defer watch(c, &agentxds.Node{Client: "gRPC Go", Namespace: "shop"}, agentxds.Endpoints, cluster, there.hear)()
 		want := func(e *ear, want string, times int) {
 			t.Helper()
 			synctest.Wait()

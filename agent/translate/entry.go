@@ -10,13 +10,19 @@ import (
 	"github.com/enmesh-go/enmesh/policy"
 )
 
+// watcher is who watches a resource. There is one for each name of each stream, so it is small.
+type watcher struct {
+	ear  xds.Watcher
+	from *visitor
+}
+
 // entry is a resource that somebody watches.
 type entry struct {
 	entryKey
 	node     *xds.Node // one of those that it is the same for
 	view     *view
 	sees     sight // what of a node it depends on
-	watchers []*mailbox
+	watchers []watcher
 	needs    string        // the service whose instances it depends on; "": none
 	now      *xds.Resource // what is told; nil: not known yet
 	stage    *stage        // nil: now is all
@@ -25,7 +31,7 @@ type entry struct {
 
 // entry finds or makes what a visitor watches; was is where it watched it before, if anywhere:
 // it goes on from there. c.mu is held.
-func (c *Catalog) entry(v *visitor, k xds.Kind, name string, was *entry, out *post) *entry {
+func (c *Catalog) entry(v *visitor, k xds.Kind, name string, was *entry) *entry {
 	at := c.views[v.scope]
 	if at == nil {
 		at = &view{labels: v.chosen}
@@ -36,8 +42,7 @@ func (c *Catalog) entry(v *visitor, k xds.Kind, name string, was *entry, out *po
 		c.tidy(maxIdleViews)
 		c.views[v.scope] = at
 	}
-	sees := at.sightOf(k, name)
-	key := entryKey{scope: v.scope, client: v.client, kind: k, name: name, place: v.place(sees)}
+	key, sees := v.keyOf(at, k, name)
 	e := c.entries[key]
 	if e == nil {
 		e = &entry{entryKey: key, node: v.node, view: at, sees: sees}
@@ -46,30 +51,49 @@ func (c *Catalog) entry(v *visitor, k xds.Kind, name string, was *entry, out *po
 		}
 		at.entries++
 		c.entries[key] = e
-		c.rebuild(e, out)
+		c.rebuild(e)
 	}
 	return e
 }
 
+// find is the entry that a visitor watches, nil if there is none. c.mu is held.
+func (c *Catalog) find(v *visitor, k xds.Kind, name string) *entry {
+	at := c.views[v.scope]
+	if at == nil {
+		return nil
+	}
+	key, _ := v.keyOf(at, k, name)
+	return c.entries[key]
+}
+
+// keyOf is what a visitor watches, and what of the visitor that depends on.
+func (v *visitor) keyOf(at *view, k xds.Kind, name string) (entryKey, sight) {
+	sees := at.sightOf(k, name)
+	return entryKey{scope: v.scope, client: v.client, kind: k, name: name, place: v.place(sees)}, sees
+}
+
 // join adds a watcher and tells it what is known; was is as for entry. c.mu is held.
-func (c *Catalog) join(m *mailbox, k xds.Kind, name string, was *entry, out *post) {
-	e := c.entry(m.from, k, name, was, out)
-	m.at, m.slot = e, int32(len(e.watchers))
-	e.watchers = append(e.watchers, m)
+func (c *Catalog) join(w watcher, k xds.Kind, name string, was *entry) {
+	e := c.entry(w.from, k, name, was)
+	if n := len(e.watchers); n == cap(e.watchers) {
+		e.watchers = append(make([]watcher, 0, n+n/8+1), e.watchers...) // append has room for as many again
+	}
+	e.watchers = append(e.watchers, w)
 	if e.now != nil && (was == nil || was.now == nil || was.now.Version != e.now.Version) {
-		c.number++
-		out.letters = append(out.letters, letter{m, e.now, c.number})
+		c.outbox.letters = append(c.outbox.letters, letter{w.ear, e.now})
 	}
 }
 
-// part removes a watcher. c.mu is held.
-func (e *entry) part(m *mailbox) {
+// part removes a watcher, and reports whether there was one. c.mu is held.
+func (e *entry) part(w watcher) bool {
+	i := slices.Index(e.watchers, w)
+	if i < 0 {
+		return false
+	}
 	last := len(e.watchers) - 1
-	moved := e.watchers[last]
-	e.watchers[m.slot], moved.slot = moved, m.slot
-	e.watchers[last] = nil
+	e.watchers[i], e.watchers[last] = e.watchers[last], watcher{}
 	e.watchers = e.watchers[:last]
-	m.at = nil
+	return true
 }
 
 // drop removes an entry that nobody watches. c.mu is held.
@@ -83,33 +107,33 @@ func (c *Catalog) drop(e *entry) {
 func (c *Catalog) forget(e *entry) {
 	e.unstage()
 	c.need(e, "")
-	c.note(e, nil, nil)
+	c.note(e, nil)
 }
 
 // rebuild makes an entry anew, and tells its watchers if it has changed. c.mu is held.
-func (c *Catalog) rebuild(e *entry, out *post) {
+func (c *Catalog) rebuild(e *entry) {
 	n := &notes{client: e.client, resource: e.name}
 	if p := e.view.problem; p != "" {
 		n.add(policy.Rejected, "", p)
 	}
 	made := c.build(e, n)
 	c.need(e, made.needs)
-	c.note(e, n.list, out)
+	c.note(e, n.list)
 	if last := e.last(); !made.known || last != nil && made.Version == last.Version {
 		return
 	}
-	c.tell(e, &made.Resource, out)
+	c.tell(e, &made.Resource)
 }
 
 // note replaces the notes of an entry. Those that nobody had are to be reported. c.mu is
 // held.
-func (c *Catalog) note(e *entry, list []Note, out *post) {
+func (c *Catalog) note(e *entry, list []Note) {
 	slices.SortFunc(list, Note.compare)
 	list = slices.Compact(list)
 	for _, n := range list {
 		c.noted[n]++
 		if c.noted[n] == 1 {
-			out.reports = append(out.reports, n)
+			c.outbox.reports = append(c.outbox.reports, n)
 		}
 	}
 	for _, n := range e.notes {

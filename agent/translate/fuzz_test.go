@@ -39,7 +39,7 @@ func FuzzCatalog(f *testing.F) {
 		}
 		// A client may dial and ask for anything.
 		for _, k := range []agentxds.Kind{agentxds.Listener, agentxds.Route, agentxds.Cluster, agentxds.Endpoints} {
-			c.Watch(n, k, dialled, func(agentxds.Resource) {})()
+			watch(c, n, k, dialled, func(agentxds.Resource) {})()
 		}
 	})
 }

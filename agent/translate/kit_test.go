@@ -146,7 +146,7 @@ func (p *plane) subscribe(node *agentxds.Node, r *discoverypb.DiscoveryRequest, 
 		wanted[name] = true
 		if sub.stops[name] == nil {
 			url := r.GetTypeUrl()
-			sub.stops[name] = p.catalog.Watch(node, kinds[url], name, func(r agentxds.Resource) { changes <- change{url, r} })
+			sub.stops[name] = watch(p.catalog, node, kinds[url], name, func(r agentxds.Resource) { changes <- change{url, r} })
 		}
 	}
 	for name, stop := range sub.stops {
@@ -280,11 +280,23 @@ func open(t testing.TB, cfg translate.Config, text string) (*translate.Catalog, 
 	return c, registry
 }
 
+// hearing is a watcher that a function is.
+type hearing struct{ f func(agentxds.Resource) }
+
+func (h *hearing) Hear(r agentxds.Resource) { h.f(r) }
+
+// watch has f told until stop.
+func watch(c agentxds.Catalog, n *agentxds.Node, k agentxds.Kind, name string, f func(agentxds.Resource)) (stop func()) {
+	w := &hearing{f}
+	c.Watch(n, k, name, w)
+	return func() { c.Unwatch(n, k, name, w) }
+}
+
 // resource is what a node gets now.
 func resource(t testing.TB, c *translate.Catalog, n *agentxds.Node, k agentxds.Kind, name string) *anypb.Any {
 	t.Helper()
 	got := make(chan agentxds.Resource, 100)
-	stop := c.Watch(n, k, name, func(r agentxds.Resource) { got <- r })
+	stop := watch(c, n, k, name, func(r agentxds.Resource) { got <- r })
 	defer stop()
 	select {
 	case r := <-got:

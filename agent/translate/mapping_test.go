@@ -95,7 +95,7 @@ func holdAll(t *testing.T, c *translate.Catalog, n *agentxds.Node, listeners []s
 	t.Helper()
 	var stops []func()
 	hold := func(k agentxds.Kind, name string) {
-		stops = append(stops, c.Watch(n, k, name, func(agentxds.Resource) {}))
+		stops = append(stops, watch(c, n, k, name, func(agentxds.Resource) {}))
 	}
 	for _, name := range listeners {
 		a := resource(t, c, n, agentxds.Listener, name)

@@ -18,8 +18,9 @@ func (c *Catalog) SetPolicy(s *policy.Snapshot) {
 	c.setting.Lock()
 	defer c.setting.Unlock()
 	compiled := c.precompile(s)
-	var out post
+	defer c.deliver()
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	before := c.base
 	c.base, c.known, c.compiled = s, namespacesOf(s), compiled
 	c.tidy(0)
@@ -27,15 +28,13 @@ func (c *Catalog) SetPolicy(s *policy.Snapshot) {
 		for at, v := range c.views {
 			c.compile(at, v)
 		}
-		c.renew(&out)
+		c.renew()
 	} else {
-		c.regroup(&out)
+		c.regroup()
 	}
 	c.compiled = nil
 	c.set = true
 	c.begin()
-	c.mu.Unlock()
-	out.deliver(c.cfg.Report)
 }
 
 // outcome is what compiling policy for a scope gave.
@@ -79,7 +78,7 @@ const atOnce = 64
 
 // renew makes all entries anew, clusters before the routes that lead to them. c.mu is held,
 // and given up from time to time.
-func (c *Catalog) renew(out *post) {
+func (c *Catalog) renew() {
 	var moved, stay []*entry
 	for _, e := range c.entries {
 		if e.view.sightOf(e.kind, e.name) != e.sees {
@@ -88,17 +87,16 @@ func (c *Catalog) renew(out *post) {
 			stay = append(stay, e)
 		}
 	}
-	c.move(moved, out)
+	c.move(moved)
 	slices.SortFunc(stay, func(a, b *entry) int { return turn[a.kind] - turn[b.kind] })
 	for chunk := range slices.Chunk(stay, atOnce) {
 		for _, e := range chunk {
 			if c.entries[e.entryKey] == e {
-				c.rebuild(e, out)
+				c.rebuild(e)
 			}
 		}
 		c.mu.Unlock()
-		out.deliver(c.cfg.Report)
-		*out = post{}
+		c.deliver()
 		c.mu.Lock()
 	}
 }
@@ -108,30 +106,30 @@ var turn = map[xds.Kind]int{xds.Cluster: 0, xds.Endpoints: 1, xds.Listener: 2, x
 
 // regroup puts every watcher where it belongs, since what nodes have in common has
 // changed. c.mu is held.
-func (c *Catalog) regroup(out *post) {
+func (c *Catalog) regroup() {
 	before := slices.Collect(maps.Values(c.entries))
 	c.entries, c.views = map[entryKey]*entry{}, map[scope]*view{}
 	for _, v := range c.visitors {
 		v.scope, v.chosen = c.scopeOf(v.node, c.base)
 	}
-	c.rejoin(before, out)
+	c.rejoin(before)
 }
 
 // move puts the watchers of some entries where they belong. c.mu is held.
-func (c *Catalog) move(entries []*entry, out *post) {
+func (c *Catalog) move(entries []*entry) {
 	for _, e := range entries {
 		delete(c.entries, e.entryKey)
 		e.view.entries--
 	}
-	c.rejoin(entries, out)
+	c.rejoin(entries)
 }
 
 // rejoin has the watchers of entries that are no longer listed join anew. What they need is
 // given up last, so that what others need as well goes on. c.mu is held.
-func (c *Catalog) rejoin(entries []*entry, out *post) {
+func (c *Catalog) rejoin(entries []*entry) {
 	for _, e := range entries {
-		for _, m := range e.watchers {
-			c.join(m, e.kind, e.name, e, out)
+		for _, w := range e.watchers {
+			c.join(w, e.kind, e.name, e)
 		}
 	}
 	for _, e := range entries {

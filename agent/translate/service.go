@@ -69,14 +69,14 @@ func (c *Catalog) follow(ctx context.Context, s *service) {
 // apply takes in one piece of news. After an error the last good set stays; a service that
 // never was is absent.
 func (c *Catalog) apply(s *service, set []discovery.Endpoint, err error) {
-	var out post
+	defer c.deliver()
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	known, absent := s.known, s.absent
 	switch {
 	case err == nil:
 		s.set, s.known, s.absent = set, true, s.absent && len(set) == 0
 	case s.known || !errors.Is(err, discovery.ErrUnknownService):
-		c.mu.Unlock()
 		return
 	default:
 		s.absent = true
@@ -87,10 +87,8 @@ func (c *Catalog) apply(s *service, set []discovery.Endpoint, err error) {
 		if same && e.kind == xds.Listener {
 			continue // it depends on nothing else
 		}
-		c.rebuild(e, &out)
+		c.rebuild(e)
 	}
-	c.mu.Unlock()
-	out.deliver(c.cfg.Report)
 }
 
 // told reports whether the registry has said anything of a service.

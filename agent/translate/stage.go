@@ -39,7 +39,7 @@ type stage struct {
 const patience = 5
 
 // tell has the watchers of e hear r, at once or in two steps. c.mu is held.
-func (c *Catalog) tell(e *entry, r *xds.Resource, out *post) {
+func (c *Catalog) tell(e *entry, r *xds.Resource) {
 	base, now := e.now, time.Now()
 	since := now
 	if e.stage != nil {
@@ -51,28 +51,26 @@ func (c *Catalog) tell(e *entry, r *xds.Resource, out *post) {
 		s.timer = time.AfterFunc(c.cfg.Stage, func() { c.finish(e, s) })
 		e.stage, r = s, between
 	}
-	c.put(e, r, out)
+	c.put(e, r)
 }
 
 // put has the watchers of e hear r. c.mu is held.
-func (c *Catalog) put(e *entry, r *xds.Resource, out *post) {
-	c.number++
+func (c *Catalog) put(e *entry, r *xds.Resource) {
 	e.now = r
-	for _, m := range e.watchers {
-		out.letters = append(out.letters, letter{m, r, c.number})
+	for _, w := range e.watchers {
+		c.outbox.letters = append(c.outbox.letters, letter{w.ear, r})
 	}
 }
 
 // finish tells what s was on the way to, unless there is something newer.
 func (c *Catalog) finish(e *entry, s *stage) {
-	var out post
+	defer c.deliver()
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if e.stage == s && !c.closed {
 		e.stage = nil
-		c.put(e, s.next, &out)
+		c.put(e, s.next)
 	}
-	c.mu.Unlock()
-	out.deliver(c.cfg.Report)
 }
 
 // unstage gives up what e is on the way to. c.mu is held.

@@ -63,7 +63,7 @@ func TestStage_announcesNewClusters(t *testing.T) {
 		var words []string
 		began := time.Now()
 		watch := func(n *agentxds.Node) func() {
-			return c.Watch(n, agentxds.Route, "r.default", func(r agentxds.Resource) {
+			return watch(c, n, agentxds.Route, "r.default", func(r agentxds.Resource) {
 				mu.Lock()
 				defer mu.Unlock()
 				words = append(words, fmt.Sprint(time.Since(began).Seconds(), " ", heard(t, r)))

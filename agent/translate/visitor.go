@@ -6,7 +6,6 @@ package translate
 import (
 	"cmp"
 	"strings"
-	"sync"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/agent/xds"
@@ -17,9 +16,6 @@ import (
 // visitor is a node that watches something, with what every one of its watches needs of it.
 // The Catalog's lock guards it.
 type visitor struct {
-	telling sync.Mutex // one watch is told at a time; nothing of the Catalog is called under it
-
-	catalog *Catalog
 	node    *xds.Node
 	client  policy.Enforcer
 	watches int // that are open
@@ -33,7 +29,7 @@ type visitor struct {
 func (c *Catalog) visit(n *xds.Node) *visitor {
 	v := c.visitors[n]
 	if v == nil {
-		v = &visitor{catalog: c, node: n, client: EnforcerOf(n.Client), locality: localityOfNode(n).String()}
+		v = &visitor{node: n, client: EnforcerOf(n.Client), locality: localityOfNode(n).String()}
 		v.scope, v.chosen = c.scopeOf(n, c.base)
 		c.visitors[n] = v
 	}

@@ -42,7 +42,6 @@ const keptRejections = 8
 type entry struct {
 	sub  *subscription
 	name name
-	stop func() // ends the catalog's watch; used by the receiving goroutine only
 
 	cur   *held    // the catalog's latest; nil: there is none
 	odd   *trouble // nil: all is well, and has and took tell the rest
@@ -57,13 +56,14 @@ type name = unique.Handle[string]
 type flags uint8
 
 const (
-	named flags = 1 << iota // subscribed to by name
-	wild                    // told by the subscription to all
-	gone                    // no longer subscribed to: later news are of no interest
-	told                    // the catalog has spoken
-	dirty                   // in the subscription's list of dirty ones
-	has                     // the client has the latest; while odd is nil, as took
-	took                    // the client accepted the latest
+	named   flags = 1 << iota // subscribed to by name
+	wild                      // told by the subscription to all
+	gone                      // no longer subscribed to: later news are of no interest
+	told                      // the catalog has spoken
+	dirty                     // in the subscription's list of dirty ones
+	has                       // the client has the latest; while odd is nil, as took
+	took                      // the client accepted the latest
+	watched                   // the catalog tells of it
 )
 
 func (e *entry) set(f flags)   { e.is |= f }

@@ -11,11 +11,15 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// hear takes news of e from the catalog.
-func (e *entry) hear(r Resource) { e.sub.session.tell(e, r) }
-
-// hearOf takes news of any name from the catalog: e is the subscription to all.
-func (e *entry) hearOf(r Resource) { e.sub.session.tellOf(e, r) }
+// Hear takes news from the catalog: of e, or, where that is the subscription to all, of any
+// name.
+func (e *entry) Hear(r Resource) {
+	if e.name == everything {
+		e.sub.session.tellOf(e, r)
+		return
+	}
+	e.sub.session.tell(e, r)
+}
 
 // tellOf takes news for the subscription to all.
 func (s *session) tellOf(all *entry, r Resource) {
@@ -30,7 +34,9 @@ func (s *session) tellOf(all *entry, r Resource) {
 	u := all.sub
 	at, found := u.find(r.Name)
 	if !found {
-		u.entries = slices.Insert(u.entries, at, s.enter(u, r.Name))
+		fresh := &entry{}
+		s.enter(fresh, u, r.Name)
+		u.entries = slices.Insert(u.entries, at, fresh)
 	}
 	e := u.entries[at]
 	e.set(wild)

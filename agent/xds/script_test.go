@@ -47,27 +47,27 @@ type script struct {
 
 	mu       sync.Mutex // guards the fields below
 	known    map[key]xds.Resource
-	watchers map[key]map[*watcher]bool
+	watchers map[key]map[xds.Watcher]*watcher
 	asked    map[key]int
 }
 
 func newScript() *script {
 	s := &script{ready: make(chan struct{}), known: map[key]xds.Resource{},
-		watchers: map[key]map[*watcher]bool{}, asked: map[key]int{}}
+		watchers: map[key]map[xds.Watcher]*watcher{}, asked: map[key]int{}}
 	close(s.ready)
 	return s
 }
 
 func (s *script) Ready() <-chan struct{} { return s.ready }
 
-func (s *script) Watch(_ *xds.Node, k xds.Kind, name string, f func(xds.Resource)) func() {
-	w := &watcher{key: key{k, name}, f: f}
+func (s *script) Watch(_ *xds.Node, k xds.Kind, name string, to xds.Watcher) {
+	w := &watcher{key: key{k, name}, f: to.Hear}
 	w.mu.Lock()
 	s.mu.Lock()
 	if s.watchers[w.key] == nil {
-		s.watchers[w.key] = map[*watcher]bool{}
+		s.watchers[w.key] = map[xds.Watcher]*watcher{}
 	}
-	s.watchers[w.key][w] = true
+	s.watchers[w.key][to] = w
 	s.asked[w.key]++
 	var now []xds.Resource
 	if r, ok := s.known[w.key]; ok {
@@ -82,17 +82,19 @@ func (s *script) Watch(_ *xds.Node, k xds.Kind, name string, f func(xds.Resource
 	}
 	s.mu.Unlock()
 	for _, r := range now {
-		f(r)
+		w.f(r)
 	}
 	w.mu.Unlock()
-	return func() {
-		s.mu.Lock()
-		delete(s.watchers[w.key], w)
-		s.mu.Unlock()
-		w.mu.Lock()
-		w.done = true
-		w.mu.Unlock()
-	}
+}
+
+func (s *script) Unwatch(_ *xds.Node, k xds.Kind, name string, to xds.Watcher) {
+	s.mu.Lock()
+	w := s.watchers[key{k, name}][to]
+	delete(s.watchers[key{k, name}], to)
+	s.mu.Unlock()
+	w.mu.Lock()
+	w.done = true
+	w.mu.Unlock()
 }
 
 // set makes rs what the catalog knows.
@@ -101,11 +103,11 @@ func (s *script) set(rs ...xds.Resource) {
 		k := key{r.Kind, r.Name}
 		s.mu.Lock()
 		s.known[k] = r
-		to := map[*watcher]bool{}
+		to := map[xds.Watcher]*watcher{}
 		maps.Copy(to, s.watchers[k])
 		maps.Copy(to, s.watchers[key{r.Kind, xds.All}])
 		s.mu.Unlock()
-		for w := range to {
+		for _, w := range to {
 			w.mu.Lock()
 			if !w.done {
 				w.f(r)

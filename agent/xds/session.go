@@ -66,9 +66,7 @@ func (s *session) request(req *request) error {
 	}
 	s.mu.Unlock()
 
-	for _, e := range removed {
-		e.stop()
-	}
+	s.unwatch(removed)
 	for _, e := range added {
 		s.watch(e)
 	}
@@ -214,25 +212,23 @@ func later(a, b time.Time) time.Time {
 func (s *session) close() {
 	s.mu.Lock()
 	s.closed = true
-	var stops []func()
+	var watching []*entry
 	for _, u := range s.subs {
 		if u == nil {
 			continue
 		}
-		if u.all != nil && u.all.stop != nil {
-			stops = append(stops, u.all.stop)
+		if u.all != nil {
+			watching = append(watching, u.all)
 		}
 		for _, e := range u.entries {
 			s.past.keep(e)
-			if e.stop != nil {
-				stops = append(stops, e.stop)
+			if e.is&watched != 0 {
+				watching = append(watching, e)
 			}
 		}
 	}
 	s.mu.Unlock()
-	for _, stop := range stops {
-		stop()
-	}
+	s.unwatch(watching)
 }
 
 // brief bounds a text that a client sent.

@@ -24,38 +24,38 @@ import (
 // tables is a catalog without locks, for one goroutine.
 type tables struct {
 	known    map[pastKey]Resource
-	watchers map[pastKey]map[int]func(Resource)
-	seq      int
+	watchers map[pastKey]map[Watcher]bool
 	open     chan struct{}
 }
 
 func newTables() *tables {
-	t := &tables{known: map[pastKey]Resource{}, watchers: map[pastKey]map[int]func(Resource){}, open: make(chan struct{})}
+	t := &tables{known: map[pastKey]Resource{}, watchers: map[pastKey]map[Watcher]bool{}, open: make(chan struct{})}
 	close(t.open)
 	return t
 }
 
 func (t *tables) Ready() <-chan struct{} { return t.open }
 
-func (t *tables) Watch(_ *Node, k Kind, name string, f func(Resource)) func() {
+func (t *tables) Watch(_ *Node, k Kind, name string, w Watcher) {
 	key := pastKey{k, name}
-	t.seq++
-	id := t.seq
 	if t.watchers[key] == nil {
-		t.watchers[key] = map[int]func(Resource){}
+		t.watchers[key] = map[Watcher]bool{}
 	}
-	t.watchers[key][id] = f
+	t.watchers[key][w] = true
 	if r, ok := t.known[key]; ok {
-		f(r)
+		w.Hear(r)
 	}
 	if name == All {
 		for have, r := range t.known {
 			if have.kind == k {
-				f(r)
+				w.Hear(r)
 			}
 		}
 	}
-	return func() { delete(t.watchers[key], id) }
+}
+
+func (t *tables) Unwatch(_ *Node, k Kind, name string, w Watcher) {
+	delete(t.watchers[pastKey{k, name}], w)
 }
 
 func (t *tables) set(k Kind, name, version string) {
@@ -65,8 +65,8 @@ func (t *tables) set(k Kind, name, version string) {
 	}
 	t.known[pastKey{k, name}] = r
 	for _, to := range []string{name, All} {
-		for _, f := range t.watchers[pastKey{k, to}] {
-			f(r)
+		for w := range t.watchers[pastKey{k, to}] {
+			w.Hear(r)
 		}
 	}
 }

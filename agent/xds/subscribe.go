@@ -37,6 +37,7 @@ func (s *session) subscribe(u *subscription, names []string) (added, removed []*
 func (s *session) follow(u *subscription, list []string) (added, removed []*entry) {
 	had := u.entries
 	u.entries = make([]*entry, 0, len(list))
+	fresh := make([]entry, missing(had, list)) // in one piece, which takes less than so many
 	for len(had) > 0 || len(list) > 0 {
 		var e *entry
 		switch order := first(had, list); {
@@ -52,7 +53,8 @@ func (s *session) follow(u *subscription, list []string) (added, removed []*entr
 		case order == 0:
 			e, had = had[0], had[1:]
 		default:
-			e = s.enter(u, list[0])
+			e, fresh = &fresh[0], fresh[1:]
+			s.enter(e, u, list[0])
 		}
 		list = list[1:]
 		u.entries = append(u.entries, e)
@@ -78,16 +80,32 @@ func first(had []*entry, list []string) int {
 	return strings.Compare(had[0].name.Value(), list[0])
 }
 
-// enter makes the entry of a name, with what this client thought of it before. s.mu is held.
-func (s *session) enter(u *subscription, n string) *entry {
-	e := &entry{sub: u, name: unique.Make(n)}
-	e.turn(time.Now())
-	s.past.recall(e)
-	return e
+// missing is how many names of a sorted list had does not have.
+func missing(had []*entry, list []string) (n int) {
+	for len(list) > 0 {
+		switch order := first(had, list); {
+		case order < 0:
+			had = had[1:]
+			continue
+		case order == 0:
+			had = had[1:]
+		default:
+			n++
+		}
+		list = list[1:]
+	}
+	return n
 }
 
-// unname takes away a name that the last list did not have, and returns what is to be
-// stopped. s.mu is held.
+// enter makes e the entry of a name, with what this client thought of it before. s.mu is held.
+func (s *session) enter(e *entry, u *subscription, n string) {
+	e.sub, e.name = u, unique.Make(n)
+	e.turn(time.Now())
+	s.past.recall(e)
+}
+
+// unname takes away a name that the last list did not have, and returns it where its watch
+// is to be ended. s.mu is held.
 func (s *session) unname(e *entry) *entry {
 	if e.is&named == 0 {
 		return nil
@@ -99,27 +117,29 @@ func (s *session) unname(e *entry) *entry {
 	return s.drop(e)
 }
 
-// drop forgets e unless the subscription to all holds it, and returns what is to
-// be stopped; the caller takes what is gone from the list. s.mu is held.
+// drop forgets e unless the subscription to all holds it, and returns it where its watch is
+// to be ended; the caller takes what is gone from the list. s.mu is held.
 func (s *session) drop(e *entry) *entry {
-	stopped := &entry{stop: e.stop}
-	e.stop = nil
 	if e.is&wild == 0 {
 		s.past.keep(e)
 		e.setSent(nil)
 		e.set(gone)
 	}
-	if stopped.stop == nil {
+	if e.is&watched == 0 {
 		return nil
 	}
-	return stopped
+	e.clear(watched)
+	return e
 }
+
+// everything is the name of the subscriptions to all.
+var everything = unique.Make(All)
 
 // wildcard begins or ends the subscription to all. s.mu is held.
 func (s *session) wildcard(u *subscription, on bool) (begin, end *entry) {
 	switch {
 	case on && u.all == nil:
-		u.all = &entry{sub: u, name: unique.Make(All), is: wild}
+		u.all = &entry{sub: u, name: everything, is: wild | watched}
 		return u.all, nil
 	case !on && u.all != nil:
 		end, u.all = u.all, nil
@@ -131,9 +151,6 @@ func (s *session) wildcard(u *subscription, on bool) (begin, end *entry) {
 			}
 		}
 		u.forget()
-		if end.stop == nil {
-			return nil, nil
-		}
 	}
 	return nil, end
 }
@@ -141,20 +158,23 @@ func (s *session) wildcard(u *subscription, on bool) (begin, end *entry) {
 // watch asks the catalog for what e names.
 func (s *session) watch(e *entry) {
 	k := e.sub.kind
-	if e == e.sub.all {
-		e.stop = s.cfg.Catalog.Watch(s.node, k, All, e.hearOf)
-		return
-	}
-	if s.cfg.Allow != nil {
+	if e.name != everything && s.cfg.Allow != nil {
 		if err := s.cfg.Allow(s.node, k, e.name.Value()); err != nil {
 			s.deny(e, err)
 			return
 		}
 	}
-	stop := s.cfg.Catalog.Watch(s.node, k, e.name.Value(), e.hear)
 	s.mu.Lock()
-	e.stop = stop
+	e.set(watched)
 	s.mu.Unlock()
+	s.cfg.Catalog.Watch(s.node, k, e.name.Value(), e)
+}
+
+// unwatch has the catalog tell of some names no more.
+func (s *session) unwatch(entries []*entry) {
+	for _, e := range entries {
+		s.cfg.Catalog.Unwatch(s.node, e.sub.kind, e.name.Value(), e)
+	}
 }
 
 // deny keeps a name from the client.

@@ -49,7 +49,7 @@ func child(ctx context.Context, j job) (*exec.Cmd, error) {
 	cmd := exec.CommandContext(ctx, self) //nolint:gosec // this program
 	cmd.Env = append(os.Environ(), jobVariable+"="+string(text))
 	if j.Socket == "" && os.Getenv("GOGC") == "" {
-		cmd.Env = append(cmd.Env, "GOGC=50") // as "enmesh agent" has it
+		cmd.Env = append(cmd.Env, "GOGC=30") // as "enmesh agent" has it
 	}
 	cmd.Stderr = os.Stderr
 	return cmd, nil

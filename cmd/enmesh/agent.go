@@ -80,7 +80,7 @@ func (a *agentFlags) config() (closers []io.Closer, err error) {
 
 // collectAt is by how much the heap may grow before it is collected, in percent. An agent
 // keeps much and throws little away, so that it is cheap to look more often than Go does.
-const collectAt = 50
+const collectAt = 30
 
 // runAgent runs one until ctx ends.
 func runAgent(ctx context.Context, cfg agent.Config, log *slog.Logger) error {
