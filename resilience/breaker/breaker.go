@@ -27,11 +27,13 @@ const never = math.MaxInt64
 // Breaker refuses calls to a far side that only fails. It is a gate; see
 // [Breaker.Middleware] for the form that stands in a route's chain.
 //
-// The counts and the transitions are sony/gobreaker's, which is told of each ending in
-// one step. What gobreaker has not is here: eras, so that what was admitted under
-// another state does not count; leases on the places of probes; slow calls; hooks
-// outside locks; states that are forced; and an eye on the process's own pauses. A call
-// costs at most one lock, at its end, and no allocation, a refusal neither.
+// The transitions are sony/gobreaker's, and so are the failures in a row: it is told of
+// each failure in one step, and of the first success after one. What gobreaker has not is
+// here: shares of slow calls, and with them those of failed ones, which would cost two of
+// its locks for each success; eras, so that what was admitted under another state does not
+// count; leases on the places of probes; hooks outside locks; states that are forced; and
+// an eye on the process's own pauses. A call costs at most one lock, at its end, and no
+// allocation, a refusal neither.
 type Breaker struct {
 	cfg      Config
 	onChange func(Change)
@@ -47,7 +49,7 @@ type Breaker struct {
 	machine *gobreaker.CircuitBreaker[struct{}]
 	forced  bool
 	probes  probes
-	slow    slowWindow
+	window  window
 	tripped bool // the machine is to trip at the failure that it is being told of
 	news    []Change
 	telling bool // somebody hands out news
@@ -77,18 +79,13 @@ func (b *Breaker) renew(now enmesh.Instant) {
 		ReadyToTrip:   b.trips,
 		OnStateChange: func(_ string, _, to gobreaker.State) { b.enter(stateOf(to), enmesh.Now()) },
 	})
-	b.slow.clear(now)
+	b.window.clear(now)
 }
 
-// trips reports whether the counts of a closed breaker call for opening it. It runs
-// under mu, as the machine does.
+// trips reports whether a closed breaker is to open at the failure that the machine is
+// being told of. It runs under mu, as the machine does.
 func (b *Breaker) trips(n gobreaker.Counts) bool {
-	if b.tripped || b.cfg.ConsecutiveFailures != 0 && n.ConsecutiveFailures >= b.cfg.ConsecutiveFailures {
-		return true
-	}
-	ended := n.TotalSuccesses + n.TotalFailures
-	return b.cfg.FailureRatio != 0 && ended >= b.cfg.MinRequests &&
-		float64(n.TotalFailures) >= b.cfg.FailureRatio*float64(ended)
+	return b.tripped || b.cfg.ConsecutiveFailures != 0 && n.ConsecutiveFailures >= b.cfg.ConsecutiveFailures
 }
 
 // enter begins another era, in the state to. It runs under mu.
@@ -96,7 +93,7 @@ func (b *Breaker) enter(to State, now enmesh.Instant) {
 	from := phase(b.phase.Load())
 	b.row.Store(false)
 	b.probes.clear()
-	b.slow.clear(now)
+	b.window.clear(now)
 	switch {
 	case to == Open && b.forced:
 		b.until.Store(never)
@@ -235,11 +232,15 @@ func (b *Breaker) count(o enmesh.Outcome, start, answered, ended enmesh.Instant)
 	if (o == enmesh.Failure || slow) && b.pauses.across(start, ended) {
 		return
 	}
-	trip := b.cfg.SlowAfter != 0 && b.slow.add(ended, slow, enmesh.Instant(b.cfg.Interval/tenths)) && b.slow.over(b.cfg)
+	failed, trip := o == enmesh.Failure, false
+	if b.cfg.FailureRatio != 0 || b.cfg.SlowAfter != 0 {
+		b.window.add(ended, failed, slow, enmesh.Instant(b.cfg.Interval/tenths))
+		trip = b.window.over(b.cfg, failed, slow)
+	}
 	switch {
-	case o == enmesh.Failure || trip:
+	case failed || trip:
 		b.fail(trip)
-	default:
+	case b.row.Load():
 		b.succeed()
 	}
 }
