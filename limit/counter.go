@@ -36,7 +36,8 @@ func (cfg CounterConfig) limiter() limiter {
 }
 
 // sliced counts what was taken in each slice: in the present one and in as many before it
-// as make up a window. The oldest counts whole, though a part of it is over.
+// as make up a window. The oldest counts whole, though a part of it is over. What a call that
+// is admitted needs stands in front, in one cache line.
 type sliced struct {
 	limit int64
 	grid
@@ -44,10 +45,11 @@ type sliced struct {
 
 	mu      sync.Mutex     // guards all below
 	edge    enmesh.Instant // where the present slice ends
-	newest  int64          // its number
+	here    int64          // what was taken in it
+	sum     int64          // of all slices
+	newest  int64          // the number of the present one
 	present int            // its place in taken
-	taken   []int64        // by the number of the slice, modulo how many there are
-	sum     int64          // of taken
+	taken   []int64        // by the number of the slice, modulo how many there are; that of the present one may be old
 	refused struct {       // the latest refusal of this slice
 		units, sum int64
 		wait       time.Duration // counted from edge
@@ -78,13 +80,14 @@ func (s *sliced) admit(n int, rest time.Duration) verdict {
 	if int64(n) > s.limit-s.sum {
 		return verdict{wait: s.until(int64(n), rest), left: int(s.limit - s.sum)}
 	}
-	s.taken[s.present] += int64(n)
+	s.here += int64(n)
 	s.sum += int64(n)
 	return verdict{ok: true, left: int(s.limit - s.sum), reset: rest + time.Duration(s.width*int64(len(s.taken)-1))}
 }
 
 // turn makes the slice of t the present one, and drops those that are over.
 func (s *sliced) turn(t enmesh.Instant) {
+	s.taken[s.present] = s.here
 	number, elapsed := s.at(t)
 	all := int64(len(s.taken))
 	for i := max(s.newest+1, number-all+1); i <= number; i++ {
@@ -92,6 +95,7 @@ func (s *sliced) turn(t enmesh.Instant) {
 		s.taken[i%all] = 0
 	}
 	s.newest, s.present = number, int(number%all)
+	s.here = s.taken[s.present]
 	s.edge = t.Add(time.Duration(s.width - elapsed))
 	s.refused.units = 0
 }
@@ -102,6 +106,7 @@ func (s *sliced) until(n int64, rest time.Duration) time.Duration {
 	if n > s.limit {
 		return never
 	}
+	s.taken[s.present] = s.here
 	r := &s.refused
 	if r.units != n || r.sum != s.sum {
 		r.units, r.sum = n, s.sum
