@@ -29,10 +29,11 @@ func address(i int) string { return fmt.Sprintf("10.%d.%d.%d:80", i>>16, i>>8&25
 // keyOf is an affinity key that differs from call to call.
 func keyOf(i int) uint64 { return uint64(i) * 0x9e3779b97f4a7c15 }
 
-// pickOnly measures the pick, as grpc-go's round_robin has nothing to do afterwards.
-func pickOnly(a balance.Algorithm) func(int) (*subject, error) {
+// pickOnly measures the pick, as grpc-go's round_robin has nothing to do afterwards, and its
+// weighted_round_robin nothing but for a load report.
+func pickOnly(a balance.Algorithm, weight func(int) uint32) func(int) (*subject, error) {
 	return func(n int) (*subject, error) {
-		p := a(ourEndpoints(n, even))
+		p := a(ourEndpoints(n, weight))
 		return &subject{worker: func() func(int) {
 			c := &enmesh.Call{Clock: enmesh.Now()}
 			return func(count int) {

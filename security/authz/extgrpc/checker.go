@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -49,8 +50,10 @@ func (k *Checker) Check(ctx context.Context, c *enmesh.Call) (err error) {
 			err = k.unknown(ctx, c)
 		}
 	}()
-	answer, err := k.ask(ctx, c)
+	answer, late, err := k.ask(ctx, c)
 	switch {
+	case late != nil:
+		return late
 	case err != nil, answer.GetErrorResponse() != nil, answer.GetStatus() == nil && answer.GetHttpResponse() == nil:
 		return k.unknown(ctx, c) // an answer without a word is none
 	case codes.Code(answer.GetStatus().GetCode()) != codes.OK || answer.GetDeniedResponse() != nil:
@@ -63,11 +66,20 @@ func (k *Checker) Check(ctx context.Context, c *enmesh.Call) (err error) {
 }
 
 // ask sends the question and nothing else: no metadata that the caller meant for the
-// service it calls.
-func (k *Checker) ask(ctx context.Context, c *enmesh.Call) (*auth.CheckResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, k.cfg.Timeout)
+// service it calls. It is late where the call's own deadline ended it: the authorizer is told
+// of that, and its timer may be the first.
+func (k *Checker) ask(ctx context.Context, c *enmesh.Call) (_ *auth.CheckResponse, late *enmesh.Error, _ error) {
+	asking, cancel := context.WithTimeout(ctx, k.cfg.Timeout)
 	defer cancel()
-	return k.client.Check(metadata.NewOutgoingContext(ctx, metadata.MD{}), k.question(c))
+	answer, err := k.client.Check(metadata.NewOutgoingContext(asking, metadata.MD{}), k.question(c))
+	if status.Code(err) == codes.DeadlineExceeded {
+		c.Tick()
+		until, _ := asking.Deadline()
+		if own, ok := ctx.Deadline(); ok && own.Equal(until) {
+			late = c.DeadlineOwner(ctx)
+		}
+	}
+	return answer, late, err
 }
 
 // unknown decides a call that the authorizer says nothing about.

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -323,6 +324,36 @@ func TestScenarioA9_authorizerFails(t *testing.T) {
 	defer cancel()
 	if err := k.Check(ctx, call()); !errors.Is(err, enmesh.ErrDeadline) {
 		t.Errorf("out of time: got %v, want ErrDeadline", err)
+	}
+}
+
+// late is a connection whose far side is out of time at once.
+type late struct{ panics }
+
+func (late) Invoke(context.Context, string, any, any, ...grpc.CallOption) error {
+	return status.Error(codes.DeadlineExceeded, "out of time")
+}
+
+// TestChecker_deadlineThatTheAuthorizerKeeps: the authorizer's timer is ahead of ours. Where
+// it keeps the call's deadline the call is out of time, whatever is said of failures; where
+// it keeps the question's own it has failed.
+func TestChecker_deadlineThatTheAuthorizerKeeps(t *testing.T) {
+	for name, tt := range map[string]struct {
+		call, question time.Duration
+		want           error
+	}{
+		"the call's":     {40 * time.Millisecond, 10 * time.Second, enmesh.ErrDeadline},
+		"the question's": {40 * time.Millisecond, 30 * time.Millisecond, nil},
+		"neither's":      {10 * time.Second, 20 * time.Second, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			k := mustNew(t, late{}, extgrpc.Config{FailOpen: true, Timeout: tt.question})
+			ctx, cancel := context.WithTimeout(t.Context(), tt.call)
+			defer cancel()
+			if err := k.Check(ctx, call()); !errors.Is(err, tt.want) {
+				t.Errorf("%s: got %v, want %v", name, err, tt.want)
+			}
+		})
 	}
 }
 
