@@ -183,6 +183,7 @@ func (c *call) check(t *testing.T, w *world, rpc bool, do func() (answer, error)
 	if rpc {
 		what = "gRPC " + c.to
 	}
+	c.meetAll(t, what, do)
 	served := map[string]int{}
 	n, copies, arrived := max(c.times, 1), w.arrivals(c.mirrored), w.arrivals("")
 	for range n {
@@ -190,11 +191,7 @@ func (c *call) check(t *testing.T, w *world, rpc bool, do func() (answer, error)
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
-		who := a.header.Get(servedBy)
-		if service, _, _ := strings.Cut(who, " "); c.shares[service] > 0 {
-			who = service
-		}
-		served[who]++
+		served[c.sharer(a)]++
 		if why := c.differs(a, rpc); why != "" {
 			t.Fatalf("%s, header %v: %s", what, c.header, why)
 		}
@@ -215,6 +212,35 @@ func (c *call) check(t *testing.T, w *world, rpc bool, do func() (answer, error)
 	if c.mirrored != "" {
 		w.await(c.mirrored, copies+n)
 	}
+}
+
+// meetAll makes calls until each has served that is to have a share: over gRPC those that are
+// connected first have the others' calls until these are, too, which is a matter of
+// milliseconds, and so may be hundreds of calls.
+func (c *call) meetAll(t *testing.T, what string, do func() (answer, error)) {
+	t.Helper()
+	if len(c.shares) < 2 {
+		return
+	}
+	met := map[string]bool{}
+	for end := time.Now().Add(5 * time.Second); len(met) < len(c.shares); {
+		a, err := do()
+		if err != nil || time.Now().After(end) {
+			t.Fatalf("%s: %v served, want %v; error %v", what, met, c.shares, err)
+		}
+		if who := c.sharer(a); c.shares[who] > 0 {
+			met[who] = true
+		}
+	}
+}
+
+// sharer is who served, as shares name it: with its version, or without.
+func (c *call) sharer(a answer) string {
+	who := a.header.Get(servedBy)
+	if service, _, _ := strings.Cut(who, " "); c.shares[service] > 0 {
+		return service
+	}
+	return who
 }
 
 func (c *call) checkShares(t *testing.T, what string, served map[string]int, n int) {
