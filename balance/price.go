@@ -42,14 +42,16 @@ const (
 // Estimate and time of the last sample are one word, so that both change together
 // without a lock: the upper half is a float32 of nanoseconds, whose last bit says that
 // a failure made it (blamed), the lower the time in units of 2^20 ns (about 1 ms). A
-// sample in the same unit as the one before can raise the estimate, not lower it. The
-// time wraps after 52 days; an estimate older than 26 days may count as new. 0 is
+// sample within 32 units of the one before (lull) can raise the estimate, not lower it: it
+// would say what 0.3% of the decay are worth, and a busy endpoint's word stays in the caches
+// of all who read it. The time wraps after 52 days; an estimate older than 26 days may count as new. 0 is
 // "nothing known".
 type price struct{ word atomic.Uint64 }
 
 const (
 	tickBits = 20
 	blamed   = 1 << 32
+	lull     = 32 // ticks
 )
 
 func tickOf(at enmesh.Instant) uint32 { return uint32(at >> tickBits) }
@@ -60,16 +62,20 @@ func (p *price) load() (ns float64, tick uint32) {
 }
 
 // fade is the weight that an estimate made at tick still has at now.
-func fade(tick, now uint32) float64 {
-	age := int32(now - tick)
+func fade(tick, now uint32) float64 { return 1 - faded(int32(now-tick), 1) }
+
+// faded is the weight that an estimate has lost at an age in ticks, fading so many times
+// as fast as usual: 1-exp(-x).
+func faded(age int32, times float64) float64 {
 	if age <= 0 {
-		return 1
+		return 0
 	}
-	x := float64(age) * (float64(1<<tickBits) / float64(decay))
-	if x < 1./32 { // the common case, at a third of the price of math.Exp; exact to 1e-8
-		return 1 - x*(1-x*(1./2-x*(1./6)))
+	x := float64(age) * (times * (float64(1<<tickBits) / float64(decay)))
+	if x < 1./32 { // the common case, at a third of the price of math.Expm1; exact to 4e-8
+		square := x * x
+		return (x - square/2) + square*x*(1./6)
 	}
-	return math.Exp(-x)
+	return -math.Expm1(-x)
 }
 
 // observe learns from an answer. Of one that took surprisingly long, the time is left out
@@ -78,29 +84,25 @@ func (p *price) observe(latency time.Duration, at enmesh.Instant, still *standst
 	if still != nil {
 		still.touch()
 	}
-	sample := max(float64(latency), 1)
+	sample, now := float64(max(latency, 1)), tickOf(at)
 	for {
 		w := p.word.Load()
 		old, tick := unpack(w)
-		now := tickOf(at)
 		if sample > old*doubt && old != 0 && still != nil {
-			sample = max(float64(latency-still.lost(at.Add(-latency), at)), 1)
+			sample = float64(max(latency-still.lost(at.Add(-latency), at), 1))
 			still = nil // which has been asked
 		}
 		ns, blame := sample, uint64(0)
 		if sample < old {
-			if int32(now-tick) <= 0 {
-				return // which is usual under load, and takes no cache line from others
+			age, times := int32(now-tick), 1.
+			if age < lull {
+				return // which is usual under load
 			}
 			blame = w & blamed
-			kept := fade(tick, now)
 			if blame == 0 && sample*doubt < old {
-				kept *= kept // four times: to the power of haste
-				kept *= kept
-				kept *= kept
-				kept *= kept
+				times = haste
 			}
-			ns = old*kept + sample*(1-kept)
+			ns = old + (sample-old)*faded(age, times)
 		}
 		if p.word.CompareAndSwap(w, pack(ns, w, now)|blame) {
 			return

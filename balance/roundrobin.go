@@ -16,9 +16,17 @@ func RoundRobin() Algorithm {
 }
 
 type roundRobin struct {
+	counter
 	eps    []*Endpoint
 	random source
-	next   atomic.Uint32
+	_      [32]byte
+}
+
+// counter is where a picker stands, in a cache line of its own: who picks writes it, and what else
+// a picker has is only read, in lines that all processors hold at once.
+type counter struct {
+	next atomic.Uint32
+	_    [60]byte
 }
 
 func newRoundRobin(eps []*Endpoint, random source) *roundRobin {

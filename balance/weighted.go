@@ -3,11 +3,7 @@
 
 package balance
 
-import (
-	"sync/atomic"
-
-	"github.com/enmesh-go/enmesh"
-)
+import "github.com/enmesh-go/enmesh"
 
 // WeightedRoundRobin takes the endpoints in turn, each as often as its weight says,
 // spread evenly over the round: after any number of turns an endpoint has had what its
@@ -38,10 +34,11 @@ func newWeighted(eps []*Endpoint, random source) Picker {
 }
 
 type weighted struct {
+	counter
 	eps    []*Endpoint
 	random source
 	turns  []uint32 // indexes into eps
-	next   atomic.Uint32
+	_      [8]byte
 }
 
 func (p *weighted) Pick(c *enmesh.Call) (*Endpoint, error) {

@@ -62,11 +62,13 @@ func pickAndDone(a balance.Algorithm, weight func(int) uint32) func(int) (*subje
 
 // ourWorker is one goroutine that calls, and what it needs for that.
 type ourWorker struct {
+	_         [128]byte // that no two share a cache line
 	picker    balance.Picker
 	call      enmesh.Call
 	admission balance.Admission
 	step      time.Duration // from call to call
 	calls     int
+	_         [128]byte
 }
 
 // heard is how often each endpoint is heard from, whatever their number: what there is to

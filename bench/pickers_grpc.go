@@ -103,10 +103,9 @@ func (cc *readyConn) report(n int) error {
 
 // worker picks as a call does, and ends it.
 func (cc *readyConn) worker() func(int) {
-	picker, contexts, calls := cc.state().Picker, someContexts(), 0
+	picker, contexts := cc.state().Picker, someContexts()
 	return func(count int) {
-		for range count {
-			calls++
+		for calls := range count {
 			r, err := picker.Pick(balancer.PickInfo{FullMethodName: "/bench.Bench/Call", Ctx: contexts[calls%len(contexts)]})
 			if err != nil {
 				panic(err)
