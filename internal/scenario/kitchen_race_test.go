@@ -10,6 +10,6 @@ import "time"
 // Slots and service time of a kitchen: 50 calls a second, since ten times 200 would be a
 // load of the CPU under the race detector.
 const (
-	kitchenSlots   = 5
-	kitchenService = 100 * time.Millisecond
+	kitchenSlots   = 10
+	kitchenService = 200 * time.Millisecond
 )

@@ -32,7 +32,7 @@ import (
 //     that is so of each failure: what failed may be a dependency, for which the calls
 //     that do not need it are not refused.
 //
-// While fewer than half of the limit run and none was refused, latency says nothing of
+// While fewer than three quarters of the limit run and none was refused, latency says nothing of
 // the limit, and it stays.
 type Adaptive struct {
 	refusal [2]*enmesh.Error // by enmesh.Side
@@ -196,7 +196,7 @@ func (a *Adaptive) take() window {
 	w := window{refused: a.refused.Swap(0), latency: mean(sum)}
 	w.ended = int64(count(sum)) + w.refused
 	w.limited = a.full.Swap(false)
-	if 2*a.most.Swap(a.inFlight.Load()) >= a.limit.Load() {
+	if 4*a.most.Swap(a.inFlight.Load()) >= 3*a.limit.Load() {
 		w.limited = true
 	}
 	if w.latency > 0 {
