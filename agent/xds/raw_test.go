@@ -134,13 +134,14 @@ func (r *raw) wants(rs ...xds.Resource) *discoveryv3.DiscoveryResponse {
 	return m
 }
 
-// silent holds that nothing comes: what is asked last is answered first.
+// silent holds that nothing comes: what is asked last is answered first. It asks for
+// something that nobody has asked for, nor the catalog known, before.
 func (r *raw) silent(cat *script) {
 	r.t.Helper()
-	probe := endpointsOf("a probe", "127.0.0.1:1")
-	cat.set(probe)
-	r.ask(xds.Route, "a probe")
-	mark := routeOf("a probe", time.Now().String())
+	name := cat.probe()
+	cat.set(endpointsOf(name, "127.0.0.1:1"))
+	r.ask(xds.Route, name)
+	mark := routeOf(name, "probe")
 	cat.set(mark)
 	m := r.wants(mark)
 	r.ack(m)

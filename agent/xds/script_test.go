@@ -49,6 +49,7 @@ type script struct {
 	known    map[key]xds.Resource
 	watchers map[key]map[xds.Watcher]*watcher
 	asked    map[key]int
+	probes   int
 }
 
 func newScript() *script {
@@ -119,6 +120,14 @@ func (s *script) set(rs ...xds.Resource) {
 
 // gone says that there is no such resource.
 func gone(k xds.Kind, name string) xds.Resource { return xds.Resource{Kind: k, Name: name} }
+
+// probe is a name that nothing has had.
+func (s *script) probe() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.probes++
+	return fmt.Sprintf("probe %d", s.probes)
+}
 
 // watching is how many subscriptions there are.
 func (s *script) watching() int {
