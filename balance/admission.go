@@ -26,10 +26,7 @@ type Admission struct {
 
 // claim is who holds a call in flight, and whether its cluster counts it: a host has one of
 // each, so that an Admission, which every call has, knows both by one word.
-type claim struct {
-	host *host
-	load *loadCount // nil: not counted
-}
+type claim struct{ host *host }
 
 // Admit passes the endpoint's gates in order and counts the call in flight; now is
 // when the endpoint was picked, from which its latency is counted. When a gate
@@ -101,11 +98,12 @@ func (a *Admission) Release(r enmesh.Result) {
 	if a.of == nil {
 		return
 	}
-	h, load := a.of.host, a.of.load
+	h := a.of.host
+	tallied := a.of == &h.tallied
 	a.of = nil
 	h.inflight.Add(-1)
-	if load != nil {
-		load.n.Add(-1)
+	if tallied {
+		h.cluster.load.Load().n.Add(-1)
 	}
 	h.learn(&r, a.at)
 	if a.gates != nil {

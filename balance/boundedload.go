@@ -135,7 +135,8 @@ func (b *bound) search(eps []*Endpoint, start int, level float64, c *enmesh.Call
 	return best
 }
 
-// counted is the count of the cluster's calls in flight, which begins with its first use.
+// counted is the count of the cluster's calls in flight, which begins with its first use and
+// stays.
 func (c *Cluster) counted() *loadCount {
 	if c.load.Load() == nil {
 		c.load.CompareAndSwap(nil, new(loadCount))
@@ -150,10 +151,5 @@ func (h *host) claim() *claim {
 		return &h.plain
 	}
 	load.n.Add(1)
-	k := h.tallied.Load()
-	if k == nil {
-		h.tallied.CompareAndSwap(nil, &claim{host: h, load: load})
-		k = h.tallied.Load()
-	}
-	return k
+	return &h.tallied
 }

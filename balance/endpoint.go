@@ -30,7 +30,8 @@ type host struct {
 	price    price
 	barred   atomic.Uint32 // why no pick may go here; see the bits below
 	gates    atomic.Pointer[[]enmesh.Gate]
-	plain    claim    // for calls that the cluster does not count
+	cluster  *Cluster
+	plain    claim    // of calls that the cluster does not count
 	self     Endpoint // as far as its ready
 
 	until  atomic.Int64 // an Instant: when the ejection ends
@@ -43,13 +44,12 @@ type host struct {
 
 	id      identity
 	addrs   []string
-	cluster *Cluster
-	tallied atomic.Pointer[claim] // for those that it does; nil until the first
+	tallied claim // of those that it does
 	kept    keeper
 
 	gen uint64 // guarded by cluster.mu: last merge that saw it
 	at  int    // guarded by cluster.mu: where in the registry's list it was
-	_   [40]byte
+	_   [48]byte
 }
 
 // The bits of host.barred.
@@ -69,7 +69,7 @@ type identity struct{ addrs, namespace, account string }
 
 func newHost(c *Cluster, id identity, addrs []string, info *discovery.Endpoint) *host {
 	h := &host{id: id, addrs: addrs, cluster: c}
-	h.self.host, h.plain.host = h, h
+	h.self.host, h.plain.host, h.tallied.host = h, h, h
 	h.self.ready.Store(true)
 	h.tell(info)
 	return h
