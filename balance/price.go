@@ -42,7 +42,7 @@ const (
 // Estimate and time of the last sample are one word, so that both change together
 // without a lock: the upper half is a float32 of nanoseconds, whose last bit says that
 // a failure made it (blamed), the lower the time in units of 2^20 ns (about 1 ms). A
-// sample within 32 units of the one before (lull) can raise the estimate, not lower it: it
+// sample within 32 units of the one before (lull) can raise the estimate, nothing else: it
 // would say what 0.3% of the decay are worth, and a busy endpoint's word stays in the caches
 // of all who read it. The time wraps after 52 days; an estimate older than 26 days may count as new. 0 is
 // "nothing known".
@@ -88,16 +88,18 @@ func (p *price) observe(latency time.Duration, at enmesh.Instant, still *standst
 	for {
 		w := p.word.Load()
 		old, tick := unpack(w)
+		age := int32(now - tick)
+		if sample <= old && age < lull {
+			return // which is usual under load
+		}
 		if sample > old*doubt && old != 0 && still != nil {
 			sample = float64(max(latency-still.lost(at.Add(-latency), at), 1))
 			still = nil // which has been asked
+			continue
 		}
 		ns, blame := sample, uint64(0)
 		if sample < old {
-			age, times := int32(now-tick), 1.
-			if age < lull {
-				return // which is usual under load
-			}
+			times := 1.
 			blame = w & blamed
 			if blame == 0 && sample*doubt < old {
 				times = haste
