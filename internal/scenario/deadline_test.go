@@ -45,7 +45,7 @@ func carries(next enmesh.Next) enmesh.Next {
 	}
 }
 
-// hop works for 5 to 45 ms and asks the next, unless it is the last.
+// hop works for 10 to 50 ms and asks the next, unless it is the last.
 func (v *voyage) hop(n int, next ask) ask {
 	return func(ctx context.Context) error {
 		id := enmesh.FromContext(ctx).Header.Get(tripHeader)
@@ -67,7 +67,7 @@ func (v *voyage) hop(n int, next ask) ask {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(5*time.Millisecond + rand.N(40*time.Millisecond)):
+		case <-time.After(10*time.Millisecond + rand.N(40*time.Millisecond)):
 		}
 		if next == nil {
 			return nil
@@ -99,7 +99,7 @@ func (v *voyage) sail(t *testing.T, last time.Duration) ledger.Report {
 }
 
 // TestScenarioO24_deadlineOverFourHops: a client that waits 100 ms asks over four hops, HTTP and gRPC
-// by turns, each of which works for 5 to 45 ms, so that many calls do not arrive. What each hop is told
+// by turns, each of which works for 10 to 50 ms, so that most calls do not arrive. What each hop is told
 // that is left decreases from hop to hop, and at most one call in a hundred is worked on after the
 // client's deadline, with a margin of 3 ms at each hop. In the control nobody hands the deadline on.
 func TestScenarioO24_deadlineOverFourHops(t *testing.T) {
