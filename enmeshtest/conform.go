@@ -103,15 +103,20 @@ func TestMiddleware(t *testing.T, build func() enmesh.Middleware) {
 
 // TestGate puts a gate through the same scenarios as [TestMiddleware], lifted by
 // enmesh.Guard, and checks what a gate owes besides: Done returns at once, a refusal
-// is a Neutral *enmesh.Error that names its policy, and a gate that admitted as many
-// calls as ended admits again as it did at first. It does all that once more in shadow
-// (enmesh.Shadow), where every call has to go through.
+// is a Neutral *enmesh.Error that names its policy, and a gate that was filled with
+// calls admits again a day after they ended, whatever they ended with. The scenarios it
+// does once more in shadow (enmesh.Shadow), where every call has to go through.
 func TestGate(t *testing.T, build func() enmesh.Gate) {
 	t.Helper()
 	TestMiddleware(t, func() enmesh.Middleware { return enmesh.Guard(&judge{t: t, gate: build()}) })
 	t.Run("many at once", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { crowd(t, &judge{t: t, gate: build()}) })
 	})
+	for name, end := range map[string]error{"successes": nil, "failures": errFar, "callers' faults": errMine, "refusals": errRefused} {
+		t.Run("opens again after "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { reopens(t, build(), end) })
+		})
+	}
 	t.Run("in shadow", func(t *testing.T) {
 		TestMiddleware(t, func() enmesh.Middleware { return enmesh.Guard(enmesh.Shadow(build(), "enmeshtest", nil)) })
 		synctest.Test(t, func(t *testing.T) {
@@ -216,4 +221,35 @@ func crowd(t *testing.T, gate enmesh.Gate) (through int) {
 		t.Error(err)
 	}
 	return below.Admits()
+}
+
+// reopens fills a gate, ends what it admitted with end, and expects that it admits again
+// when a day has passed: no breaker and no window is shut for longer.
+func reopens(t *testing.T, gate enmesh.Gate, end error) {
+	t.Helper()
+	first := fill(gate, end)
+	<-time.After(24 * time.Hour)
+	if again := fill(gate, nil); first > 0 && again == 0 {
+		t.Errorf("%d calls were admitted and ended; a day later none is admitted: what they held was not given back", first)
+	}
+}
+
+// fill makes calls through gate until it refuses one, or there are as many as in a
+// crowd, and then ends them.
+func fill(gate enmesh.Gate, end error) (admitted int) {
+	r := enmesh.Fixed(false, enmesh.Guard(gate))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var open []*Wire
+	for range crowdSize {
+		w := NewWire()
+		if w.Do(ctx, r) != nil {
+			break
+		}
+		open = append(open, w)
+	}
+	for _, w := range open {
+		w.Finish(end)
+	}
+	return len(open)
 }

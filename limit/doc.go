@@ -44,7 +44,9 @@
 //
 // # Limits of it
 //
-// A limit is one process's own; for one that a fleet shares there is package redislimit. It
+// A limit is one process's own; for one that a fleet shares there is package redislimit, and
+// for one that Envoy's rate limit service decides package rls; both as a [Remote] too, where
+// policy asks for them. A limit
 // counts calls, retries only if it stands inside the retry. To bound how many run at once,
 // which is what a program can bear when calls slow down, use package concurrency.
 package limit

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/textproto"
+	"strconv"
 	"strings"
 
 	"github.com/enmesh-go/enmesh"
@@ -23,6 +24,8 @@ type Key interface {
 	// add is the hash with the key of c taken in. It goes by value, since what an
 	// interface's method gets a pointer to is allocated.
 	add(s sip, c *enmesh.Call) sip
+	// text is the key of c as everybody sees it, and whether c has one.
+	text(c *enmesh.Call) (string, bool)
 	// check refuses a key that makes no sense.
 	check() error
 }
@@ -70,6 +73,11 @@ func ByAll(keys ...Key) Key {
 // call's goroutine. Each call of ByFunc makes a key that equals no other.
 func ByFunc(f func(*enmesh.Call) string) Key { return &funcKey{f} }
 
+// TextOf is the key of a call in plain text, which is the same in every process, and whether
+// the call has one: a header that is there, for instance. Of an address that is cut it is
+// the network, "10.1.0.0/16", and of several keys at once each one after its length.
+func TextOf(k Key, c *enmesh.Call) (text string, ok bool) { return k.text(c) }
+
 // headerKey is a header's name in both spellings, so that neither is made for a call.
 type headerKey struct{ http, grpc string }
 
@@ -84,6 +92,21 @@ func (k headerKey) add(s sip, c *enmesh.Call) sip {
 	}
 	s.part(value)
 	return s
+}
+
+func (k headerKey) text(c *enmesh.Call) (string, bool) {
+	name := k.http
+	if c.Protocol == enmesh.GRPC {
+		name = k.grpc
+	}
+	if c.Header == nil {
+		return "", false
+	}
+	values := c.Header.Values(name)
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[0], true
 }
 
 func (k headerKey) check() error {
@@ -115,29 +138,58 @@ func (k fieldKey) add(s sip, c *enmesh.Call) sip {
 	return s
 }
 
+func (k fieldKey) text(c *enmesh.Call) (text string, ok bool) {
+	switch {
+	case k == fieldMethod:
+		text = c.Method
+	case k == fieldPath:
+		text = c.Path
+	case c.Source != nil:
+		text = c.Source.Identity
+	}
+	return text, text != ""
+}
+
 func (fieldKey) check() error { return nil }
 
 type sourceKey struct{ v4, v6 int }
 
 func (k sourceKey) add(s sip, c *enmesh.Call) sip {
-	var addr netip.Addr
-	if c.Source != nil {
-		addr = c.Source.Addr.Addr().Unmap()
+	network, ok := k.network(c)
+	if !ok {
+		s.word(0)
+		return s
 	}
+	b := network.Addr().As16()
+	s.word(uint64(network.Addr().BitLen()))
+	s.word(binary.LittleEndian.Uint64(b[:8]))
+	s.word(binary.LittleEndian.Uint64(b[8:]))
+	return s
+}
+
+// network is the address of c, cut.
+func (k sourceKey) network(c *enmesh.Call) (netip.Prefix, bool) {
+	if c.Source == nil {
+		return netip.Prefix{}, false
+	}
+	addr := c.Source.Addr.Addr().Unmap()
 	bits := k.v6
 	if addr.Is4() {
 		bits = k.v4
 	}
-	prefix, err := addr.WithZone("").Prefix(bits)
-	if err != nil { // no address
-		s.word(0)
-		return s
+	network, err := addr.WithZone("").Prefix(bits)
+	return network, err == nil && network.IsValid()
+}
+
+func (k sourceKey) text(c *enmesh.Call) (string, bool) {
+	network, ok := k.network(c)
+	switch {
+	case !ok:
+		return "", false
+	case network.IsSingleIP():
+		return network.Addr().String(), true
 	}
-	b := prefix.Addr().As16()
-	s.word(uint64(addr.BitLen()))
-	s.word(binary.LittleEndian.Uint64(b[:8]))
-	s.word(binary.LittleEndian.Uint64(b[8:]))
-	return s
+	return network.String(), true
 }
 
 func (k sourceKey) check() error {
@@ -157,6 +209,18 @@ func (k allKey) add(s sip, c *enmesh.Call) sip {
 		s = key.add(s, c)
 	}
 	return s
+}
+
+func (k allKey) text(c *enmesh.Call) (string, bool) {
+	var all []byte
+	whole := true
+	for _, key := range k.keys[:k.n] {
+		text, ok := key.text(c)
+		whole = whole && ok
+		all = strconv.AppendInt(all, int64(len(text)), 10)
+		all = append(append(all, ':'), text...)
+	}
+	return string(all), whole
 }
 
 func (k allKey) check() error {
@@ -179,6 +243,11 @@ type funcKey struct{ f func(*enmesh.Call) string }
 func (k *funcKey) add(s sip, c *enmesh.Call) sip {
 	s.part(k.f(c))
 	return s
+}
+
+func (k *funcKey) text(c *enmesh.Call) (string, bool) {
+	text := k.f(c)
+	return text, text != ""
 }
 
 func (k *funcKey) check() error {

@@ -53,7 +53,8 @@
 // count, and who may call what. [Mesh.ExplainAuthz] names the rule, file and line that allow
 // or deny a call. Without documents of security.istio.io mutual TLS is strict as soon as the
 // process has an identity; with any, Istio's defaults hold. What policy asks for and the
-// program must give (who decides for CUSTOM, whom an audit tells) are options.
+// program must give (who decides for CUSTOM, whom an audit tells, who counts the limits of a
+// fleet) are options.
 //
 // # From the first listener to the last call
 //

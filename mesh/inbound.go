@@ -19,6 +19,7 @@ import (
 type inbound struct {
 	recorder enmesh.Recorder
 	guard    *guard
+	remote   remoteLimits
 	current  atomic.Pointer[inboundPolicy]
 }
 
@@ -36,8 +37,8 @@ type counted struct {
 	enmesh.Recorder
 }
 
-func newInbound(r enmesh.Recorder, g *guard) *inbound {
-	in := &inbound{recorder: r, guard: g}
+func newInbound(r enmesh.Recorder, g *guard, remote remoteLimits) *inbound {
+	in := &inbound{recorder: r, guard: g, remote: remote}
 	in.current.Store(&inboundPolicy{store: newStore(nil), next: enmesh.Send})
 	return in
 }
@@ -55,7 +56,7 @@ func (in *inbound) prepare(s *policy.Snapshot) (*inboundPolicy, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mesh: inbound: %w", err), st.abandon())
 	}
-	bounds, err := kit{st, in.recorder}.inbound(s.Inbound)
+	bounds, err := kit{st, in.recorder, in.remote}.inbound(s.Inbound)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mesh: inbound: %w", err), st.abandon())
 	}

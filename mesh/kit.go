@@ -21,6 +21,7 @@ import (
 type kit struct {
 	store    *Store
 	recorder enmesh.Recorder
+	remote   remoteLimits
 }
 
 // when is m for the calls that one of matches takes; none: for all.
@@ -78,6 +79,10 @@ func (k kit) limit(owner string, cfg any, shadow bool) (enmesh.Middleware, error
 		made, err = Keep(k.store, owner, cfg, limit.NewSlidingCounter)
 	case limit.KeyedConfig:
 		made, err = Keep(k.store, owner, cfg, limit.NewKeyed)
+	case policy.SharedLimit:
+		made, err = k.shared(owner, cfg)
+	case *policy.ServiceLimit:
+		made, err = k.service(cfg)
 	case limit.LeakyConfig:
 		cfg.Shadow, cfg.Recorder = shadow, k.recorder
 		leaky, err := Keep(k.store, owner, cfg, limit.NewLeakyBucket)

@@ -124,7 +124,7 @@ func compose(cfg config) (*Mesh, error) {
 	if err != nil {
 		return nil, errors.Join(err, m.cache.close())
 	}
-	m.served = newInbound(in.recorder, who)
+	m.served = newInbound(in.recorder, who, m.cfg.remote)
 	m.inbound = counted{enmesh.Fixed(false, slices.Concat(
 		[]enmesh.Middleware{m.serving.middleware}, in.outer(nil), []enmesh.Middleware{shed.Receive(cfg.trust)},
 		cfg.inbound, []enmesh.Middleware{m.served.middleware},
@@ -228,5 +228,5 @@ func (m *Mesh) Close() error {
 	mirrored := m.mirror.Close()
 	m.source.close()
 	m.cfg.registry.Unregister((*selfMetrics)(m))
-	return errors.Join(mirrored, m.served.close(), m.dialer.outside.close(), m.names.Close(), m.cache.close())
+	return errors.Join(mirrored, m.table.Close(), m.served.close(), m.dialer.outside.close(), m.names.Close(), m.cache.close())
 }

@@ -47,6 +47,7 @@ type config struct {
 	services     []namedService
 	decisions    int
 	security     securityConfig
+	remote       remoteLimits
 }
 
 // WithWorkload says who this process is. Without it: nobody, in the namespace

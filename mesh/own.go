@@ -28,7 +28,7 @@ type own struct {
 }
 
 func (p *policies) own(st *Store, o *origin, to enmesh.Destination) *own {
-	return &own{kit{st, p.side.recorder}, p, o.snapshot.Outbound(to.Service), o, to}
+	return &own{kit{st, p.side.recorder, p.mesh.cfg.remote}, p, o.snapshot.Outbound(to.Service), o, to}
 }
 
 // whole is what stands outside the retries, outermost first.

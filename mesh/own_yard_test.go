@@ -71,19 +71,22 @@ func eachProtocol(t *testing.T, documents string, test func(t *testing.T, y *yar
 	}
 }
 
-func newYard(t *testing.T, protocol, documents string) *yard {
+func newYard(t *testing.T, protocol, documents string, opts ...mesh.Option) *yard {
 	y := &yard{town: newTown(t, documents), protocol: protocol}
 	y.answers(func(context.Context, int64) int { return 200 })
-	y.server = y.open("reviews", "v1")
+	y.server = y.open("reviews", "v1", opts...)
 	y.registry.Set("reviews", y.endpointOf())
-	y.caller = y.open("productpage", "v1")
+	y.caller = y.open("productpage", "v1", opts...)
 	y.client, y.conn = y.town.client(y.caller), y.town.conn(y.caller, "enmesh:///reviews")
 	return y
 }
 
 // endpointOf starts an instance of the service.
-func (y *yard) endpointOf() discovery.Endpoint {
-	return y.serve(y.server, func(ctx context.Context) int { return (*y.answer.Load())(ctx, y.hits.Add(1)) })
+func (y *yard) endpointOf() discovery.Endpoint { return y.endpointAt(y.server) }
+
+// endpointAt starts an instance behind another mesh.
+func (y *yard) endpointAt(m *mesh.Mesh) discovery.Endpoint {
+	return y.serve(m, func(ctx context.Context) int { return (*y.answer.Load())(ctx, y.hits.Add(1)) })
 }
 
 func (y *yard) answers(f answers) { y.answer.Store(&f) }

@@ -65,7 +65,8 @@ type Table struct {
 	outer   enmesh.Middleware // round every refusal of the Table's own
 	noRoute *enmesh.Route
 	current atomic.Pointer[snapshot]
-	mu      sync.Mutex // guards Swap, and the snapshot's learned routes while they are added
+	mu      sync.Mutex // guards Swap, the snapshot's learned routes while they are added, and closed
+	closed  bool
 }
 
 // snapshot is all that was published together.
@@ -169,7 +170,11 @@ func (t *Table) learn(s *snapshot, key string) *builtHost {
 	if h, ok := s.learned.Load(key); ok {
 		return h.(*builtHost) //nolint:errcheck // only builtHosts are stored
 	}
-	h, err := t.buildUnknown(s.store, key)
+	var h *builtHost
+	var err error = errTableClosed
+	if !t.closed {
+		h, err = t.buildUnknown(s.store, key)
+	}
 	if err != nil {
 		return &builtHost{rules: []builtRule{{routes: []*enmesh.Route{t.refusal("refused", err)}}}}
 	}
@@ -194,6 +199,9 @@ func (t *Table) buildUnknown(st *Store, key string) (*builtHost, error) {
 func (t *Table) Swap(hosts []Host) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.closed {
+		return errTableClosed
+	}
 	before := t.current.Load()
 	s := &snapshot{store: newStore(before.store), hosts: map[string]*builtHost{}}
 	if err := t.fill(s, before, hosts); err != nil {
@@ -201,6 +209,19 @@ func (t *Table) Swap(hosts []Host) error {
 	}
 	t.current.Store(s)
 	return s.store.commit()
+}
+
+// Close closes what the routes keep that is an io.Closer ([Keep]). Calls that are made
+// later go by what that was last; those to a host that no rule names and nobody has called
+// are refused, and so is a Swap.
+func (t *Table) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil
+	}
+	t.closed = true
+	return newStore(t.current.Load().store).commit()
 }
 
 // fill builds hosts into s, and again what was learned before, so that its state

@@ -218,6 +218,20 @@ func TestKeep_closesWhatIsForgotten(t *testing.T) {
 	if !made["c"].closed || made["b"].closed {
 		t.Errorf("after a bad swap, closed: b %v, c %v; want only c", made["b"].closed, made["c"].closed)
 	}
+	for range 2 {
+		if err := table.Close(); err != nil || !made["b"].closed {
+			t.Errorf("closed with the table: %v, %v; want b closed", made["b"].closed, err)
+		}
+	}
+	if err := table.Swap([]mesh.Host{{Names: []string{"x.x.x"}, Rules: []mesh.Rule{rule("d")}}}); err == nil || made["d"] != nil {
+		t.Errorf("a swap after the end: %v, made %v; want it refused and nothing made", err, made["d"])
+	}
+	if r := table.Route(call("x.x.x")); r.Name != "b" {
+		t.Errorf("route %q after the end, want the one of before", r.Name)
+	}
+	if r := table.Route(call("never-called")); r.Name != "refused" {
+		t.Errorf("route %q of a new host after the end, want it refused", r.Name)
+	}
 }
 
 func TestTable_routeCostsNothing(t *testing.T) {

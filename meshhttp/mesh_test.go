@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,43 +170,121 @@ func TestTimeouts_boundTheHeadAndNotTheBody(t *testing.T) {
 }
 
 func TestDeadline_belongsToItsOwnerWhoeverIsFirst(t *testing.T) {
-	served := &recorder{}
-	srv := serve(t, served, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	w := worldOf(srv)
-	c := w.client(t, nil, false)
-	var wg sync.WaitGroup
-	var wrong atomic.Int64
-	for range 8 {
-		wg.Go(func() {
-			for range 40 {
-				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
-				resp, err := c.Do(must(http.NewRequestWithContext(ctx, "GET", "http://svc/", nil)))
-				if err == nil {
-					if resp.StatusCode != http.StatusGatewayTimeout {
-						wrong.Add(1)
+	const limit, calls, callers = 5 * time.Millisecond, 504, 8
+	tests := []struct {
+		name   string
+		chain  []enmesh.Middleware
+		caller time.Duration
+		want   enmesh.Outcome
+	}{
+		{"a policy's", []enmesh.Middleware{timeout.Attempt(limit)}, 10 * time.Second, enmesh.Failure},
+		{"the caller's", nil, limit, enmesh.Neutral},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			served := &recorder{}
+			srv := serve(t, served, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+			w := worldOf(srv)
+			c := w.client(t, nil, false, tt.chain...)
+			var wg sync.WaitGroup
+			var wrong atomic.Int64
+			for range callers {
+				wg.Go(func() {
+					for range calls / callers {
+						ctx, cancel := context.WithTimeout(context.Background(), tt.caller)
+						resp, err := c.Do(must(http.NewRequestWithContext(ctx, "GET", "http://svc/", nil)))
+						if err == nil {
+							if resp.StatusCode != http.StatusGatewayTimeout {
+								wrong.Add(1)
+							}
+							_ = readAll(resp)
+						} else if own := enmesh.ErrorOf(err); tt.want == enmesh.Failure && (own == nil || own.Flag != enmesh.FlagTimeout) ||
+							tt.want == enmesh.Neutral && !errors.Is(err, context.DeadlineExceeded) {
+							wrong.Add(1)
+						}
+						cancel()
 					}
-					_ = readAll(resp)
-				} else if !errors.Is(err, context.DeadlineExceeded) {
-					wrong.Add(1)
+				})
+			}
+			wg.Wait()
+			if wrong.Load() != 0 {
+				t.Errorf("%d of %d callers got neither 504 nor the end of the deadline that was first", wrong.Load(), calls)
+			}
+			for name, heard := range map[string]struct {
+				gate *recorder
+				want enmesh.Outcome
+			}{"endpoint": {w.gate, tt.want}, "call": {w.guard, tt.want}, "server": {served, enmesh.Neutral}} {
+				eventually(t, name+" gate hears all", func() bool { return heard.gate.admitted.Load() == heard.gate.done.Load() })
+				for _, o := range heard.gate.outcomes() {
+					if o != heard.want {
+						t.Errorf("%s gate: got %v, want only %v", name, o, heard.want)
+						break
+					}
 				}
-				cancel()
 			}
 		})
 	}
-	wg.Wait()
-	if wrong.Load() != 0 {
-		t.Errorf("%d of 320 callers got neither 504 nor their deadline", wrong.Load())
+}
+
+// A retry that is not made, for whatever reason, leaves the answer to the caller as it came.
+func TestTransport_retryThatIsNotMadeLeavesTheAnswer(t *testing.T) {
+	on, err := retry.ParseOn("5xx")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, gate := range map[string]*recorder{"endpoint": w.gate, "call": w.guard, "server": served} {
-		eventually(t, name+" gate hears all", func() bool { return gate.admitted.Load() == gate.done.Load() })
-		for _, o := range gate.outcomes() {
-			if o != enmesh.Neutral {
-				t.Errorf("%s gate: got %v, want only neutral", name, o)
-				break
+	tests := []struct {
+		name   string
+		config retry.Config
+		body   io.Reader
+		within time.Duration
+		want   int64 // attempts
+	}{
+		{"nothing stands against it", retry.Config{MaxAttempts: 2}, nil, 0, 2},
+		{"the budget is empty", retry.Config{MaxAttempts: 2, Budget: broke{}}, nil, 0, 1},
+		{"the wait that the server wants ends after the deadline", retry.Config{MaxAttempts: 2, MaxBackoff: time.Minute}, nil, 20 * time.Second, 1},
+		{"its body cannot be sent again", retry.Config{MaxAttempts: 2}, &closing{Reader: strings.NewReader("once")}, 0, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var n atomic.Int64
+			w := newWorld(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Set("X-Attempt", strconv.FormatInt(n.Add(1), 10))
+				if tt.within > 0 {
+					w.Header().Set("Retry-After", "300")
+				}
+				w.WriteHeader(503)
+				_, _ = io.WriteString(w, strings.Repeat("why ", 10_000))
+			}))
+			tt.config.On = on
+			again, err := retry.New(tt.config)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			ctx, cancel := t.Context(), context.CancelFunc(func() {})
+			if tt.within > 0 {
+				ctx, cancel = context.WithTimeout(ctx, tt.within)
+			}
+			defer cancel()
+			resp, err := w.client(t, nil, true, again).Do(must(http.NewRequestWithContext(ctx, "PUT", "http://svc/", tt.body)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := body(t, resp); resp.StatusCode != 503 || len(got) != 40_000 || resp.Header.Get("X-Attempt") != strconv.FormatInt(tt.want, 10) {
+				t.Errorf("status %d, body of %d bytes, of attempt %s; want the 503 of attempt %d, whole", resp.StatusCode, len(got), resp.Header.Get("X-Attempt"), tt.want)
+			}
+			if n.Load() != tt.want {
+				t.Errorf("%d attempts, want %d", n.Load(), tt.want)
+			}
+		})
 	}
 }
+
+// broke is a budget without anything in it.
+type broke struct{}
+
+func (broke) Take() bool { return false }
+func (broke) Refund()    {}
 
 func TestTransport_setsThatChangeUnderLoad(t *testing.T) {
 	h := status(200, "hello")

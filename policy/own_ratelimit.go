@@ -27,8 +27,8 @@ type Limit struct {
 	Name  string         // of the rule; else "limit-" and its number
 	Match []*route.Match // none: every call
 	// Limit is a limit.Config, limit.LeakyConfig, limit.FixedConfig, limit.LogConfig or
-	// limit.CounterConfig; or, where each key has its own, a limit.KeyedConfig. All are
-	// comparable.
+	// limit.CounterConfig; where each key has its own, a limit.KeyedConfig; and where
+	// others count, a [SharedLimit] or a [*ServiceLimit]. All are comparable.
 	Limit any
 }
 
@@ -38,18 +38,20 @@ type rateLimitSpec struct {
 }
 
 type limitSpec struct {
-	Name          string
-	Match         []*networking.HTTPMatchRequest
-	TokenBucket   *tokenBucketSpec
-	LeakyBucket   *leakyBucketSpec
-	FixedWindow   *fixedWindowSpec
-	SlidingWindow *slidingWindowSpec
-	Key           []*limitKeySpec
-	MaxKeys       int64
-	Cost          int64
-	Status        int64
-	Headers       string `oneof:"ON_REFUSAL ALWAYS NEVER"`
-	EnvoyHeaders  bool
+	Name             string
+	Match            []*networking.HTTPMatchRequest
+	TokenBucket      *tokenBucketSpec
+	LeakyBucket      *leakyBucketSpec
+	FixedWindow      *fixedWindowSpec
+	SlidingWindow    *slidingWindowSpec
+	SharedBucket     *sharedBucketSpec
+	RateLimitService *rateLimitServiceSpec
+	Key              []*limitKeySpec
+	MaxKeys          int64
+	Cost             int64
+	Status           int64
+	Headers          string `oneof:"ON_REFUSAL ALWAYS NEVER"`
+	EnvoyHeaders     bool
 
 	noQueue bool
 }
@@ -102,11 +104,14 @@ const (
 	maxLimitRules   = 100
 )
 
+// algorithms are the fields of a rule of which it has one.
+var algorithms = []string{"tokenBucket", "leakyBucket", "fixedWindow", "slidingWindow", "sharedBucket", "rateLimitService"}
+
 func (s *rateLimitSpec) check(c cursor) {
 	at := c.field("rules")
 	switch {
 	case len(s.Rules) == 0:
-		at.refuse("there is no rule: add one with tokenBucket, leakyBucket, fixedWindow or slidingWindow")
+		at.refuse("there is no rule: add one with %s", list(algorithms))
 	case len(s.Rules) > maxLimitRules:
 		at.refuse("%d rules are more than %d, which every call would have to pass", len(s.Rules), maxLimitRules)
 	}
@@ -125,8 +130,10 @@ func (s *limitSpec) check(c cursor, server bool) {
 	if s.Name != "" && !headerName.MatchString(s.Name) {
 		c.field("name").refuse("%q is no name: use letters, digits, - and _", clip(s.Name))
 	}
-	one(c, "tokenBucket", "leakyBucket", "fixedWindow", "slidingWindow")
+	one(c, algorithms...)
 	s.checkAlgorithm(c)
+	s.checkShared(c)
+	s.checkService(c, server)
 	s.checkKey(c, server)
 	checkRange(c.field("maxKeys"), s.MaxKeys, 1, maxLimitKeys)
 	if c.field("maxKeys").isSet() && len(s.Key) == 0 {
@@ -190,7 +197,14 @@ func (s *limitSpec) checkKey(c cursor, server bool) {
 }
 
 func (k *limitKeySpec) check(c cursor, server bool) {
-	one(c, "header", "method", "path", "principal", "source")
+	one(c, keyParts...)
+	k.checkParts(c, server)
+}
+
+// keyParts are the fields of a part of a key, of which it has one.
+var keyParts = []string{"header", "method", "path", "principal", "source"}
+
+func (k *limitKeySpec) checkParts(c cursor, server bool) {
 	if h := c.field("header"); h.isSet() && !headerName.MatchString(k.Header) {
 		h.refuse("%q is no name of a header", clip(k.Header))
 	}
@@ -221,10 +235,11 @@ func (s *rateLimitSpec) compile(b *builder, c cursor, own Own) any {
 			continue
 		}
 		r.noQueue = at.field("leakyBucket").field("queue").isSet() && r.LeakyBucket.Queue == 0
-		l := Limit{Name: r.Name, Match: match, Limit: r.limit()}
+		l := Limit{Name: r.Name, Match: match}
 		if l.Name == "" {
 			l.Name = "limit-" + strconv.Itoa(i)
 		}
+		l.Limit = r.limit(own)
 		built(at, limitError(l.Limit))
 		out.Limits = append(out.Limits, l)
 	}
@@ -232,20 +247,33 @@ func (s *rateLimitSpec) compile(b *builder, c cursor, own Own) any {
 }
 
 // limit is the configuration of the algorithm.
-func (s *limitSpec) limit() any {
+func (s *limitSpec) limit(own Own) any {
+	switch {
+	case s.SharedBucket != nil:
+		return s.shared(own)
+	case s.RateLimitService != nil:
+		return s.service()
+	}
 	each, plain := s.each()
 	if len(s.Key) == 0 || each == nil {
 		return plain
 	}
+	return limit.KeyedConfig{By: s.by(), Each: each, MaxKeys: int(s.MaxKeys)}
+}
+
+// by is what calls are told apart by: nil for nothing.
+func (s *limitSpec) by() limit.Key {
 	var keys []limit.Key
 	for _, k := range s.Key {
 		keys = append(keys, k.key())
 	}
-	by := keys[0]
-	if len(keys) > 1 {
-		by = limit.ByAll(keys...)
+	switch len(keys) {
+	case 0:
+		return nil
+	case 1:
+		return keys[0]
 	}
-	return limit.KeyedConfig{By: by, Each: each, MaxKeys: int(s.MaxKeys)}
+	return limit.ByAll(keys...)
 }
 
 // each is the algorithm, for keys too where it can be had for them.
@@ -273,11 +301,12 @@ func (s *limitSpec) each() (limit.Each, any) {
 }
 
 func (s *limitSpec) terms() limit.Terms {
-	headers := map[string]limit.Headers{"ALWAYS": limit.Always, "NEVER": limit.Never}
 	return limit.Terms{
-		Name: s.Name, Cost: int(s.Cost), Status: int(s.Status), Headers: headers[s.Headers], Envoy: s.EnvoyHeaders,
+		Name: s.Name, Cost: int(s.Cost), Status: int(s.Status), Headers: limitHeaders[s.Headers], Envoy: s.EnvoyHeaders,
 	}
 }
+
+var limitHeaders = map[string]limit.Headers{"ALWAYS": limit.Always, "NEVER": limit.Never}
 
 func (k *limitKeySpec) key() limit.Key {
 	switch {
@@ -308,6 +337,7 @@ func limitError(cfg any) (err error) {
 		_, err = limit.NewSlidingCounter(cfg)
 	case limit.KeyedConfig:
 		_, err = limit.NewKeyed(cfg)
+	case SharedLimit, *ServiceLimit: // whoever counts is asked when it is put in force
 	default:
 		err = fmt.Errorf("policy: no limit is made of %T", cfg)
 	}

@@ -45,6 +45,8 @@ type Quota struct {
 // goroutines, whatever the client's own timeouts are.
 const maxFlights = 256
 
+var errNoClient = errors.New("redislimit: there is no client")
+
 // New makes a quota on the Redis of the client: one server, a master under Sentinel or
 // a cluster (see [Connect]). The client stays the caller's, who closes it after the quota.
 // key says what is limited, each value by itself; nil is one limit for all calls. It
@@ -55,7 +57,7 @@ func New(client redis.UniversalClient, cfg Config, key func(*enmesh.Call) string
 		return nil, err
 	}
 	if client == nil {
-		return nil, errors.New("redislimit: there is no client")
+		return nil, errNoClient
 	}
 	if key == nil {
 		key = func(*enmesh.Call) string { return "" }

@@ -31,6 +31,8 @@ type Limiter struct {
 	allowed, limited, failed, skipped atomic.Uint64
 }
 
+var errNoConnection = errors.New("rls: there is no connection")
+
 // New makes a limiter that asks over conn, which stays the caller's: a *grpc.ClientConn to
 // the service. It refuses a Config or a descriptor that makes no sense, and to have none.
 func New(conn grpc.ClientConnInterface, cfg Config, descriptors ...Descriptor) (*Limiter, error) {
@@ -39,7 +41,7 @@ func New(conn grpc.ClientConnInterface, cfg Config, descriptors ...Descriptor) (
 		return nil, err
 	}
 	if conn == nil {
-		return nil, errors.New("rls: there is no connection")
+		return nil, errNoConnection
 	}
 	if len(descriptors) == 0 {
 		return nil, errors.New("rls: there are no descriptors")

@@ -5,9 +5,6 @@ package rls_test
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -36,24 +33,7 @@ descriptors:
 // returns a connection to it.
 func envoys(t *testing.T) *grpc.ClientConn {
 	t.Helper()
-	program := redistest.Program(t, "ENMESH_RATELIMIT", "ratelimit")
-	redis := redistest.Start(t)
-	dir, port := t.TempDir(), redistest.Ports(t)
-	file := filepath.Join(dir, "runtime", "ratelimit", "config", "shop.yaml")
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	redistest.Run(t, "ratelimit", dir, program, []string{
-		"HOST=127.0.0.1", fmt.Sprint("PORT=", port), "GRPC_HOST=127.0.0.1", fmt.Sprint("GRPC_PORT=", port+1),
-		"DEBUG_HOST=127.0.0.1", fmt.Sprint("DEBUG_PORT=", port+2), "USE_STATSD=false",
-		"REDIS_SOCKET_TYPE=tcp", "REDIS_URL=" + redis.Addr,
-		"RUNTIME_ROOT=" + filepath.Join(dir, "runtime"), "RUNTIME_SUBDIRECTORY=ratelimit", "RUNTIME_WATCH_ROOT=false",
-		"LIMIT_RESPONSE_HEADERS_ENABLED=true",
-	})
-	conn := dial(t, redistest.Loopback(port+1))
+	conn := dial(t, redistest.RateLimit(t, config))
 	ready := mustNew(t, conn, rls.Config{Deny: true, Timeout: patient}, rls.Descriptor{rls.GenericKey{Value: "free"}})
 	redistest.Await(t, "the rate limit service", func() error {
 		_, err := ready.Admit(t.Context(), &enmesh.Call{})
