@@ -34,11 +34,12 @@ type backend struct {
 	conn atomic.Int64 // accepted so far
 	stop func()
 
-	fails  atomic.Bool  // it answers 503, or UNAVAILABLE
-	blames atomic.Bool  // it answers 404, or INVALID_ARGUMENT
-	slow   atomic.Int64 // nanoseconds before it answers
-	asked  visits       // when it answered
-	ice    *ice         // frozen, it neither reads nor writes
+	fails  atomic.Bool           // it answers 503, or UNAVAILABLE
+	blames atomic.Pointer[fault] // it answers with this
+	slow   atomic.Int64          // nanoseconds before it answers
+	asked  visits                // when it answered
+	cut    atomic.Int64          // calls that nobody waited for any more when it would have answered
+	ice    *ice                  // frozen, it neither reads nor writes
 }
 
 // fault is what is wrong with an answer: an HTTP status and a gRPC code.
@@ -49,16 +50,16 @@ type fault struct {
 
 // fault waits as long as the backend is slow, whoever still waits for it, and gives what
 // is wrong: nil is nothing.
-func (b *backend) fault() *fault {
+func (b *backend) fault(ctx context.Context) *fault {
 	b.asked.note()
 	<-time.After(time.Duration(b.slow.Load()))
-	switch {
-	case b.fails.Load():
-		return &fault{http.StatusServiceUnavailable, codes.Unavailable}
-	case b.blames.Load():
-		return &fault{http.StatusNotFound, codes.InvalidArgument}
+	if ctx.Err() != nil {
+		b.cut.Add(1)
 	}
-	return nil
+	if b.fails.Load() {
+		return &fault{http.StatusServiceUnavailable, codes.Unavailable}
+	}
+	return b.blames.Load()
 }
 
 func (l *lab) serve(n int) *backend {
@@ -83,8 +84,8 @@ func (l *lab) serveOn(n int, listener net.Listener) *backend {
 	b.port = listener.Addr().(*net.TCPAddr).Port
 	rpc := grpc.NewServer(grpc.UnaryInterceptor(l.receipt(b)))
 	grpc_health_v1.RegisterHealthServer(rpc, health.NewServer())
-	web := l.receipts.Handler(b.name, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if f := b.fault(); f != nil {
+	web := l.receipts.Handler(b.name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f := b.fault(r.Context()); f != nil {
 			w.WriteHeader(f.status)
 			return
 		}
@@ -124,7 +125,7 @@ func (l *lab) receipt(b *backend) grpc.UnaryServerInterceptor {
 	receipts := receiptsOf(&l.receipts, b.name)
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		return receipts(ctx, req, info, func(ctx context.Context, req any) (any, error) {
-			if f := b.fault(); f != nil {
+			if f := b.fault(ctx); f != nil {
 				return nil, status.Error(f.code, "as the test asked")
 			}
 			return next(ctx, req)

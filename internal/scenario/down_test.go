@@ -181,7 +181,7 @@ func breakers(t *testing.T) enmesh.Middleware {
 // The bounds of N18, and what a busy machine may add to the first.
 const (
 	failsWithin   = 5 * time.Millisecond
-	busy          = 45 * time.Millisecond
+	busy          = 10 * time.Millisecond
 	probesApart   = time.Second
 	recoversAfter = 5 * time.Second
 )

@@ -195,6 +195,28 @@ func (l *lab) shortLived() ledger.Call {
 	return l.client(&http.Transport{DisableKeepAlives: true})
 }
 
+// shortLivedTwo is the same over HTTP/2.
+func (l *lab) shortLivedTwo() ledger.Call {
+	l.t.Helper()
+	base := &http.Transport{DisableKeepAlives: true, Protocols: new(http.Protocols)}
+	base.Protocols.SetUnencryptedHTTP2(true)
+	return l.client(base)
+}
+
+// shortLivedRPC calls over gRPC, each from a client of its own.
+func (l *lab) shortLivedRPC() ledger.Call {
+	l.t.Helper()
+	opts := meshgrpc.NewClient(l.mesh.Outbound(), l.mesh).DialOptions()
+	return func(ctx context.Context, id string) (string, error) {
+		cc, err := grpc.NewClient("enmesh:///"+shop, opts...)
+		if err != nil {
+			return "", err
+		}
+		defer cc.Close()
+		return check(grpc_health_v1.NewHealthClient(cc))(ctx, id)
+	}
+}
+
 // alternate makes the calls in turn.
 func alternate(each ...ledger.Call) ledger.Call {
 	var n atomic.Uint64
@@ -240,9 +262,14 @@ func (l *lab) web(two bool) ledger.Call {
 
 func (l *lab) client(base *http.Transport) ledger.Call {
 	l.t.Helper()
+	return l.clientOf(base, http.MethodGet)
+}
+
+func (l *lab) clientOf(base *http.Transport, method string) ledger.Call {
+	l.t.Helper()
 	transport := meshhttp.NewTransport(base, l.mesh.Outbound(), l.mesh)
 	l.t.Cleanup(func() { _ = transport.Close() })
-	return ledger.HTTP(&http.Client{Transport: transport}, http.MethodGet, "http://"+shop+"/")
+	return ledger.HTTP(&http.Client{Transport: transport}, method, "http://"+shop+"/")
 }
 
 // inTurn makes one call at a time.
