@@ -39,6 +39,8 @@ type subject struct {
 
 var pickerRows = []pickerRow{
 	{Name: "atomic", Title: "a bare atomic counter", Flat: true, Make: bareCounter},
+	{Name: "bare-two", Title: "power of two by latency, bare, with the clock", Flat: true, Make: bareTwo},
+	{Name: "bare-alias", Title: "an alias table, bare", Flat: true, Make: bareAlias},
 
 	{Name: "grpc-rr", Title: "grpc-go round_robin", Most: grpcMost, Make: grpcPicker(roundrobin.Name, `{}`)},
 	{Name: "rr", Title: "RoundRobin, the pick alone", Versus: "grpc-rr", Limit: 2, Flat: true, Make: pickOnly(balance.RoundRobin(), even)},
@@ -53,7 +55,9 @@ var pickerRows = []pickerRow{
 	{Name: "lr-weights", Title: "LeastRequest(2), weights", Versus: "grpc-lr", Limit: 1, Flat: true, Make: pickAndDone(balance.LeastRequest(2), uneven)},
 	{Name: "ewma", Title: "PowerOfTwo", Versus: "grpc-lr", Flat: true, Make: pickAndDone(balance.PowerOfTwo(), even)},
 	{Name: "ewma-weights", Title: "PowerOfTwo, weights", Versus: "grpc-lr", Flat: true, Make: pickAndDone(balance.PowerOfTwo(), uneven)},
-	{Name: "random", Title: "Random, weights", Flat: true, Make: pickAndDone(balance.Random(), uneven)},
+	{Name: "two", Title: "PowerOfTwo, with the clock", Versus: "bare-two", Limit: 1.5, Flat: true, Make: withClock(balance.PowerOfTwo(), even)},
+	{Name: "random", Title: "Random, weights, the pick alone", Versus: "bare-alias", Limit: 2, Flat: true, Make: pickOnly(balance.Random(), uneven)},
+	{Name: "random-done", Title: "Random, weights, admitted and released", Flat: true, Make: pickAndDone(balance.Random(), uneven)},
 
 	{Name: "grpc-ring", Title: "grpc-go ring_hash", Most: grpcMost, Make: grpcPicker(ringhash.Name, `{"requestHashHeader": "user"}`)},
 	{Name: "ring", Title: "RingHash", Versus: "grpc-ring", Limit: 1, Make: pickAndDone(balance.RingHash(balance.RingHashConfig{}), even)},

@@ -60,6 +60,17 @@ func pickAndDone(a balance.Algorithm, weight func(int) uint32) func(int) (*subje
 	}
 }
 
+// withClock is pickAndDone with the two readings of the clock that a call has.
+func withClock(a balance.Algorithm, weight func(int) uint32) func(int) (*subject, error) {
+	return func(n int) (*subject, error) {
+		p := a(ourEndpoints(n, weight))
+		return &subject{worker: func() func(int) {
+			w := &ourWorker{picker: p, call: enmesh.Call{Clock: enmesh.Now()}, clock: true}
+			return w.run
+		}}, nil
+	}
+}
+
 // ourWorker is one goroutine that calls, and what it needs for that.
 type ourWorker struct {
 	_         [128]byte // that no two share a cache line
@@ -67,6 +78,7 @@ type ourWorker struct {
 	call      enmesh.Call
 	admission balance.Admission
 	step      time.Duration // from call to call
+	clock     bool          // the time is the clock's
 	calls     int
 	_         [128]byte
 }
@@ -79,7 +91,9 @@ func (w *ourWorker) run(count int) {
 	ctx, c := context.Background(), &w.call
 	for range count {
 		w.calls++
-		c.Clock += enmesh.Instant(w.step)
+		if c.Clock += enmesh.Instant(w.step); w.clock {
+			c.Clock = enmesh.Now()
+		}
 		c.Key = keyOf(w.calls)
 		e, err := w.picker.Pick(c)
 		if err == nil {
@@ -88,7 +102,11 @@ func (w *ourWorker) run(count int) {
 		if err != nil {
 			panic(err)
 		}
-		end := c.Clock.Add(time.Duration(1+w.calls%7) * time.Millisecond)
+		took := time.Duration(1+w.calls%7) * time.Millisecond
+		if w.clock {
+			c.Clock = enmesh.Now()
+		}
+		end := c.Clock.Add(took)
 		w.admission.Release(enmesh.Result{Answered: end, Ended: end})
 	}
 }
