@@ -116,12 +116,15 @@ func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, 
 	if answer, err := answerOf(r, m); answer != nil || err != nil {
 		return append(outer, answer), err
 	}
-	if refusal := refusalOf(s, r, d); refusal != nil {
-		return append(outer, refuseWith(refusal)), nil
-	}
 	faults, err := fault.New(r.Fault)
 	if err != nil {
 		return nil, err
+	}
+	if r.Fault != (fault.Config{}) {
+		outer = append(outer, faults)
+	}
+	if refusal := refusalOf(s, r, d); refusal != nil {
+		return append(outer, refuseWith(refusal)), nil
 	}
 	edits, key, err := p.edits(s, r, m, to)
 	if err != nil {
@@ -149,9 +152,6 @@ func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, 
 		return nil, err
 	}
 	inner := []enmesh.Middleware{edits, mirror, key, timeout.Overall(r.Timeout)}
-	if r.Fault != (fault.Config{}) {
-		inner = append([]enmesh.Middleware{faults}, inner...)
-	}
 	return append(slices.Concat(outer, inner, whole, again, each), limit, timeout.Attempt(r.PerTry), p.side.attempts(log)), nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/mesh"
 	"github.com/enmesh-go/enmesh/meshgrpc"
 	"github.com/enmesh-go/enmesh/meshhttp"
@@ -37,6 +39,27 @@ type sample struct {
 	own   string        // documents of ours, beside it
 	from  mesh.Workload // who calls
 	calls []call
+	holds []holding
+}
+
+// holding is how calls to a destination are balanced and connected, over both protocols.
+type holding struct {
+	to     enmesh.Destination
+	picker string // as the pickers name it; "": any
+	pool   balance.ConnectionConfig
+}
+
+func (h *holding) check(t *testing.T, m *mesh.Mesh) {
+	t.Helper()
+	for _, p := range []enmesh.Protocol{enmesh.HTTP, enmesh.GRPC} {
+		c := m.Cluster(h.to, p)
+		if got := c.Explain(&enmesh.Call{Protocol: p}, func(*balance.Endpoint) string { return "" }).Picker; h.picker != "" && got != h.picker {
+			t.Errorf("%v over %v: picked by %q, want %q", h.to, p, got, h.picker)
+		}
+		if got := c.Config().Connection; got != h.pool {
+			t.Errorf("%v over %v: connections by %+v, want %+v", h.to, p, got, h.pool)
+		}
+	}
 }
 
 // call is one call, or many of the same kind, and what it must come to. It is made over
@@ -46,7 +69,8 @@ type call struct {
 	to     string // "http://reviews:9080/shop/list"
 	method string // GET, unless it is given
 	header map[string]string
-	times  int // 1, unless it is given
+	times  int           // 1, unless it is given
+	after  time.Duration // from a first call, by which all have been connected to and know what went before
 
 	status int                // 200, unless it is given
 	code   codes.Code         // over gRPC, where the status is not 200
@@ -60,6 +84,8 @@ type call struct {
 	took   [2]time.Duration   // at least, and at most; 0: any
 
 	same     bool                         // whichever serves the first serves all
+	servers  int                          // so many serve; 0: any number
+	cookie   string                       // what the answer sets, a regular expression; who sends it back has the same server
 	gotFrom  map[string]map[string]string // headers of the answer, by who served
 	arrive   [2]int                       // how often it arrives, over HTTP and over gRPC; 0: any
 	mirrored string                       // where a copy of each arrives: "httpbin v2 httpbin-shadow"
@@ -108,10 +134,14 @@ func (s *sample) run(t *testing.T, dir string) {
 		}
 	}()
 	for _, c := range s.calls {
-		c.overHTTP(t, m, w)
+		first := c // what a call keeps, it keeps for one protocol
+		first.overHTTP(t, m, w)
 		if c.web == "" {
 			c.overGRPC(t, m, w)
 		}
+	}
+	for _, h := range s.holds {
+		h.check(t, m)
 	}
 }
 
@@ -183,13 +213,22 @@ func (c *call) check(t *testing.T, w *world, rpc bool, do func() (answer, error)
 	if rpc {
 		what = "gRPC " + c.to
 	}
+	if c.after > 0 {
+		if _, err := do(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		w.wait(c.after)
+	}
 	c.meetAll(t, what, do)
 	served := map[string]int{}
 	n, copies, arrived := max(c.times, 1), w.arrivals(c.mirrored), w.arrivals("")
-	for range n {
+	for i := range n {
 		a, err := do()
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
+		}
+		if c.cookie != "" {
+			c.keepCookie(t, what, i, a)
 		}
 		served[c.sharer(a)]++
 		if why := c.differs(a, rpc); why != "" {
@@ -202,6 +241,9 @@ func (c *call) check(t *testing.T, w *world, rpc bool, do func() (answer, error)
 	if c.same && len(served) != 1 {
 		t.Errorf("%s: %v served, want one", what, served)
 	}
+	if c.servers > 0 && len(served) != c.servers {
+		t.Errorf("%s: %v served, want %d", what, served, c.servers)
+	}
 	want := c.arrive[0]
 	if rpc {
 		want = c.arrive[1]
@@ -212,6 +254,24 @@ func (c *call) check(t *testing.T, w *world, rpc bool, do func() (answer, error)
 	if c.mirrored != "" {
 		w.await(c.mirrored, copies+n)
 	}
+}
+
+// keepCookie wants the first answer to set the cookie, which is sent from then on, and no
+// other to set one.
+func (c *call) keepCookie(t *testing.T, what string, n int, a answer) {
+	t.Helper()
+	set := strings.Join(a.header["Set-Cookie"], " and ")
+	if n > 0 {
+		if set != "" {
+			t.Fatalf("%s: call %d has the cookie and is set %q", what, n, set)
+		}
+		return
+	}
+	if !regexp.MustCompile(c.cookie).MatchString(set) {
+		t.Fatalf("%s: the answer sets the cookie %q, want %s", what, set, c.cookie)
+	}
+	pair, _, _ := strings.Cut(set, ";")
+	c.header = map[string]string{"cookie": pair}
 }
 
 // meetAll makes calls until each has served that is to have a share: over gRPC those that are

@@ -8,9 +8,12 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/mesh"
 	"github.com/enmesh-go/enmesh/meshhttp"
@@ -29,16 +32,55 @@ func evenly(service string) map[string]float64 {
 	return map[string]float64{service + " v1": 1. / 3, service + " v2": 1. / 3, service + " v3": 1. / 3}
 }
 
+func inProd(service string) string { return service + ".prod.svc.cluster.local" }
+
+// toTestVersion has calls of one path go to the subset of ref-dr-ratings-subset-lb.yaml.
+const toTestVersion = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ratings, namespace: prod}
+spec:
+  hosts: [ratings.prod.svc.cluster.local]
+  http:
+  - match: [{uri: {prefix: /test}}]
+    route: [{destination: {host: ratings.prod.svc.cluster.local, subset: testversion}}]
+  - route: [{destination: {host: ratings.prod.svc.cluster.local}}]
+`
+
 // destinations is the documents that have DestinationRules alone.
 var destinations = []sample{
-	{file: "bookinfo-dr-reviews-random.yaml", calls: []call{{to: "http://reviews/reviews/0", times: 600, shares: evenly("reviews")}}},
-	{file: "ref-dr-ratings-port-lb.yaml", calls: []call{
-		{to: prodRatings + ":80/ratings/0", times: 600, shares: evenly("ratings.prod")},
-		{to: prodRatings + ":9080/ratings/0", times: 600, shares: evenly("ratings.prod")},
-	}},
-	{file: "ref-dr-ratings-subset-lb.yaml", calls: []call{{to: prodRatings + "/ratings/0", times: 600, shares: evenly("ratings.prod")}}},
-	{file: "ref-dr-redis-pool.yaml", calls: []call{{to: "http://myredissrv.prod.svc.cluster.local/any/path", times: 20}}},
-	{file: "ref-dr-reviews-cb.yaml", calls: []call{{to: prodReviews + "/reviews/0", times: 600, shares: evenly("reviews.prod")}}},
+	{file: "bookinfo-dr-reviews-random.yaml", calls: []call{{to: "http://reviews/reviews/0", times: 600, shares: evenly("reviews")}},
+		holds: []holding{{to: enmesh.Destination{Service: "reviews.default.svc.cluster.local"}, picker: "random"}}},
+	{file: "ref-dr-ratings-port-lb.yaml",
+		calls: []call{
+			{to: prodRatings + ":80/ratings/0", times: 600, shares: evenly("ratings.prod")},
+			{to: prodRatings + ":9080/ratings/0", times: 600, shares: evenly("ratings.prod")},
+		},
+		holds: []holding{
+			{to: enmesh.Destination{Service: inProd("ratings"), Port: 80}, picker: "least request of 2"},
+			{to: enmesh.Destination{Service: inProd("ratings"), Port: 9080}, picker: "round robin"},
+		}},
+	{file: "ref-dr-ratings-subset-lb.yaml", own: toTestVersion,
+		calls: []call{
+			{to: prodRatings + "/ratings/0", times: 600, shares: evenly("ratings.prod")},
+			{to: prodRatings + "/test/0", times: 30, served: "ratings.prod v3"},
+		},
+		holds: []holding{
+			{to: enmesh.Destination{Service: inProd("ratings")}, picker: "least request of 2"},
+			{to: enmesh.Destination{Service: inProd("ratings"), Subset: "testversion"}, picker: "round robin"},
+		}},
+	{file: "ref-dr-redis-pool.yaml", calls: []call{{to: "http://myredissrv.prod.svc.cluster.local/any/path", times: 20}},
+		holds: []holding{{to: enmesh.Destination{Service: inProd("myredissrv")}, pool: balance.ConnectionConfig{
+			MaxConnections: 100, ConnectTimeout: 30 * time.Millisecond, ProbeIdle: 2 * time.Hour, ProbeInterval: 75 * time.Second,
+		}}}},
+	{file: "ref-dr-reviews-cb.yaml",
+		calls: []call{
+			{to: prodReviews + "/reviews/0", times: 600, shares: evenly("reviews.prod")},
+			{to: prodReviews + "/reviews/0", header: map[string]string{doFail: "500"}, times: 60, status: 500, code: codes.Unknown},
+			{to: prodReviews + "/reviews/0", after: 50 * time.Millisecond, times: 60, servers: 2}, // one is ejected: the default bound of 10 % is at least one
+		},
+		holds: []holding{{to: enmesh.Destination{Service: inProd("reviews")}, pool: balance.ConnectionConfig{
+			MaxConnections: 100, MaxRequestsPerConnection: 10,
+		}}}},
 
 	{file: "e2e-consistent-hash-header.yaml", from: inEcho, calls: []call{
 		{to: hashed, header: map[string]string{"x-some-header": "baz"}, times: 30, same: true},
@@ -51,15 +93,23 @@ var destinations = []sample{
 	{file: "e2e-consistent-hash-sourceip.yaml", from: inEcho, calls: []call{{to: hashed, times: 30, same: true}}},
 	{file: "e2e-consistent-hash-cookie-ttl.yaml", from: inEcho, calls: []call{
 		{to: hashed, header: map[string]string{"cookie": "session-cookie=baz"}, times: 30, same: true},
+		{to: hashed, times: 30, same: true, cookie: `^session-cookie=[^;]+; .*Max-Age=3600`},
 	}},
 	{file: "ref-dr-ratings-cookie.yaml", calls: []call{
 		{to: prodRatings + "/ratings/0", header: map[string]string{"cookie": "user=jason"}, times: 30, same: true},
+		{to: prodRatings + "/ratings/0", times: 30, same: true, cookie: `^user=[^;]+(; HttpOnly)?$`}, // ttl 0s: for the session
 	}},
 
 	{file: "locality-distribute.yaml", from: inZone1, calls: []call{
 		{to: hello, times: 1000, shares: map[string]float64{"helloworld v1": 0.7, "helloworld v2": 0.2, "helloworld v3": 0.1}},
 	}},
-	{file: "locality-failover.yaml", from: inZone1, calls: []call{{to: hello, times: 30, served: "helloworld v1"}}},
+	{file: "locality-failover.yaml", from: inZone1,
+		calls: []call{
+			{to: hello, times: 30, served: "helloworld v1"},
+			{to: hello, header: map[string]string{doFail: "500"}, status: 500, code: codes.Unknown}, // one error ejects
+			{to: hello, after: 50 * time.Millisecond, times: 30, served: "helloworld v2"},           // of the same region
+		},
+		holds: []holding{{to: enmesh.Destination{Service: "helloworld.sample.svc.cluster.local", Port: 5000}, pool: balance.ConnectionConfig{MaxRequestsPerConnection: 1}}}},
 
 	// The caller has no certificate: what must be mutual TLS is refused, never sent in plaintext.
 	{file: "bookinfo-dr-all-mtls.yaml", calls: []call{{to: "http://reviews/reviews/0", status: 503, code: codes.Unavailable}}},
@@ -120,5 +170,38 @@ func TestSamples_circuitBreaking(t *testing.T) {
 	most := 2 * len(versions)
 	if ok := statuses[200]; ok < len(versions) || ok > most || statuses[503] != burst-ok {
 		t.Errorf("by status %v, want %d to %d answered and the others refused with 503", statuses, len(versions), most)
+	}
+}
+
+// TestSamples_abortOneInAThousand: about one call in a thousand is aborted. The others meet a
+// subset that nobody defines, so that it costs little to make many.
+func TestSamples_abortOneInAThousand(t *testing.T) {
+	w := newWorld(t)
+	m, err := mesh.Open(t.Context(), mesh.WithPolicies(filepath.Join(folder(t), "ref-vs-ratings-abort-400.yaml")), mesh.WithResolver(w))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	transport := meshhttp.NewTransport(&http.Transport{}, m.Outbound(), m)
+	defer transport.Close()
+	client := &http.Client{Transport: transport}
+	const calls = 20_000
+	statuses := map[int]int{}
+	for range calls {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, prodRatings+"/ratings/0", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		status := statusOf(err)
+		if err == nil {
+			status = resp.StatusCode
+			_ = resp.Body.Close()
+		}
+		statuses[status]++
+	}
+	t.Logf("%d calls, by status: %v", calls, statuses)
+	if n := statuses[400]; n < 3 || n > 50 || statuses[503] != calls-n { // 20 is expected, and 4.5 their deviation
+		t.Errorf("by status %v, want 3 to 50 aborted with 400 and the others refused with 503", statuses)
 	}
 }

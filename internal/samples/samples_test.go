@@ -77,7 +77,7 @@ func TestSamples_allHaveACase(t *testing.T) {
 // elsewhere is why a file has no case.
 var elsewhere = map[string]string{
 	"circuit-breaking-httpbin.yaml": "TestSamples_circuitBreaking calls it in parallel",
-	"ref-vs-ratings-abort-400.yaml": "it aborts one call in a thousand: the share is tried in resilience/fault, an abort in bookinfo-fault-details-555.yaml",
+	"ref-vs-ratings-abort-400.yaml": "TestSamples_abortOneInAThousand makes the many calls that this takes",
 	"bookinfo-gateway.yaml":         "it binds a gateway: it has no effect on calls in the mesh",
 	"na-helloworld-gateway.yaml":    "it binds a gateway: it has no effect on calls in the mesh",
 	"na-httpbin-gateway.yaml":       "it binds a gateway: it has no effect on calls in the mesh",
