@@ -33,8 +33,11 @@ var bad = map[string]struct {
 		gate(func() enmesh.Gate { return &leaky{returns: []enmesh.Outcome{enmesh.Success, enmesh.Neutral}} }),
 		"opens_again_after_failures",
 	},
-	"lost fork":          {middleware(forgetful), "still open"},
-	"chain that goes on": {middleware(runaway), "still open"},
+	"permits of picks thrown away for good": {gate(func() enmesh.Gate { return &careless{} }), "opens_again_after_picks_thrown_away"},
+	"asks the call of a pick":               {gate(func() enmesh.Gate { return curious{} }), "Done panicked"},
+	"eight places":                          {func(t *testing.T) { enmeshtest.TestMiddleware(t, cramped) }, "many_at_once"},
+	"lost fork":                             {middleware(forgetful), "still open"},
+	"chain that goes on":                    {middleware(runaway), "still open"},
 }
 
 func gate(build func() enmesh.Gate) func(*testing.T) {
@@ -78,6 +81,47 @@ func (l *leaky) Done(_ enmesh.Token, r enmesh.Result) {
 	for _, o := range l.returns {
 		if r.Outcome == o {
 			l.running.Add(-1)
+		}
+	}
+}
+
+// careless thinks that a call that was not sent took nothing.
+type careless struct{ leaky }
+
+func (c *careless) Done(_ enmesh.Token, r enmesh.Result) {
+	if !errors.Is(r.Err, enmesh.ErrUnsent) {
+		c.running.Add(-1)
+	}
+}
+
+// curious wants to know what call has ended, which nobody tells below the pick.
+type curious struct{ counter }
+
+func (curious) Done(_ enmesh.Token, r enmesh.Result) { _ = r.Call.Method }
+
+// cramped makes its attempts in eight places, one after the other: a ninth call at once
+// takes the place of another's attempt.
+func cramped() enmesh.Middleware {
+	var places [8]atomic.Pointer[enmesh.Call]
+	var calls atomic.Uint64
+	return func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) (err error) {
+			forked, fork, err := c.Fork(ctx)
+			if err != nil {
+				return next(ctx, c)
+			}
+			place := &places[calls.Add(1)%8]
+			place.Store(fork)
+			err = enmesh.ErrPanic
+			defer func() {
+				if err != nil {
+					place.Load().Drop(err)
+					return
+				}
+				c.Adopt(place.Load())
+			}()
+			err = next(forked, fork)
+			return err
 		}
 	}
 }

@@ -9,8 +9,9 @@
 // testing/synctest bubble. A [Gate] records what it was told. [TestMiddleware] and
 // [TestGate] put a policy through every way a call can end (success, failure,
 // refusal, panic, Goexit, cancellation, a body that is abandoned, a fork that lost,
-// a pick that is thrown away) and check the law that everything else rests on:
-// every Admit meets exactly one Done.
+// a pick that is thrown away), by one call and by many at once, and check the law that
+// everything else rests on: every Admit meets exactly one Done. A gate is tried around the
+// call and at an endpoint, below the pick.
 //
 //	func TestFixed_conforms(t *testing.T) {
 //		enmeshtest.TestGate(t, func() enmesh.Gate {
