@@ -3,7 +3,8 @@
 
 // Package rules holds what is true of the whole source tree and no compiler checks:
 // who may import whom, how long a file may be, that what is exported is documented,
-// that every file has the licence header, that every fuzz target has inputs to start from,
+// that every file has the licence header, that every fuzz target has inputs to start from, that
+// every package with tests looks for goroutines that they leave behind,
 // and that the code in the guides compiles.
 // Its tests run over the module and name the file, or the edge, that breaks a rule.
 //
