@@ -245,16 +245,45 @@ func TestTable_routeCostsNothing(t *testing.T) {
 	}
 }
 
+// Whatever hosts are called, a Table keeps the routes of 4,096 that no rule names; others
+// are routed all the same, by a route that is built for each call. A swap builds anew what
+// is kept, and that alone.
 func TestTable_learnsABoundedNumberOfHosts(t *testing.T) {
-	table := mesh.NewTable(enmesh.Naming{}, plain("unknown"))
-	for i := range 5000 {
-		host := fmt.Sprintf("h%d.example.com", i)
-		if got := table.Route(call(host)).Service; got != host {
-			t.Fatalf("route of %s goes to %s", host, got)
+	const hosts, kept = 5000, 4096
+	built := 0
+	unknown := mesh.Rule{Name: "unknown", Build: func(*mesh.Store, mesh.Target) ([]enmesh.Middleware, error) {
+		built++
+		return nil, nil
+	}}
+	table := mesh.NewTable(enmesh.Naming{}, unknown)
+	callAll := func() {
+		t.Helper()
+		for i := range hosts {
+			host := fmt.Sprintf("h%d.example.com", i)
+			if got := table.Route(call(host)).Service; got != host {
+				t.Fatalf("route of %s goes to %s", host, got)
+			}
 		}
 	}
-	if err := table.Swap(nil); err != nil {
-		t.Fatal(err)
+	for _, step := range []struct {
+		name string
+		do   func()
+		want int
+	}{
+		{"the first calls", callAll, hosts},
+		{"the second calls", callAll, hosts - kept},
+		{"a swap", func() {
+			if err := table.Swap(nil); err != nil {
+				t.Fatal(err)
+			}
+		}, kept},
+		{"the calls after it", callAll, hosts - kept},
+	} {
+		built = 0
+		step.do()
+		if built != step.want {
+			t.Errorf("%s built %d routes, want %d", step.name, built, step.want)
+		}
 	}
 }
 

@@ -4,10 +4,16 @@
 package mesh_test
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance/route"
+	"github.com/enmesh-go/enmesh/mesh"
 )
 
 // Each row is a match, and two calls: one that it takes, to v2, and one that it leaves,
@@ -207,4 +213,43 @@ func TestVirtualService_routes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A call that a fault aborts is neither mirrored nor rewritten; one of the same rule
+// that is not aborted is both.
+func TestVirtualService_faultComesFirst(t *testing.T) {
+	s := newStreet(t, "reviews", "ratings")
+	const rest = "mirror: {host: ratings}, rewrite: {uri: /x/}, " + toReviews + "}"
+	documents := forReviews("{match: [{headers: {x-abort: {}}}], fault: {abort: {httpStatus: 418, percentage: {value: 100}}}, " +
+		rest + ", {" + rest)
+	var path atomic.Value // of the last call, when it was over
+	outermost := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			err := next(ctx, c)
+			path.Store(c.Path)
+			return err
+		}
+	}
+	s.each(t, subsets+"\n---\n"+documents, func(t *testing.T, m *mesh.Mesh, call func(r request) string) {
+		if got := call(request{target: "/a/b", header: []string{"x-abort", "1"}}); answered(got) != "fault: injected abort\n" && answered(got) != "fault: injected abort [FI]" {
+			t.Errorf("got %q, want the fault", got)
+		}
+		if got := path.Load(); got != "/a/b" {
+			t.Errorf("the aborted call has the path %q, want it as it was called", got)
+		}
+		if got := m.Mirrored(); got != (route.MirrorStats{}) {
+			t.Errorf("the aborted call was mirrored: %+v", got)
+		}
+		call(request{target: "/a/b"})
+		if got := path.Load(); got != "/x/a/b" {
+			t.Errorf("the call that is not aborted has the path %q, want /x/a/b", got)
+		}
+		until(t, "the one copy arrives and ends", func() bool { return m.Mirrored() == route.MirrorStats{Sent: 1} })
+		if got := s.take("ratings"); len(got) != 1 || got[0].path != "/x/a/b" {
+			t.Errorf("ratings heard %+v, want one call of /x/a/b", got)
+		}
+		if got := s.take("reviews"); len(got) != 1 || got[0].path != "/x/a/b" {
+			t.Errorf("reviews heard %+v, want one call of /x/a/b", got)
+		}
+	}, mesh.WithOutbound(outermost))
 }
