@@ -50,21 +50,37 @@ func (r *running) shifted(version string, begin time.Time) time.Duration {
 	return took
 }
 
+// An edit is in force within a second. The best of several counts: a busy machine makes any
+// of them slower, and none faster.
 func TestReload_shiftsTheTraffic(t *testing.T) {
+	const edits, promised = 6, time.Second
 	r := start(t, "", app.Config{})
 	r.underLoad()
 	toV1 := r.read("steps/01-all-v1.yaml")
-	toV3 := []byte(strings.ReplaceAll(string(toV1), "subset: v1", "subset: v3"))
-
-	begin := time.Now()
-	r.replace("routes.yaml", toV1)
-	t.Logf("a file renamed over: shifted in %v", r.shifted("v1", begin))
-
-	begin = time.Now()
-	if err := os.WriteFile(filepath.Join(r.dir, "routes.yaml"), toV3, 0o600); err != nil {
-		t.Fatal(err)
+	versions := []string{"v1", "v3"}
+	all := [][]byte{toV1, []byte(strings.ReplaceAll(string(toV1), "subset: v1", "subset: v3"))}
+	for _, way := range []struct {
+		name string
+		edit func(data []byte)
+	}{
+		{"renamed over", func(data []byte) { r.replace("routes.yaml", data) }},
+		{"written in place", func(data []byte) {
+			if err := os.WriteFile(filepath.Join(r.dir, "routes.yaml"), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		best := shiftWithin
+		for i := range edits {
+			begin := time.Now()
+			way.edit(all[i%2])
+			best = min(best, r.shifted(versions[i%2], begin))
+		}
+		t.Logf("a file %s: shifted in %v at best", way.name, best)
+		if best > promised {
+			t.Errorf("a file %s is in force after %v at best of %d edits, want %v", way.name, best, edits, promised)
+		}
 	}
-	t.Logf("a file written in place: shifted in %v", r.shifted("v3", begin))
 }
 
 func TestReload_keepsTheLastGoodPolicy(t *testing.T) {
