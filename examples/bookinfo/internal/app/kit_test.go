@@ -78,16 +78,23 @@ func (r *running) read(name string) []byte {
 	return data
 }
 
-// step copies a step over the file that its head names.
+// step puts a step over the file that its head names, before or while bookinfo runs.
 func (r *running) step(name string) {
 	r.t.Helper()
-	data := r.read(filepath.Join("steps", name))
+	target, data := r.stepOf(name)
+	r.replace(target, data)
+}
+
+// stepOf is a step, and the policy file that it goes over.
+func (r *running) stepOf(name string) (target string, data []byte) {
+	r.t.Helper()
+	data = r.read(filepath.Join("steps", name))
 	_, rest, ok := strings.Cut(string(data), "# Goes over policies/")
 	target, _, ok2 := strings.Cut(rest, ".\n")
 	if !ok || !ok2 {
 		r.t.Fatalf("%s does not say which file it goes over", name)
 	}
-	r.replace(target, data)
+	return target, data
 }
 
 // replace puts data in the place of a policy file at once, as editors do.
