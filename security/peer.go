@@ -50,7 +50,7 @@ func PeerID(cs *tls.ConnectionState) (ID, error) {
 // claim. Errors wrap [ErrInvalidSVID].
 //
 // Source: SPIFFE X509-SVID, sections 2 and 4: exactly one URI SAN, which is a
-// SPIFFE ID with a path; CA is false; the key signs no certificates.
+// SPIFFE ID with a path; CA is false; the key signs neither certificates nor revocation lists.
 //
 // The name is taken as it stands in the certificate, to the byte: what reading it as a URL
 // would put right, such as a scheme in capitals or an empty fragment, is refused.
@@ -64,7 +64,7 @@ func CertificateID(leaf *x509.Certificate) (ID, error) {
 	case leaf.IsCA:
 		return ID{}, fmt.Errorf("%w: it is a certificate authority", ErrInvalidSVID)
 	case leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0:
-		return ID{}, fmt.Errorf("%w: its key may sign certificates", ErrInvalidSVID)
+		return ID{}, fmt.Errorf("%w: its key may sign certificates or revocation lists", ErrInvalidSVID)
 	}
 	id, err := ParseID(names[0])
 	if err != nil {

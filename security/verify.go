@@ -24,10 +24,14 @@ const (
 // [ErrInvalidSVID] or [ErrUntrusted]. A chain of over 10 certificates or 64 KiB, an RSA
 // key under 2048 bits or over 8192 and signatures by SHA-1 or MD5 are refused.
 //
+// A leaf that may sign certificates or revocation lists, or is an authority, is no workload's
+// ([CertificateID]). Its extended key usage is optional, as SPIFFE has it; where it is there
+// it must include the use.
+//
 // Signatures are checked once for a chain; while the Identity is in use the same chain
 // is then known, and only dates are compared.
 //
-// Source: SPIFFE X509-SVID, section 5.
+// Source: SPIFFE X509-SVID, sections 4.4 and 5.
 func (i *Identity) Verify(chain []*x509.Certificate, now time.Time, use x509.ExtKeyUsage) (ID, error) {
 	id, _, err := i.VerifyChains(chain, now, use)
 	return id, err

@@ -122,6 +122,38 @@ func rsaLeaf(t testing.TB, a *authority, uri string, bits int) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
+// TestScenarioT10_keyUsages: a leaf's extended key usage is optional in SPIFFE; where it is
+// there it must include the use at hand, on both sides.
+func TestScenarioT10_keyUsages(t *testing.T) {
+	a := newAuthority(t)
+	good := sa("peer").String()
+	g := newGatekeeper(t, mtls.ListenerConfig{Source: a.source(t, sa("reviews").String(), nil)})
+	cfg := mtls.Client(a.source(t, sa("web").String(), nil), sa("peer"))
+	const forClients, forServers = x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth
+	for _, tc := range []struct {
+		name             string
+		uses             []x509.ExtKeyUsage
+		asClient, asHost bool
+	}{
+		{"none named", nil, true, true},
+		{"both", []x509.ExtKeyUsage{forClients, forServers}, true, true},
+		{"clients only", []x509.ExtKeyUsage{forClients}, true, false},
+		{"servers only", []x509.ExtKeyUsage{forServers}, false, true},
+		{"any", []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, true, true},
+		{"another", []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}, false, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cert := a.leaf(t, good, func(c *x509.Certificate) { c.ExtKeyUsage = tc.uses })
+			if err := g.verdict(t, cert); (err == nil) != tc.asClient {
+				t.Errorf("as a client: got %v, want it let in: %t", err, tc.asClient)
+			}
+			if err := meet(t, cfg, cert); (err == nil) != tc.asHost {
+				t.Errorf("as a server: got %v, want it accepted: %t", err, tc.asHost)
+			}
+		})
+	}
+}
+
 // SHA-1 signatures cannot be made with crypto/x509 any more, so that a certificate is signed
 // by hand.
 func TestScenarioT10_sha1Signature(t *testing.T) {

@@ -4,6 +4,7 @@
 package mtls_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -168,6 +169,32 @@ func client(t testing.TB, cfg *tls.Config, h2 bool) *http.Client {
 	tr := &http.Transport{TLSClientConfig: cfg, ForceAttemptHTTP2: h2, DisableKeepAlives: true}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: 10 * time.Second}
+}
+
+// meet is what a client with cfg says of a server that shows cert and asks nothing: nil, it
+// takes it for the right one.
+func meet(t testing.TB, cfg *tls.Config, cert tls.Certificate) error {
+	t.Helper()
+	lis, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if conn, err := lis.Accept(); err == nil {
+			_ = conn.(*tls.Conn).HandshakeContext(context.Background()) // the client's word counts
+			_ = conn.Close()
+		}
+	}()
+	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second}, Config: cfg}
+	conn, err := dialer.DialContext(t.Context(), "tcp", lis.Addr().String())
+	if err == nil {
+		_ = conn.Close()
+	}
+	_ = lis.Close()
+	<-done
+	return err
 }
 
 // get is the body of an answer with status 200.

@@ -122,25 +122,29 @@ func wrongCertificates(t *testing.T, a, other *authority) map[string]tls.Certifi
 		"expired":         edited(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Second) }),
 		"not yet valid":   edited(func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour / 2) }),
 		"an authority":    edited(func(c *x509.Certificate) { c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign }),
-		"a key that signs certificates": edited(func(c *x509.Certificate) {
+		"an authority that signs as well": edited(func(c *x509.Certificate) {
 			c.KeyUsage |= x509.KeyUsageCertSign
 			c.IsCA = true
 		}),
-		"another use":        edited(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} }),
-		"other trust domain": a.leaf(t, "spiffe://other.test/ns/default/sa/peer", nil),
-		"longer account":     a.leaf(t, good+"x", nil),
-		"a chain too long":   long,
+		"a key that signs certificates":     edited(func(c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageCertSign }),
+		"a key that signs revocation lists": edited(func(c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageCRLSign }),
+		"another use":                       edited(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} }),
+		"other trust domain":                a.leaf(t, "spiffe://other.test/ns/default/sa/peer", nil),
+		"longer account":                    a.leaf(t, good+"x", nil),
+		"a chain too long":                  long,
 	}
 }
 
 func TestClient_refusesWrongCertificates(t *testing.T) {
 	a, other := newAuthority(t), newAuthority(t)
 	cfg := mtls.Client(a.source(t, sa("web").String(), nil), sa("peer"))
+	if err := meet(t, cfg, a.leaf(t, sa("peer").String(), nil)); err != nil {
+		t.Fatalf("the right certificate: %v", err)
+	}
 	for name, cert := range wrongCertificates(t, a, other) {
 		t.Run(name, func(t *testing.T) {
-			url := serve(t, &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequestClientCert})
-			if got, err := get(client(t, cfg, false), url); err == nil {
-				t.Errorf("accepted; body %q", got)
+			if err := meet(t, cfg, cert); err == nil {
+				t.Error("accepted")
 			}
 		})
 	}
