@@ -24,6 +24,7 @@ func openIdentity(cfg *config) (*security.Monitor, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.namer, _ = cfg.certificates.(peerNamer)
 	cfg.certificates = m
 	return m, nil
 }

@@ -112,6 +112,7 @@ func (g *guard) authz(s policy.Security) authz.Config {
 func (m *Mesh) Listen(l net.Listener) net.Listener {
 	made, err := mtls.NewListener(l, mtls.ListenerConfig{
 		Source: m.cfg.certificates,
+		CRL:    m.cfg.revocations,
 		Mode:   m.modeOf,
 		Refused: func(remote net.Addr, err error) {
 			m.cfg.log.Debug("connection refused", "remote", remote.String(), "error", err)

@@ -94,7 +94,7 @@ func compose(cfg config) (*Mesh, error) {
 		identity: identity,
 		cfg:      cfg,
 		naming:   enmesh.Naming{Namespace: cfg.workload.namespace(), Domain: cfg.domain, Known: cfg.namespaces},
-		dialer:   newDialer(cfg.certificates, cfg.log),
+		dialer:   newDialer(&cfg),
 		health:   newHealth(),
 	}
 	m.peers.mesh = m
@@ -133,6 +133,7 @@ func compose(cfg config) (*Mesh, error) {
 		return nil, errors.Join(err, m.cache.close())
 	}
 	m.source = newSource(m.naming)
+	m.dialer.nameOf = m.source.serviceName
 	m.entries = entries.New(entries.Config{
 		Registry: m.cache, Name: m.source.registryName, Finder: entries.Finder{DNS: m.names},
 	})
@@ -202,13 +203,17 @@ func (m *Mesh) ClientTLS(e *balance.Endpoint) *tls.Config {
 	return m.dialer.config(e, s.TLS(cfg.Destination), s.Security.PlaintextToStrangers())
 }
 
-// ServerTLS is the configuration of this process's servers: mutual TLS, strict. It
-// is nil without certificates.
+// ServerTLS is the configuration of this process's servers: mutual TLS, strict, with the
+// lists of [WithRevocations]. It is nil without certificates.
 func (m *Mesh) ServerTLS() *tls.Config {
 	if m.cfg.certificates == nil {
 		return nil
 	}
-	return mtls.Server(m.cfg.certificates)
+	var opts []mtls.ServerOption
+	if m.cfg.revocations != nil {
+		opts = append(opts, mtls.Revocations(m.cfg.revocations))
+	}
+	return mtls.Server(m.cfg.certificates, opts...)
 }
 
 // Metrics serves the mesh's metrics for Prometheus to scrape. Serve it on a loopback

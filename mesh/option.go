@@ -13,6 +13,7 @@ import (
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/policy"
 	"github.com/enmesh-go/enmesh/security"
+	"github.com/enmesh-go/enmesh/security/mtls"
 	"github.com/enmesh-go/enmesh/telemetry"
 	"github.com/enmesh-go/enmesh/telemetry/tracing"
 )
@@ -35,6 +36,8 @@ type config struct {
 	resolver     discovery.Resolver
 	cache        discovery.CacheConfig
 	certificates security.Source
+	namer        peerNamer // certificates, if it is one
+	revocations  *mtls.CRL
 	registry     *prometheus.Registry
 	log          *slog.Logger
 	observers    []Observers
@@ -124,8 +127,22 @@ func WithSnapshotDir(dir string) Option {
 // certificate stands, and the process is not ready when a twentieth of its life is left.
 // Without it connections are plaintext, and calls to hosts whose DestinationRule asks for
 // mutual TLS are refused.
+//
+// A source with a method Peer(service string) (security.Matcher, error), as Consul's
+// authority's has it (package security/ca/connect), says itself who answers for a service of
+// the mesh, which it is given by its name in the registry; what the registry says of accounts
+// is not looked at then, and every service of the mesh is expected to have an identity.
 func WithCertificates(src security.Source) Option {
 	return optionFunc(func(cfg *config) { cfg.certificates = src })
+}
+
+// WithRevocations refuses peers whose certificate crl says is revoked, or, unless it allows
+// that, does not know not to be: those who call this process through [Mesh.Listen] and
+// [Mesh.ServerTLS], and those that are called with mutual TLS. Open connections are closed
+// within some seconds once the lists say so. The program closes crl after the mesh. Without it nobody is asked;
+// hosts outside have the caCrl of their DestinationRule.
+func WithRevocations(crl *mtls.CRL) Option {
+	return optionFunc(func(cfg *config) { cfg.revocations = crl })
 }
 
 // WithMetrics is the registry that the mesh registers its collectors with, and that

@@ -157,6 +157,14 @@ func (s *source) registryName(key string) string {
 	return name + "." + namespace
 }
 
+// serviceName is how the registry is asked for a key of the mesh's own; "": it is foreign.
+func (s *source) serviceName(key string) string {
+	if _, _, ok := s.naming.SplitKey(key); !ok {
+		return ""
+	}
+	return s.registryName(key)
+}
+
 // reconfigure tells every cluster the policy now in force.
 func (s *source) reconfigure() {
 	s.mu.Lock()

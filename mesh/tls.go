@@ -7,7 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
+	"sync"
 
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/policy"
@@ -20,12 +20,27 @@ type dialer struct {
 	certificates security.Source // nil: no identity
 	clients      *mtls.Clients
 	outside      *originators
+	options      []mtls.ClientOption
+
+	namer  peerNamer               // nil: identities are of Istio's form
+	nameOf func(key string) string // what namer is asked for; "": the service is none of the mesh's
+	mu     sync.RWMutex            // guards named; nothing is called under it
+	named  map[string]*tls.Config  // for whom namer names, by key; nil: it is not asked
 }
 
-func newDialer(src security.Source, log *slog.Logger) *dialer {
-	d := &dialer{certificates: src, outside: newOriginators(log)}
-	if src != nil {
-		d.clients = mtls.NewClients(src)
+// peerNamer is a source of certificates that says itself who answers for a service, as
+// that of Consul's authority does.
+type peerNamer interface {
+	Peer(service string) (security.Matcher, error)
+}
+
+func newDialer(cfg *config) *dialer {
+	d := &dialer{certificates: cfg.certificates, outside: newOriginators(cfg.log), namer: cfg.namer, named: map[string]*tls.Config{}}
+	if cfg.revocations != nil {
+		d.options = append(d.options, mtls.Revocations(cfg.revocations))
+	}
+	if d.certificates != nil {
+		d.clients = mtls.NewClients(d.certificates, d.options...)
 	}
 	return d
 }
@@ -35,8 +50,9 @@ var errNoCertificates = errors.New("mesh: a DestinationRule asks for mutual TLS,
 	"open the mesh with mesh.WithCertificates, or set the rule's tls mode to DISABLE")
 
 // config is the TLS configuration for an endpoint; nil is plaintext. The
-// subjectAltNames of the DestinationRule go before the endpoint's own account. lenient
-// makes automatic mutual TLS Istio's: in plaintext to an endpoint that has no identity.
+// subjectAltNames of the DestinationRule go before what the source of certificates says of
+// the service, and that before the endpoint's own account. lenient makes automatic mutual
+// TLS Istio's: in plaintext to an endpoint that has no identity.
 func (d *dialer) config(e *balance.Endpoint, t policy.TLS, lenient bool) *tls.Config {
 	switch {
 	case t.Mode == policy.TLSDisable:
@@ -48,7 +64,13 @@ func (d *dialer) config(e *balance.Endpoint, t policy.TLS, lenient bool) *tls.Co
 	case d.certificates == nil:
 		return refuse(errNoCertificates)
 	}
-	ids, err := d.expected(e, t.SubjectAltNames.List())
+	names := t.SubjectAltNames.List()
+	if len(names) == 0 && d.namer != nil {
+		if cfg := d.ofService(e.Cluster().Config().Destination.Service); cfg != nil {
+			return cfg
+		}
+	}
+	ids, err := d.expected(e, names)
 	switch {
 	case err != nil:
 		return refuse(err)
@@ -56,6 +78,48 @@ func (d *dialer) config(e *balance.Endpoint, t policy.TLS, lenient bool) *tls.Co
 		return nil
 	}
 	return d.clients.For(ids...)
+}
+
+// ofService is the configuration that accepts whom the source of certificates names for a
+// service; nil: it is none of the mesh's.
+func (d *dialer) ofService(key string) *tls.Config {
+	d.mu.RLock()
+	cfg, known := d.named[key]
+	d.mu.RUnlock()
+	if known {
+		return cfg
+	}
+	if name := d.nameOf(key); name != "" {
+		cfg = mtls.Client(d.certificates, servicePeer{d.namer, name}, d.options...)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if old := d.named[key]; old != nil {
+		return old
+	}
+	d.named[key] = cfg
+	return cfg
+}
+
+// servicePeer is who a source of certificates says that answers for a service, asked at
+// each handshake: it may not know yet, and the trust domain may change.
+type servicePeer struct {
+	namer   peerNamer
+	service string
+}
+
+// MatchID reports whether peer is whom the source names now; while it names nobody, nobody is.
+func (p servicePeer) MatchID(peer security.ID) bool {
+	want, err := p.namer.Peer(p.service)
+	return err == nil && want != nil && want.MatchID(peer)
+}
+
+func (p servicePeer) String() string {
+	want, err := p.namer.Peer(p.service)
+	if err != nil {
+		return fmt.Sprintf("the service %q: %v", p.service, err)
+	}
+	return fmt.Sprintf("the service %q: %v", p.service, want)
 }
 
 // expected is who may answer at an endpoint. None: nobody knows, and the dial is

@@ -22,6 +22,8 @@
 //	...
 //	transport := &http.Transport{TLSClientConfig: mtls.Client(source, reviews)}
 //
+// Given to mesh.WithCertificates, the source names every service that the mesh calls in this way.
+//
 // Who may call is not in the certificate: package intentions asks Consul that.
 //
 // # Renewal
