@@ -50,6 +50,18 @@ func TestParse_annotationsThatAreMistakes(t *testing.T) {
 			strings.Replace(vs("a", "a", "[{"+toA+"}]"), "name: a", "name: a, "+quick, 1),
 			"this annotation is for the kind DestinationRule",
 		},
+		"an algorithm that is signed with a secret": {
+			sec("RequestAuthentication", `name: a, annotations: {enmesh.dev/token-algorithms: "ES256,HS256"}`, ""), `no such value "HS256"`,
+		},
+		"no algorithm":      {sec("RequestAuthentication", `name: a, annotations: {enmesh.dev/token-algorithms: ""}`, ""), `no such value ""`},
+		"one type twice":    {sec("RequestAuthentication", `name: a, annotations: {enmesh.dev/token-types: "JWT,JWT"}`, ""), `no such value "JWT"`},
+		"no name of a type": {sec("RequestAuthentication", `name: a, annotations: {enmesh.dev/token-types: "at jwt"}`, ""), `no such value "at jwt"`},
+		"a subject that may be": {
+			sec("RequestAuthentication", `name: a, annotations: {enmesh.dev/token-subject: require}`, ""), `no such value "require": did you mean required?`,
+		},
+		"tokens of another kind": {
+			sec("AuthorizationPolicy", "name: a, annotations: {enmesh.dev/token-subject: required}", ""), "this annotation is for the kind RequestAuthentication",
+		},
 	} {
 		_, err := policy.Loader{}.Parse([]policy.File{{Name: "a.yaml", Data: []byte(tt.text)}})
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "a.yaml:") {

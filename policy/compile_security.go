@@ -176,6 +176,18 @@ func tokenRuleOf(c cursor, r *security.JWTRule, i int) jwt.Rule {
 	for _, h := range r.GetFromHeaders() {
 		out.FromHeaders = append(out.FromHeaders, jwt.HeaderPlace{Name: h.GetName(), Prefix: h.GetPrefix()})
 	}
+	if list := c.doc.own[tokenAlgorithmsAnnotation]; list != "" {
+		out.Algorithms = itemsOf(list)
+	}
+	if list := c.doc.own[tokenTypesAnnotation]; list != "" {
+		out.Types = itemsOf(list)
+		for i, name := range out.Types {
+			if name == untyped {
+				out.Types[i] = ""
+			}
+		}
+	}
+	out.RequireSubject = c.doc.own[tokenSubjectAnnotation] == "required"
 	for _, o := range r.GetOutputClaimToHeaders() {
 		out.OutputClaims = append(out.OutputClaims, jwt.ClaimHeader{Header: o.GetHeader(), Claim: o.GetClaim()})
 	}

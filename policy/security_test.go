@@ -4,6 +4,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -98,6 +99,24 @@ func TestParse_requestAuthenticationIsCompiledWhole(t *testing.T) {
 		r.Timeout.Seconds() != 2 || r.SpaceDelimited[0] != "roles" || !strings.HasPrefix(r.Origin, "a.yaml:") {
 		t.Errorf("got %+v", r)
 	}
+}
+
+// What Istio has no field for is said by annotations, for all rules of a document.
+func TestParse_requestAuthenticationIsNarrowedByAnnotations(t *testing.T) {
+	const rules = "jwtRules: [{issuer: a, jwksUri: 'https://a.example/keys'}, {issuer: b, jwksUri: 'https://b.example/keys'}]"
+	s := parse(t, reviewsInShop,
+		sec("RequestAuthentication", `name: a, namespace: shop, annotations: {enmesh.dev/token-algorithms: "ES256, EdDSA",
+  enmesh.dev/token-types: "at+jwt,none", enmesh.dev/token-subject: required}`, rules)+
+			sec("RequestAuthentication", "name: b, namespace: shop, annotations: {enmesh.dev/token-subject: optional}", rules))
+	for i, r := range s.Security.Authentication {
+		if got := fmt.Sprintf("%q %q %t", r.Algorithms, r.Types, r.RequireSubject); i < 2 && got != `["ES256" "EdDSA"] ["at+jwt" ""] true` || i >= 2 && got != "[] [] false" {
+			t.Errorf("rule %d: got %s", i, got)
+		}
+	}
+	if n := len(s.Security.Authentication); n != 4 {
+		t.Errorf("got %d rules, want 4", n)
+	}
+	wantNotes(t, s, "")
 }
 
 func TestParse_requestAuthenticationsAreCombined(t *testing.T) {

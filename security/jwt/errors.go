@@ -53,6 +53,7 @@ var (
 	errClaim     = refusal("a claim has a value that is not accepted")
 	errIssuer    = refused(ErrIssuer)
 	errAudience  = refused(ErrAudience)
+	errSubject   = refusal("it does not say whom it is about")
 	errExpiry    = refusal("it does not say when it expires")
 	errExpired   = refused(ErrExpired)
 	errEarly     = refusal("it is not valid yet")

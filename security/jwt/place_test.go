@@ -259,6 +259,18 @@ func TestSubject_missing(t *testing.T) {
 	}
 }
 
+// Where a rule says so, a token without a subject is invalid.
+func TestSubject_required(t *testing.T) {
+	r := plain()
+	r.RequireSubject = true
+	a := newAuth(t, jwt.Config{Rules: []jwt.Rule{r}})
+	for sub, want := range map[any]bool{"alice": true, "": false, nil: false} {
+		if _, err := call(a, bearer(token(object{"sub": sub}))); (err == nil) != want || err != nil && !errors.Is(err, jwt.ErrInvalid) {
+			t.Errorf("sub %v: got %v, want it accepted: %t", sub, err, want)
+		}
+	}
+}
+
 // Where a rule says so, an ID token is not an access token.
 func TestTypes(t *testing.T) {
 	r := plain()

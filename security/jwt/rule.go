@@ -25,6 +25,7 @@ type rule struct {
 	payload    string // header for the claims; "": none
 	outputs    []ClaimHeader
 	forward    bool
+	subject    bool // required
 	store      *store
 	released   atomic.Bool // the store was given back
 }
@@ -47,6 +48,7 @@ func newRule(r Rule) (*rule, error) {
 	out := &rule{
 		issuer: r.Issuer, audiences: slices.Clone(r.Audiences), algorithms: algs, types: typesOf(r.Types),
 		split: slices.Concat([]string{"scope", "permission"}, r.SpaceDelimited), forward: r.Forward,
+		subject: r.RequireSubject,
 	}
 	if err := out.readOutputs(r); err != nil {
 		return nil, err
@@ -159,6 +161,8 @@ func (r *rule) check(t *token, now time.Time, leeway time.Duration) (*enmesh.Aut
 		return nil, span{}, errIssuer
 	case len(r.audiences) > 0 && !anyOf(r.audiences, a.Audiences):
 		return nil, span{}, errAudience
+	case r.subject && a.Subject == "":
+		return nil, span{}, errSubject
 	}
 	return a, life, life.check(now, leeway)
 }
