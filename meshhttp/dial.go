@@ -122,16 +122,18 @@ func alpn(t *http.Transport, http2 bool) []string {
 }
 
 // dial connects in plaintext. An endpoint that is to be reached over TLS since the
-// request was made is refused: it must not be sent in the clear.
+// request was made is refused: it must not be sent in the clear. So does a connection end
+// that was made before.
 func (d *dialer) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	if d.secure != nil && d.secure.ClientTLS(d.e) != nil {
 		return nil, &dialError{d.e.Addr(), errors.New("it is to be reached over TLS now")}
 	}
 	conn, err := d.connect(ctx, network)
-	if err == nil {
-		d.reach.connected()
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	d.reach.connected()
+	return d.exposed(conn), nil
 }
 
 // dialTLS connects and shakes hands: as the mesh says, or else as the caller's

@@ -5,7 +5,9 @@ package meshhttp
 
 import (
 	"crypto/tls"
+	"errors"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -27,6 +29,29 @@ func (d *dialer) keep(conn *tlslive.Conn, state tls.ConnectionState, cfg *tls.Co
 	})
 	own, peer := tlslive.Ends(cfg, &state)
 	d.term.begin(tlslive.Use(time.Now(), rand.Float64(), own, peer))
+}
+
+var errExposed = errors.New("meshhttp: the connection is in plaintext, and policy wants TLS")
+
+// exposed is a connection in plaintext that ends once the Source wants TLS for its endpoint:
+// new calls are made over another one then, and what is still on it a moment later is cut.
+func (d *dialer) exposed(conn net.Conn) net.Conn {
+	if d.secure == nil {
+		return conn
+	}
+	kept, warned := d.live.Wrap(conn), false
+	kept.Keep(func() error {
+		switch {
+		case d.secure.ClientTLS(d.e) == nil:
+			warned = false
+		case warned:
+			return errExposed
+		default:
+			warned = true
+		}
+		return nil
+	})
+	return kept
 }
 
 // term is how long the connections of a pool are used, so that they end softly, between
