@@ -104,6 +104,9 @@ func (x *served) begin(ctx context.Context, method string, kind enmesh.Kind) *en
 	}
 	if c.Source != nil && c.Source.TLS != nil {
 		c.Scheme = "https"
+		if x.server.misdirected(c) {
+			return errMisdirected
+		}
 	}
 	c.Answer.Header, c.Answer.Trailer = (*answerHeader)(x), (*answerTrailer)(x)
 	if x.streaming != nil {

@@ -30,6 +30,7 @@ type Server struct {
 	identities identities
 	sources    sources
 	outside    outside
+	serverName ServerNameCheck
 }
 
 // NewServer makes the server side; r chooses each call's route. A call's destination
@@ -43,7 +44,8 @@ type Server struct {
 // Policies and handlers see one path. Registered methods are called by their exact names
 // only; where the program has a grpc.UnknownServiceHandler, anything but a well-formed
 // "/package.Service/Method" is Unimplemented before a policy or the handler sees it, and so
-// is a linked method's name in other letters. Keys of metadata in which anybody could claim
+// is a linked method's name in other letters. A call over TLS for another host than its
+// connection was made to is refused (see [CheckOutside]). Keys of metadata in which anybody could claim
 // to be somebody are taken off (see [WithStrippedMetadata]).
 func NewServer(r enmesh.Router, opts ...ServerOption) *Server {
 	s := &Server{router: r, onPanic: logPanic, workers: defaultWorkers(), limits: defaultLimits()}
