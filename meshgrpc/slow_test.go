@@ -1,0 +1,168 @@
+// Copyright 2026 The enmesh Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package meshgrpc_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials/insecure"
+	testpb "google.golang.org/grpc/interop/grpc_testing"
+
+	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/meshgrpc"
+)
+
+// TestScenarioR5_idle: a connection without a call is ended after the time that the server
+// is given for it.
+func TestScenarioR5_idle(t *testing.T) {
+	addr := serve(t, &service{}, meshgrpc.NewServer(enmesh.Fixed(false), meshgrpc.WithConnectionIdle(100*time.Millisecond)).Options()...)
+	cc, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cc.Close()
+	if _, err := testpb.NewTestServiceClient(cc).EmptyCall(testContext(t), &testpb.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	if !cc.WaitForStateChange(testContext(t), connectivity.Ready) || cc.GetState() != connectivity.Idle {
+		t.Errorf("the connection is %v, want the server to have ended it", cc.GetState())
+	}
+}
+
+// slowClient speaks HTTP/2 frame by frame, and answers what keeps a connection alive.
+type slowClient struct {
+	t    *testing.T
+	conn net.Conn
+	fr   *http2.Framer
+}
+
+func newSlowClient(t *testing.T, addr string) *slowClient {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
+		t.Fatal(err)
+	}
+	c := &slowClient{t, conn, http2.NewFramer(conn, conn)}
+	_ = c.fr.WriteSettings() // of the default: 64 KiB ahead on a stream, and on the connection
+	return c
+}
+
+// begin begins a call, with part of what is sent first.
+func (c *slowClient) begin(stream uint32, path string, first []byte, end bool) {
+	c.t.Helper()
+	var block bytes.Buffer
+	enc := hpack.NewEncoder(&block)
+	enc.SetMaxDynamicTableSize(0) // each call brings another encoder
+	for _, f := range head(path) {
+		_ = enc.WriteField(f)
+	}
+	_ = c.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true})
+	if err := c.fr.WriteData(stream, end, first); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// settled waits until the server has read all that was sent.
+func (c *slowClient) settled() {
+	c.t.Helper()
+	mark := [8]byte{'s', 'l', 'o', 'w'}
+	_ = c.fr.WritePing(false, mark)
+	for {
+		f, err := c.fr.ReadFrame()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if p, ok := f.(*http2.PingFrame); ok && p.IsAck() && p.Data == mark {
+			return
+		}
+	}
+}
+
+// TestScenarioR5_slowMessage: a connection all of whose calls bring a message that does not
+// go on has no handler and no policy busy, and others are served.
+func TestScenarioR5_slowMessage(t *testing.T) {
+	var policies, handlers atomic.Int64
+	look := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error { policies.Add(1); return next(ctx, c) }
+	}
+	addr := serve(t, &service{unary: func(context.Context, *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+		handlers.Add(1)
+		return &testpb.SimpleResponse{}, nil
+	}}, meshgrpc.NewServer(enmesh.Fixed(false, look)).Options()...)
+	c := newSlowClient(t, addr)
+	for n := range uint32(meshgrpc.DefaultMaxStreams) {
+		c.begin(2*n+1, "/grpc.testing.TestService/UnaryCall", []byte{0, 0, 0x3f, 0, 0, 'a'}, false) // one byte of a message of 4 MiB less some
+	}
+	c.settled()
+	cc, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cc.Close()
+	if _, err := testpb.NewTestServiceClient(cc).UnaryCall(testContext(t), &testpb.SimpleRequest{}); err != nil {
+		t.Errorf("another client: %v", err)
+	}
+	if p, h := policies.Load(), handlers.Load(); p != 1 || h != 1 {
+		t.Errorf("policies saw %d calls and handlers %d, want 1, that of the other client", p, h)
+	}
+}
+
+// TestScenarioR5_slowRead: to a client that does not read a handler can send no more than
+// its window and what grpc takes ahead; it ends with its client.
+func TestScenarioR5_slowRead(t *testing.T) {
+	const size, most = 16 << 10, 12 // 64 KiB of window, 64 KiB ahead, and some
+	var sent atomic.Int64
+	ended := make(chan error, 1)
+	addr := serve(t, &service{output: func(_ *testpb.StreamingOutputCallRequest, ss testpb.TestService_StreamingOutputCallServer) error {
+		answer := &testpb.StreamingOutputCallResponse{Payload: &testpb.Payload{Body: make([]byte, size)}}
+		for range 1000 {
+			if err := ss.Send(answer); err != nil {
+				ended <- err
+				return err
+			}
+			sent.Add(1)
+		}
+		ended <- errors.New("it has sent all")
+		return nil
+	}}, meshgrpc.NewServer(enmesh.Fixed(false)).Options()...)
+	c := newSlowClient(t, addr)
+	c.begin(1, "/grpc.testing.TestService/StreamingOutputCall", []byte{0, 0, 0, 0, 0}, true)
+	for got := 0; got < 65535; { // all that the window holds has come, and none of it is given back
+		f, err := c.fr.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, ok := f.(*http2.DataFrame); ok {
+			got += len(d.Data())
+		}
+	}
+	c.settled()
+	if n := sent.Load(); n > most {
+		t.Errorf("the handler has sent %d messages of %d bytes to who reads none, want at most %d", n, size, most)
+	}
+	_ = c.conn.Close()
+	select {
+	case err := <-ended:
+		if n := sent.Load(); n > most || err == nil {
+			t.Errorf("the handler ended with %v after %d messages, want at most %d and its client's end", err, n, most)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the handler outlives its client")
+	}
+}
