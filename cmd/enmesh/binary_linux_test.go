@@ -14,6 +14,32 @@ import (
 	"testing"
 )
 
+// undone is policy of which gRPC's clients do only a part.
+const undone = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: default}
+spec:
+  hosts: [reviews]
+  http:
+  - redirect: {uri: /new}
+    match: [{uri: {prefix: /old.}}]
+  - directResponse: {status: 404}
+    match: [{uri: {prefix: /gone.}}]
+  - mirror: {host: reviews}
+    rewrite: {uri: /}
+    retries: {attempts: 1, perTryTimeout: 1s}
+    route: [{destination: {host: reviews}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews, namespace: default}
+spec:
+  host: reviews
+  trafficPolicy:
+    retryBudget: {percent: 20}
+    tls: {mode: DISABLE}
+`
+
 // The program as it is given out, by processes of their own: it starts, writes the bootstrap
 // file, serves an unmodified client of gRPC through a unix socket with certificates of its own
 // authority, says so, and ends in order.
@@ -23,7 +49,7 @@ func TestBinary(t *testing.T) {
 	addr := backend(t)
 	socket, certs := filepath.Join(dir, "xds.sock"), filepath.Join(dir, "certs")
 	serving := spawn(t, bin, "agent", "-log", "json", "-admin", "127.0.0.1:0", "-endpoints", services(t, dir, addr),
-		"-policies", write(t, filepath.Join(dir, "p.yaml"), timeouts+plaintext), "-socket", socket, "-snapshots", filepath.Join(dir, "kept"),
+		"-policies", write(t, filepath.Join(dir, "p.yaml"), undone), "-socket", socket, "-snapshots", filepath.Join(dir, "kept"),
 		"-ca", "own:"+filepath.Join(dir, "ca"), "-issue", certs+"=spiffe://cluster.local/ns/default/sa/web")
 	admin, _ := serving.wait(t, "enmesh: the agent listens")["admin"].(string)
 	serving.wait(t, "enmesh: the agent answers")
@@ -37,9 +63,23 @@ func TestBinary(t *testing.T) {
 			t.Errorf("got %q, want an answer of %s", got, addr)
 		}
 	}
-	if out := output(t, bin, "agent", "status", "-admin", admin, "-all"); !strings.Contains(out, "web-1   grpc-go") || !strings.Contains(out, "accepted") ||
-		strings.Contains(out, "rejected") || !strings.Contains(out, certs+"  spiffe://cluster.local/ns/default/sa/web") {
+	out := output(t, bin, "agent", "status", "-admin", admin, "-all")
+	state, said, _ := strings.Cut(out, "\nWHAT grpc-go DOES NOT DO AS WRITTEN\n")
+	if !strings.Contains(state, "web-1   grpc-go") || !strings.Contains(state, "accepted") ||
+		strings.Contains(state, "rejected") || !strings.Contains(state, certs+"  spiffe://cluster.local/ns/default/sa/web") {
 		t.Errorf("got the status\n%s\nwant a client of grpc-go that accepts all, and a certificate", out)
+	}
+	for line, want := range map[string]string{
+		"p.yaml:7:":  "rejected: gRPC's clients know no such answer",
+		"p.yaml:9:":  "rejected: gRPC's clients know no such answer",
+		"p.yaml:11:": "ignored: gRPC's clients make no copies",
+		"p.yaml:12:": "ignored: gRPC's clients rewrite nothing",
+		"p.yaml:13:": "ignored: gRPC has no timeout of attempts",
+		"p.yaml:22:": "ignored: gRPC's clients over xDS have no retry budget",
+	} {
+		if _, after, ok := strings.Cut(said, line); !ok || !strings.Contains(strings.SplitN(after, "\n", 2)[0], want) {
+			t.Errorf("no %q of %s in\n%s", want, line, out)
+		}
 	}
 	if err := serving.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -16,7 +16,8 @@ import (
 )
 
 const statusText = `agent status asks the agent of this host how it is: the policy in force, the services that
-clients need, the certificates, and each client with what it makes of what it gets. It
+clients need, the certificates, each client with what it makes of what it gets, and each
+field of policy, by file and line, that its kind of client does not do as written. It
 exits with 1 when something is not well, and says what: no answer, policy that was
 refused, services out of touch with the registry, certificates that are not renewed,
 resources that a client refused (NACK).

@@ -33,7 +33,8 @@ func well() agent.Status {
 			ID: "web.shop@a", Language: "grpc-go", Version: "1.85.0", Namespace: "shop", Locality: "eu/a", Accepted: 1,
 			Resources: []agent.ResourceStatus{{Kind: "listener", Name: "reviews", State: "accepted", Version: "77"}},
 		}},
-		Notes: []string{"p.yaml:7: grpc-go: approximated: reviews: so and so"},
+		Notes:    []string{"p.yaml:7: grpc-go: approximated: reviews: so and so"},
+		Verdicts: map[string][]string{"grpc-node": {"p.yaml:9: ignored: a"}, "grpc-go": {"p.yaml:9: ignored: b", "p.yaml:11: rejected: c"}, "grpc-cpp": {}},
 	}
 }
 
@@ -53,10 +54,14 @@ func TestStatus_isWell(t *testing.T) {
 	for _, want := range []string{
 		"2 documents, version v1", "reviews  live   3          0     59s", "/certs/web   -         1h0m0s   0",
 		"web.shop@a  grpc-go  1.85.0   shop       eu/a      1    0", "web.shop@a  listener  reviews   accepted  77", "p.yaml:7: grpc-go: approximated",
+		"\nWHAT grpc-go DOES NOT DO AS WRITTEN\np.yaml:9: ignored: b\np.yaml:11: rejected: c\n\nWHAT grpc-node DOES NOT DO AS WRITTEN\np.yaml:9: ignored: a\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
+	}
+	if strings.Contains(out, "grpc-cpp") {
+		t.Errorf("it has a title with nothing below it:\n%s", out)
 	}
 }
 

@@ -6,6 +6,8 @@ package main
 import (
 	"cmp"
 	"io"
+	"maps"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -43,13 +45,22 @@ func table(out io.Writer, s *agent.Status, all bool) {
 		say(w, "%s\t%s\t%v\t%d\n", c.Dir, orNone(c.Identity.String()), seconds(c.Left), c.Rotations)
 	}
 	clients(w, s, all)
-	if len(s.Notes) > 0 {
-		say(w, "\nNOT AS WRITTEN\n")
-	}
-	for _, n := range s.Notes {
-		say(w, "%s\n", n)
+	lines(w, "NOT AS WRITTEN", s.Notes)
+	for _, language := range slices.Sorted(maps.Keys(s.Verdicts)) {
+		lines(w, "WHAT "+language+" DOES NOT DO AS WRITTEN", s.Verdicts[language])
 	}
 	_ = w.Flush() // who reads may be gone
+}
+
+// lines prints a list below its title, and nothing when it is empty.
+func lines(w io.Writer, title string, list []string) {
+	if len(list) == 0 {
+		return
+	}
+	say(w, "\n%s\n", title)
+	for _, one := range list {
+		say(w, "%s\n", one)
+	}
 }
 
 // clients prints who is connected, and what they make of what they get.
