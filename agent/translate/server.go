@@ -67,9 +67,9 @@ func (s *server) transport(port uint16) (socket *corepb.TransportSocket, refused
 		s.notes.add(policy.Rejected, origin, at+"gRPC's servers cannot be PERMISSIVE: this one is STRICT")
 	case said && mode == mtls.Permissive:
 		s.notes.add(policy.Approximated, origin, at+"PERMISSIVE: without certificates everything is plaintext")
-	case s.security.Istio && certified:
+	case certified:
 		s.notes.add(policy.Approximated, "", at+"without a PeerAuthentication Istio is PERMISSIVE, which gRPC's servers cannot be: this one is STRICT")
-	case !certified:
+	default:
 		s.notes.add(policy.Approximated, "", at+"workloads have no certificates: everything is plaintext")
 	}
 	if !certified {

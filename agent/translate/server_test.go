@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc/xds"
 
 	"github.com/enmesh-go/enmesh/agent/translate"
+	agentxds "github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/security"
 	"github.com/enmesh-go/enmesh/security/ca"
@@ -179,6 +180,50 @@ func TestServer_takesWhomPolicyAllows(t *testing.T) {
 	}
 	for _, n := range c.Notes() {
 		t.Log(n)
+	}
+}
+
+// TestServer_saysHowItIsSecured has each mode, said or not, with certificates and without.
+func TestServer_saysHowItIsSecured(t *testing.T) {
+	peers := func(mode string) string {
+		return "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\nspec: {mtls: {mode: " + mode + "}}\n"
+	}
+	const (
+		name      = "grpc/server?xds.resource.listening_address=127.0.0.1:9080"
+		unsaid    = "grpc-go: approximated: " + name + ": port 9080: "
+		said      = "p.yaml:4: grpc-go: "
+		elsewhere = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\nspec: {selector: {matchLabels: {app: other}}, mtls: {mode: DISABLE}}\n"
+		byDefault = unsaid + "without a PeerAuthentication Istio is PERMISSIVE, which gRPC's servers cannot be: this one is STRICT"
+		plaintext = unsaid + "workloads have no certificates: everything is plaintext"
+	)
+	for _, c := range []struct{ name, policy, certificates, want string }{
+		{"nothing is said", "", "default", byDefault},
+		{"of another workload only", elsewhere, "default", byDefault},
+		{"nothing is said, no certificates", "", "", plaintext},
+		{"of another workload, no certificates", elsewhere, "", plaintext},
+		{"STRICT", peers("STRICT"), "default", ""},
+		{"STRICT, no certificates", peers("STRICT"), "", said + "rejected: " + name + ": port 9080: STRICT needs certificates, and workloads have none: every call is denied"},
+		{"DISABLE", peers("DISABLE"), "default", ""},
+		{"DISABLE, no certificates", peers("DISABLE"), "", ""},
+		{"PERMISSIVE", peers("PERMISSIVE"), "default", said + "rejected: " + name + ": port 9080: gRPC's servers cannot be PERMISSIVE: this one is STRICT"},
+		{"PERMISSIVE, no certificates", peers("PERMISSIVE"), "", said + "approximated: " + name + ": port 9080: PERMISSIVE: without certificates everything is plaintext"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			catalog, _ := open(t, translate.Config{Certificates: c.certificates}, c.policy)
+			n := &agentxds.Node{Client: "gRPC Go", Labels: map[string]string{"app": "web"}}
+			defer watch(catalog, n, agentxds.Listener, name, func(agentxds.Resource) {})()
+			got := ""
+			for _, n := range catalog.Notes() {
+				got += n.String()
+			}
+			if got != c.want {
+				t.Errorf("got the notes\n%q, want\n%q", got, c.want)
+			}
+			body := string(resource(t, catalog, n, agentxds.Listener, name).GetValue())
+			if tls, want := strings.Contains(body, "DownstreamTlsContext"), c.certificates != "" && c.name != "DISABLE"; tls != want {
+				t.Errorf("it is served with TLS: %v, want %v", tls, want)
+			}
+		})
 	}
 }
 
