@@ -14,6 +14,10 @@ import (
 	"testing"
 	"time"
 
+	statusv3 "github.com/envoyproxy/go-control-plane/envoy/service/status/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/enmesh-go/enmesh/agent"
@@ -117,11 +121,22 @@ func TestAgent_dumpsWithoutSecrets(t *testing.T) {
 	if code != http.StatusOK || !json.Valid([]byte(body)) {
 		t.Fatalf("got %d:\n%s", code, body)
 	}
+	cc, err := grpc.NewClient(a.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cc.Close()
+	all, err := statusv3.NewClientStatusDiscoveryServiceClient(cc).FetchClientStatus(t.Context(), &statusv3.ClientStatusRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for want, there := range map[string]bool{
 		"jason": true, "[redacted]": true, "s3cret": false, "outbound|0||a.default.svc.cluster.local": true, "HttpConnectionManager": true,
 	} {
-		if strings.Contains(body, want) != there {
-			t.Errorf("%q is in the dump: %v, want %v\n%s", want, !there, there, body)
+		for name, text := range map[string]string{"/config": body, "CSDS": protojson.Format(all)} {
+			if strings.Contains(text, want) != there {
+				t.Errorf("%q is in %s: %v, want %v\n%s", want, name, !there, there, text)
+			}
 		}
 	}
 	if code, _, _ := get(t, a, "/config?node=other"); code != http.StatusNotFound {

@@ -6,16 +6,11 @@ package agent
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
-	"strings"
 
-	routepb "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	matcherpb "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/enmesh-go/enmesh/agent/xds"
 )
 
 // clientDump is what one client was told.
@@ -63,9 +58,8 @@ func (a *Agent) serveConfig(w http.ResponseWriter, r *http.Request) {
 
 // bodyOf is a resource as JSON, without secrets.
 func bodyOf(body *anypb.Any) json.RawMessage {
-	m, err := body.UnmarshalNew()
+	m, err := xds.Redact(body).UnmarshalNew()
 	if err == nil {
-		redact(m.ProtoReflect())
 		var text []byte
 		if text, err = protojson.Marshal(m); err == nil {
 			return text
@@ -76,83 +70,4 @@ func bodyOf(body *anypb.Any) json.RawMessage {
 		return nil
 	}
 	return text
-}
-
-// hidden stands for a secret.
-const hidden = "[redacted]"
-
-// redact takes out of a message what Envoy's API marks as sensitive, and what the matchers
-// of headers that carry credentials compare with. Nothing that the agent sends has a key
-// in it; a document may well have a token.
-func redact(m protoreflect.Message) {
-	switch one := m.Interface().(type) {
-	case *anypb.Any:
-		redactAny(one)
-		return
-	case *routepb.HeaderMatcher:
-		if carriesSecret(one.GetName()) && !isPresence(one) {
-			one.HeaderMatchSpecifier = &routepb.HeaderMatcher_StringMatch{StringMatch: &matcherpb.StringMatcher{
-				MatchPattern: &matcherpb.StringMatcher_Exact{Exact: hidden},
-			}}
-		}
-	}
-	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if sensitive(f) {
-			m.Clear(f)
-			return true
-		}
-		if f.Message() == nil {
-			return true
-		}
-		switch {
-		case f.IsMap():
-			if f.MapValue().Message() != nil {
-				v.Map().Range(func(_ protoreflect.MapKey, v protoreflect.Value) bool { redact(v.Message()); return true })
-			}
-		case f.IsList():
-			for i := range v.List().Len() {
-				redact(v.List().Get(i).Message())
-			}
-		default:
-			redact(v.Message())
-		}
-		return true
-	})
-}
-
-// redactAny looks into what is packed; what cannot be read is taken out.
-func redactAny(a *anypb.Any) {
-	m, err := a.UnmarshalNew()
-	if err != nil {
-		a.Value = nil
-		return
-	}
-	redact(m.ProtoReflect())
-	packed, err := proto.Marshal(m)
-	if err != nil {
-		packed = nil
-	}
-	a.Value = packed
-}
-
-func isPresence(h *routepb.HeaderMatcher) bool {
-	_, ok := h.GetHeaderMatchSpecifier().(*routepb.HeaderMatcher_PresentMatch)
-	return ok
-}
-
-// sensitive reports whether Envoy's API says so of a field.
-func sensitive(f protoreflect.FieldDescriptor) bool {
-	mark, err := protoregistry.GlobalTypes.FindExtensionByName("udpa.annotations.sensitive")
-	if err != nil {
-		return false // then no message here has such a field
-	}
-	is, _ := proto.GetExtension(f.Options(), mark).(bool)
-	return is
-}
-
-// carriesSecret reports whether a header's value is not for others.
-func carriesSecret(name string) bool {
-	name = strings.ToLower(name)
-	return slices.ContainsFunc([]string{"authorization", "cookie", "token", "secret", "password", "api-key", "apikey"},
-		func(word string) bool { return strings.Contains(name, word) })
 }

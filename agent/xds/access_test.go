@@ -8,11 +8,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"path/filepath"
 	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -96,6 +98,10 @@ func TestListenTLS_theCertificateDecides(t *testing.T) {
 			if err != nil {
 				return
 			}
+			_, err = statusv3.NewClientStatusDiscoveryServiceClient(cc).FetchClientStatus(t.Context(), &statusv3.ClientStatusRequest{})
+			if status.Code(err) != codes.PermissionDenied {
+				t.Errorf("the status of others, over TLS: got %v, want PermissionDenied", err)
+			}
 			n := s.Clients()[0].Node
 			if n.Namespace != "default" || n.ServiceAccount != "web" || n.Peer.ID.String() != "spiffe://cluster.local/ns/default/sa/web" {
 				t.Errorf("got %+v", n)
@@ -130,5 +136,58 @@ func TestScenarioX12_notYours(t *testing.T) {
 	_, err := statusv3.NewClientStatusDiscoveryServiceClient(dialed(t, addr)).FetchClientStatus(context.Background(), &statusv3.ClientStatusRequest{})
 	if status.Code(err) != codes.PermissionDenied {
 		t.Errorf("the status of others, over TCP: got %v, want PermissionDenied", err)
+	}
+}
+
+// TestCSDS_isForWhoMaySeeIt: on loopback it is as the admin page is, and over the socket for
+// our own user, whatever others may see.
+func TestCSDS_isForWhoMaySeeIt(t *testing.T) {
+	nobody := func(*xds.Node, xds.Kind, string) error { return errors.New("not yours") }
+	_, plain := serve(t, xds.Config{Catalog: newScript()})
+	_, narrow := serve(t, xds.Config{Catalog: newScript(), Allow: nobody})
+	socket := func(cfg xds.Config) string {
+		path := filepath.Join(t.TempDir(), "xds.sock")
+		l, err := xds.ListenUnix(path, xds.UnixConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		serveOn(t, cfg, l)
+		return "unix://" + path
+	}
+	for _, c := range []struct {
+		name, addr, authority string
+		want                  codes.Code
+	}{
+		{"on loopback", plain, "", codes.OK},
+		{"by localhost", plain, "localhost", codes.OK},
+		{"by a name that leads to this host", plain, "rebound.example:15010", codes.PermissionDenied},
+		{"on loopback, with a rule", narrow, "", codes.PermissionDenied},
+		{"over the socket", socket(xds.Config{Catalog: newScript()}), "", codes.OK},
+		{"over the socket, with a rule", socket(xds.Config{Catalog: newScript(), Allow: nobody}), "", codes.OK},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cc, err := grpc.NewClient(c.addr, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority(c.authority))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cc.Close()
+			_, err = statusv3.NewClientStatusDiscoveryServiceClient(cc).FetchClientStatus(t.Context(), &statusv3.ClientStatusRequest{})
+			if status.Code(err) != c.want {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+// TestDelta_isNotOffered: the incremental methods say so.
+func TestDelta_isNotOffered(t *testing.T) {
+	_, addr := serve(t, xds.Config{Catalog: newScript()})
+	st, err := discoveryv3.NewAggregatedDiscoveryServiceClient(dialed(t, addr)).DeltaAggregatedResources(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = st.Send(&discoveryv3.DeltaDiscoveryRequest{Node: &corev3.Node{Id: "n"}, TypeUrl: xds.Cluster.TypeURL(), ResourceNamesSubscribe: []string{"a"}})
+	if m, err := st.Recv(); status.Code(err) != codes.Unimplemented {
+		t.Errorf("got %v, %v, want UNIMPLEMENTED", m, err)
 	}
 }

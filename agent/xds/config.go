@@ -49,8 +49,9 @@ type Config struct {
 	// there is more to say; then its connection is cut. Default 45 s.
 	Slow time.Duration
 	// Allow says whether a node may be told of a resource: an error refuses, and is
-	// logged. Nil allows all. With Allow, the status of all clients (CSDS) is told
-	// only to our own user and root over a unix socket.
+	// logged. Nil allows all. The status of all clients (CSDS) is told to our own user and
+	// root over a unix socket, and without Allow to whoever asks on loopback by a loopback
+	// name, but not over TLS.
 	Allow func(n *Node, k Kind, name string) error
 	// Refuse is what a client is told in the place of a resource that Allow refused.
 	// Nil, or a Resource without a Body: that there is none.

@@ -5,6 +5,7 @@ package xds
 
 import (
 	"context"
+	"net"
 	"os"
 
 	adminv3 "github.com/envoyproxy/go-control-plane/envoy/admin/v3"
@@ -12,9 +13,13 @@ import (
 	statusv3 "github.com/envoyproxy/go-control-plane/envoy/service/status/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/enmesh-go/enmesh/internal/loopback"
 )
 
 // csds is the client status discovery service: what every client has.
@@ -47,15 +52,15 @@ const maxDump = 16 << 20
 
 // FetchClientStatus answers once. Of node matchers, exact and prefix ones on the
 // node id are known. When there is very much, the contents of the last resources are
-// left out.
+// left out. There are no secrets in it: see [Redact].
 func (c *csds) FetchClientStatus(ctx context.Context, req *statusv3.ClientStatusRequest) (*statusv3.ClientStatusResponse, error) {
-	if err := c.server.mayDump(connOf(ctx).peer); err != nil {
+	if err := c.server.mayDump(ctx); err != nil {
 		return nil, err
 	}
 	var out statusv3.ClientStatusResponse
-	contents := maxDump
+	contents := &contents{room: maxDump, told: map[*anypb.Any]*anypb.Any{}}
 	if req.GetExcludeResourceContents() {
-		contents = 0
+		contents.room = 0
 	}
 	for _, client := range c.server.Clients() {
 		ok, err := matches(req.GetNodeMatchers(), client.Node)
@@ -63,19 +68,60 @@ func (c *csds) FetchClientStatus(ctx context.Context, req *statusv3.ClientStatus
 			return nil, err
 		}
 		if ok {
-			out.Config = append(out.Config, configOf(client, &contents))
+			out.Config = append(out.Config, configOf(client, contents))
 		}
 	}
 	return &out, nil
 }
 
-// mayDump says whether a peer may see what others were sent: with a rule of who
-// may see what, only our own user and root may.
-func (s *Server) mayDump(p Peer) error {
-	if s.cfg.Allow == nil || p.Known && (p.UID == 0 || int(p.UID) == os.Geteuid()) {
+// mayDump says whether who asks may see what others were sent: over a unix socket our own
+// user and root; else, unless there is a rule of who may see what, whoever asks in plaintext
+// on loopback, by a loopback name, so that a web page elsewhere cannot (DNS rebinding).
+func (s *Server) mayDump(ctx context.Context) error {
+	p := connOf(ctx).peer
+	switch {
+	case p.Known:
+		if p.UID == 0 || int(p.UID) == os.Geteuid() {
+			return nil
+		}
+	case s.cfg.Allow == nil && p.Network == "tcp" && p.ID.IsZero() && byLoopbackName(ctx):
 		return nil
 	}
-	return status.Error(codes.PermissionDenied, "xds: the status of all clients is told to the agent's own user only")
+	return status.Error(codes.PermissionDenied, "xds: the status of all clients is told to the agent's own user, or on loopback where all may see all")
+}
+
+// byLoopbackName reports whether a call names this host.
+func byLoopbackName(ctx context.Context) bool {
+	names := metadata.ValueFromIncomingContext(ctx, ":authority")
+	if len(names) != 1 {
+		return false
+	}
+	host, _, err := net.SplitHostPort(names[0])
+	if err != nil {
+		host = names[0]
+	}
+	return loopback.Is(host)
+}
+
+// contents are the bodies of one answer. Clients share most of theirs.
+type contents struct {
+	room int                       // that is left, in bytes
+	told map[*anypb.Any]*anypb.Any // without secrets
+}
+
+// of is a body as it is told, nil when there is none or no room for it.
+func (c *contents) of(body *anypb.Any) *anypb.Any {
+	size := len(body.GetValue())
+	if size == 0 || size > c.room {
+		return nil
+	}
+	c.room -= size
+	one, known := c.told[body]
+	if !known {
+		one = Redact(body)
+		c.told[body] = one
+	}
+	return one
 }
 
 // matches says whether one of the matchers, or none being there, takes n.
@@ -111,7 +157,7 @@ func matchString(m *matcherv3.StringMatcher, s string) (bool, error) {
 }
 
 // configOf is a client in CSDS's form, with the contents that there is room for.
-func configOf(c Client, room *int) *statusv3.ClientConfig {
+func configOf(c Client, bodies *contents) *statusv3.ClientConfig {
 	out := &statusv3.ClientConfig{Node: coreNode(c.Node)}
 	for _, r := range c.Resources {
 		g := &statusv3.ClientConfig_GenericXdsConfig{
@@ -121,9 +167,7 @@ func configOf(c Client, room *int) *statusv3.ClientConfig {
 			LastUpdated:  timestamppb.New(r.Since),
 			ConfigStatus: configStatus(r.State),
 			ClientStatus: clientStatus(r.State),
-		}
-		if size := len(r.Body.GetValue()); size > 0 && size <= *room {
-			g.XdsConfig, *room = r.Body, *room-size
+			XdsConfig:    bodies.of(r.Body),
 		}
 		if r.State == Rejected {
 			g.ErrorState = &adminv3.UpdateFailureState{

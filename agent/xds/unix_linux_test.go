@@ -14,6 +14,10 @@ import (
 	"syscall"
 	"testing"
 
+	statusv3 "github.com/envoyproxy/go-control-plane/envoy/service/status/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/enmesh-go/enmesh/agent/xds"
 )
 
@@ -73,8 +77,12 @@ func TestStranger_dials(t *testing.T) {
 	if _, err := io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"); err == nil {
 		_, err = c.Read(make([]byte, 1))
 		if err == nil {
-			t.Fatal("a stranger was answered")
+			t.Error("a stranger was answered")
 		}
+	}
+	_, err = statusv3.NewClientStatusDiscoveryServiceClient(dialed(t, "unix://"+path)).FetchClientStatus(t.Context(), &statusv3.ClientStatusRequest{})
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("of the status of others a stranger hears %v", status.Code(err))
 	}
 }
 
@@ -122,6 +130,9 @@ func TestScenarioX11_stranger(t *testing.T) {
 			answered := strings.Contains(string(out), "a stranger was answered")
 			if answered == c.refused {
 				t.Errorf("answered: got %v, want %v (%v: %s)", answered, !c.refused, err, out)
+			}
+			if denied := strings.Contains(string(out), "of the status of others a stranger hears PermissionDenied"); denied == c.refused {
+				t.Errorf("denied the status of others: got %v, want %v (%s)", denied, !c.refused, out)
 			}
 		})
 	}
