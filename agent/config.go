@@ -21,7 +21,8 @@ import (
 // Config says what an [Agent] serves, to whom and where. Of the fields only Resolver is
 // required; an agent without Socket, Listen and ListenTLS serves nobody.
 type Config struct {
-	// Resolver says where instances are. Required. The agent puts a [discovery.Cache] round
+	// Resolver says where instances are. Required. A Consul that is asked for Unhealthy ones
+	// has load leave a tier as far as its checks fail. The agent puts a [discovery.Cache] round
 	// it, with Guard and SnapshotDir. A Cache of the program's own is used as it is, and is
 	// not closed with the agent; Guard is then refused.
 	Resolver discovery.Resolver

@@ -41,7 +41,7 @@ func asAgent(text string) error {
 	if err := json.Unmarshal([]byte(text), &cfg); err != nil {
 		return err
 	}
-	registry, err := consul.New(consul.Config{Address: cfg.Consul})
+	registry, err := consul.New(consul.Config{Address: cfg.Consul, Unhealthy: true})
 	if err != nil {
 		return err
 	}

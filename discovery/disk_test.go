@@ -21,7 +21,7 @@ func full() discovery.Endpoint {
 	return discovery.Endpoint{
 		Addrs: []string{"10.0.0.1:80", "[fd00::1]:80"}, Ports: []discovery.Port{{Name: "http", Number: 80, Target: 8080, Protocol: "http"}},
 		Weight: 3, Priority: 1, Locality: discovery.Locality{Zone: "b"}, Labels: map[string]string{"k": "v"}, Version: "v1",
-		ServiceAccount: "sa", Namespace: "ns", Draining: true, Metadata: map[string]string{"m": "n"},
+		ServiceAccount: "sa", Namespace: "ns", Draining: true, Unhealthy: true, Metadata: map[string]string{"m": "n"},
 	}
 }
 

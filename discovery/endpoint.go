@@ -33,7 +33,11 @@ type Endpoint struct {
 	// Unconfirmed is set by a [Cache]: the registry names others and not this one any
 	// more, and is not believed yet. A call that has failed elsewhere goes to it last.
 	Unconfirmed bool
-	Metadata    map[string]string
+	// Unhealthy is set by a registry that is asked to tell of those, too, whom its checks
+	// leave out. Such an endpoint is marked as Draining besides, so that nobody calls it: it
+	// counts for how much of a tier is well.
+	Unhealthy bool
+	Metadata  map[string]string
 }
 
 // Address gives the addresses to dial for a service port and a protocol ("http",
@@ -90,6 +94,7 @@ func (e Endpoint) Equal(o Endpoint) bool {
 		e.Namespace == o.Namespace &&
 		e.Draining == o.Draining &&
 		e.Unconfirmed == o.Unconfirmed &&
+		e.Unhealthy == o.Unhealthy &&
 		maps.Equal(e.Labels, o.Labels) &&
 		maps.Equal(e.Metadata, o.Metadata)
 }

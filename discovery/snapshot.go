@@ -50,6 +50,7 @@ type snapshotEndpoint struct {
 	ServiceAccount string            `json:"serviceAccount,omitempty"`
 	Namespace      string            `json:"namespace,omitempty"`
 	Draining       bool              `json:"draining,omitempty"`
+	Unhealthy      bool              `json:"unhealthy,omitempty"`
 	Metadata       map[string]string `json:"metadata,omitempty"`
 }
 
@@ -109,7 +110,7 @@ func toSnapshot(e *Endpoint) snapshotEndpoint {
 		Addrs: e.Addrs, Weight: e.Weight, Priority: e.Priority,
 		Region: e.Locality.Region, Zone: e.Locality.Zone, SubZone: e.Locality.SubZone,
 		Labels: e.Labels, Version: e.Version, ServiceAccount: e.ServiceAccount, Namespace: e.Namespace,
-		Draining: e.Draining, Metadata: e.Metadata,
+		Draining: e.Draining, Unhealthy: e.Unhealthy, Metadata: e.Metadata,
 	}
 	for _, p := range e.Ports {
 		out.Ports = append(out.Ports, snapshotPort(p))
@@ -122,7 +123,7 @@ func fromSnapshot(e *snapshotEndpoint) Endpoint {
 		Addrs: e.Addrs, Weight: e.Weight, Priority: e.Priority,
 		Locality: Locality{Region: e.Region, Zone: e.Zone, SubZone: e.SubZone},
 		Labels:   e.Labels, Version: e.Version, ServiceAccount: e.ServiceAccount, Namespace: e.Namespace,
-		Draining: e.Draining, Metadata: e.Metadata,
+		Draining: e.Draining, Unhealthy: e.Unhealthy, Metadata: e.Metadata,
 	}
 	for _, p := range e.Ports {
 		out.Ports = append(out.Ports, Port(p))

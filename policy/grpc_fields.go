@@ -26,7 +26,7 @@ var (
 	noFiles           = forAll(row{verdict: Rejected, message: "workloads have the certificates of their bootstrap only: calls to the host are refused"})
 	nearly            = forAll(row{verdict: Approximated, message: "gRPC counts no errors in a row: an instance is ejected if more than 99% of at least so many calls failed within the interval"})
 	uncounted         = forAll(not("gRPC's outlier detection has no such thing"))
-	wholeTiers        = forAll(row{verdict: Approximated, message: "computed for each client's locality; load leaves a tier when no instance in it can be connected to, or as the registry doubts them"})
+	wholeTiers        = forAll(row{verdict: Approximated, message: "computed for each client's locality; load leaves a tier when no instance in it can be connected to, or as far as the registry doubts them or their checks fail"})
 	zonesNot          = forAll(row{verdict: Approximated, message: "the own region goes before others, and zones are not weighed"})
 )
 

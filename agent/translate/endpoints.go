@@ -46,14 +46,18 @@ type instance struct {
 	addrs []netip.AddrPort
 }
 
+// doubted reports whether the registry does not stand by an instance: it does not name it any
+// more, or its checks fail.
+func doubted(e *discovery.Endpoint) bool { return e.Unconfirmed || e.Unhealthy }
+
 // usable is the instances of the subset that take calls, those that the registry stands
 // by first. An address counts where it stands first.
 func (a *assignment) usable(set []discovery.Endpoint) (list []instance, unusable int) {
 	seen := make(map[netip.AddrPort]bool, len(set))
-	for _, unconfirmed := range []bool{false, true} {
+	for _, last := range []bool{false, true} {
 		for i := range set {
 			e := &set[i]
-			if e.Draining || e.Unconfirmed != unconfirmed || !holds(e.Labels, a.labels) {
+			if e.Draining && !e.Unhealthy || doubted(e) != last || !holds(e.Labels, a.labels) {
 				continue
 			}
 			given, ok := e.Address(a.port, "grpc")
@@ -120,15 +124,15 @@ func (a *assignment) tiers(list []instance) [][]part {
 		infos[i] = *list[i].Endpoint
 	}
 	var tiers [][]part
-	var doubted []part
+	var last []part
 	sizes, healthy := map[int]int{}, map[int]int{}
 	for i, p := range a.locality.Places(infos) {
 		if p.Tier < 0 {
 			continue
 		}
 		sizes[p.Tier]++
-		if list[i].Unconfirmed {
-			doubted = add(doubted, list[i], p)
+		if doubted(list[i].Endpoint) {
+			last = add(last, list[i], p)
 			continue
 		}
 		healthy[p.Tier]++
@@ -140,9 +144,9 @@ func (a *assignment) tiers(list []instance) [][]part {
 	out := shared(tiers, func(tier int) float64 {
 		return min(1, overprovisioned*float64(healthy[tier])/float64(max(1, sizes[tier])))
 	})
-	if len(doubted) > 0 {
-		spread(doubted, 1)
-		out = append(out, doubted)
+	if len(last) > 0 {
+		spread(last, 1)
+		out = append(out, last)
 	}
 	return out
 }

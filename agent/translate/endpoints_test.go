@@ -59,6 +59,7 @@ func TestEndpoints(t *testing.T) {
 		return e
 	}
 	doubted := func(e *discovery.Endpoint) { e.Unconfirmed = true }
+	unhealthy := func(e *discovery.Endpoint) { e.Draining, e.Unhealthy = true, true }
 	draining := func(e *discovery.Endpoint) { e.Draining = true }
 	heavy := func(e *discovery.Endpoint) { e.Weight = 3 }
 	named := func(e *discovery.Endpoint) { e.Addrs = []string{"host.example:80"} }
@@ -77,6 +78,8 @@ func TestEndpoints(t *testing.T) {
 		"doubted ones last":                   {"", []discovery.Endpoint{at(1, "eu", "a", doubted), at(2, "eu", "a"), at(3, "eu", "a"), at(4, "eu", "a")}, []string{"0 eu/a 100: 2 3 4", "1 eu/a 100: 1"}},
 		"a little doubt moves no load":        {detected, []discovery.Endpoint{at(1, "eu", "a", doubted), at(2, "eu", "a"), at(3, "eu", "a"), at(4, "eu", "a"), at(5, "us", "a")}, []string{"0 eu/a 100: 2 3 4", "1 us/a 100: 5", "2 eu/a 100: 1"}},
 		"half doubted moves what is over":     {detected, []discovery.Endpoint{at(1, "eu", "a", doubted), at(2, "eu", "a"), at(5, "us", "a"), at(6, "us", "a")}, []string{"0 eu/a 70: 2", "0 us/a 30: 5 6", "1 eu/a 100: 1"}},
+		"so do the unhealthy":                 {detected, []discovery.Endpoint{at(1, "eu", "a", unhealthy), at(2, "eu", "a", unhealthy), at(3, "eu", "a", unhealthy), at(4, "eu", "a"), at(5, "us", "a")}, []string{"0 eu/a 35: 4", "0 us/a 65: 5", "1 eu/a 100: 1 2 3"}},
+		"and not those that drain":            {detected, []discovery.Endpoint{at(1, "eu", "a", draining), at(2, "eu", "a", draining), at(4, "eu", "a"), at(5, "us", "a")}, []string{"0 eu/a 100: 4", "1 us/a 100: 5"}},
 		"all doubted":                         {detected, []discovery.Endpoint{at(1, "eu", "a", doubted)}, []string{"0 eu/a 100: 1"}},
 		"none":                                {detected, nil, nil},
 	} {

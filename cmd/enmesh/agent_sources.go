@@ -91,7 +91,7 @@ func (s *sourceFlags) openConsul(out *sources) ([]discovery.Resolver, error) {
 		}
 		return nil, nil
 	}
-	registry, err := consul.New(consul.Config{Address: s.consul, TokenFile: s.tokenFile, Datacenters: s.datacenters})
+	registry, err := consul.New(consul.Config{Address: s.consul, TokenFile: s.tokenFile, Datacenters: s.datacenters, Unhealthy: true})
 	if err != nil {
 		return nil, err
 	}

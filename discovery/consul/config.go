@@ -52,6 +52,10 @@ type Config struct {
 	// everybody dead is wrong more often than right, and a dead host costs a call as
 	// much as no host does.
 	NoPanic bool
+	// Unhealthy yields the instances that are left out so, too, marked as Unhealthy and
+	// Draining: not to be called, but to be counted by who moves load away from a place as far
+	// as it is not well. Those that drain, or are in maintenance, are not marked.
+	Unhealthy bool
 	// Consistent asks the leader. Without it any server may answer, which holds
 	// through an election and lags by some 50 ms.
 	Consistent bool

@@ -37,7 +37,7 @@ func FuzzAnswer(f *testing.F) {
 		if got := readHeader(h); got.index > math.MaxInt64 || got.contact < 0 {
 			t.Errorf("header = %+v", got)
 		}
-		s := selection{passingOnly: flags&1 != 0, noPanic: flags&2 != 0}
+		s := selection{passingOnly: flags&1 != 0, noPanic: flags&2 != 0, unhealthy: flags&8 != 0}
 		if flags&4 != 0 {
 			s.taggedAddress = "lan_ipv6"
 		}
@@ -56,6 +56,9 @@ func FuzzAnswer(f *testing.F) {
 			}
 			seen[ep.Addrs[0]] = true
 			checkDialable(t, ep)
+			if ep.Unhealthy && !(ep.Draining && s.unhealthy) {
+				t.Errorf("%s is unhealthy and may be called, or was not asked for: %+v", ep.Addrs[0], ep)
+			}
 		}
 	})
 }

@@ -71,15 +71,20 @@ type selection struct {
 	taggedAddress string
 	passingOnly   bool
 	noPanic       bool
+	unhealthy     bool
 }
 
-// choose leaves out who is not well, unless nobody is, and keeps one of those that
-// share an address.
+// choose leaves out who is not well, or marks it, unless nobody is well, and keeps one of
+// those that share an address.
 func (s *selection) choose(found []candidate) []discovery.Endpoint {
 	limit := s.limit(found)
 	var chosen []candidate
 	for _, c := range found {
-		if c.health <= limit || c.health == maintenance {
+		switch {
+		case c.health <= limit || c.health == maintenance:
+			chosen = append(chosen, c)
+		case s.unhealthy && !c.ep.Draining:
+			c.ep.Draining, c.ep.Unhealthy = true, true
 			chosen = append(chosen, c)
 		}
 	}

@@ -80,7 +80,7 @@ func (r *Registry) ask(ctx context.Context, q query) (answer, error) {
 func (r *Registry) selection() *selection {
 	return &selection{
 		tags: r.cfg.Tags, taggedAddress: r.cfg.TaggedAddress,
-		passingOnly: r.cfg.PassingOnly, noPanic: r.cfg.NoPanic,
+		passingOnly: r.cfg.PassingOnly, noPanic: r.cfg.NoPanic, unhealthy: r.cfg.Unhealthy,
 	}
 }
 

@@ -85,6 +85,42 @@ func TestRule11_allCriticalIsNotNobody(t *testing.T) {
 	})
 }
 
+// The critical ones are told of where that is asked for, and are not to be called.
+func TestRule11_theCriticalCanBeCounted(t *testing.T) {
+	well, warned, dead := instance("10.0.0.1:80"), instance("10.0.0.2:80", status("warning")), instance("10.0.0.3:80", status("critical"))
+	count := func(c *consul.Config) { c.Unhealthy = true }
+	strict := func(c *consul.Config) { c.Unhealthy, c.PassingOnly = true, true }
+	calm := func(c *consul.Config) { c.Unhealthy, c.NoPanic = true, true }
+	for _, tt := range []struct {
+		name      string
+		edit      func(*consul.Config)
+		instances []string
+		called    string
+		counted   string
+	}{
+		{"not asked for", nil, []string{well, warned, dead}, "10.0.0.1:80 10.0.0.2:80", ""},
+		{"critical", count, []string{well, warned, dead}, "10.0.0.1:80 10.0.0.2:80", "10.0.0.3:80"},
+		{"passing only", strict, []string{well, warned, dead}, "10.0.0.1:80", "10.0.0.2:80 10.0.0.3:80"},
+		{"all critical: all are used", count, []string{dead}, "10.0.0.3:80", ""},
+		{"all critical, no panic", calm, []string{dead}, "", "10.0.0.3:80"},
+		{"one address, well and dead", count, []string{well, instance("10.0.0.1:80", status("critical"))}, "10.0.0.1:80", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var called, counted []discovery.Endpoint
+			for _, e := range once(t, tt.edit, tt.instances...) {
+				if e.Unhealthy && e.Draining {
+					counted = append(counted, e)
+				} else {
+					called = append(called, e)
+				}
+			}
+			if a, b := addresses(called), addresses(counted); a != tt.called || b != tt.counted {
+				t.Errorf("called %q and counted %q, want %q and %q", a, b, tt.called, tt.counted)
+			}
+		})
+	}
+}
+
 func TestRule12_checksWeightsAndAddresses(t *testing.T) {
 	node := func(name string, value any) func(service, node map[string]any) []any {
 		return func(_, node map[string]any) []any {
