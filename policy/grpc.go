@@ -84,11 +84,7 @@ func grpcRowOf(f *Finding, e Enforcer) (row, bool) {
 		return not("gRPC has no such thing: use enmesh in the program itself"), true
 	}
 	if f.Field == annotationPath(loadBalancerAnnotation) {
-		if f.value == pickFirst {
-			f.Verdict = Enforced
-			return row{message: "each channel stays with one instance"}, true
-		}
-		return weightedByReports, true
+		return annotatedRow(f, e), true
 	}
 	message := f.key[:strings.LastIndexByte(f.key, '.')+1]
 	for _, key := range [...]string{f.key, message} {
@@ -99,6 +95,22 @@ func grpcRowOf(f *Finding, e Enforcer) (row, bool) {
 		}
 	}
 	return row{}, false
+}
+
+// annotatedRow is the row for the annotation that names a load balancer. Node's client has
+// both, of version 1.14, but behind a variable of its environment.
+func annotatedRow(f *Finding, e Enforcer) row {
+	first := f.value == pickFirst
+	switch {
+	case first && e == GRPCNode:
+		return row{verdict: Approximated, message: "with GRPC_EXPERIMENTAL_PICKFIRST_LB_CONFIG=true each channel stays with one instance, else instances are chosen in turn"}
+	case first:
+		f.Verdict = Enforced
+		return row{message: "each channel stays with one instance"}
+	case e == GRPCNode:
+		return row{verdict: Approximated, message: "with GRPC_EXPERIMENTAL_XDS_WRR_LB=true instances are weighted by the load that they report (ORCA), else they are chosen in turn"}
+	}
+	return weightedByReports
 }
 
 // is holds for one of the values.

@@ -55,6 +55,11 @@ kind: DestinationRule
 metadata: {name: b}
 spec: {host: b, trafficPolicy: {loadBalancer: {simple: LEAST_REQUEST}}}
 ---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: c, annotations: {enmesh.dev/load-balancer: PEAK_EWMA}}
+spec: {host: c}
+---
 apiVersion: enmesh.dev/v1
 kind: RetryBudget
 metadata: {name: a}
@@ -80,6 +85,9 @@ spec: {host: a, ratio: 0.2}
 		{"spec.trafficPolicy.loadBalancer.simple", GRPCGo, Enforced},
 		{"spec.trafficPolicy.loadBalancer.simple", GRPCNode, Approximated},
 		{"spec.ratio", GRPCGo, Ignored},
+		{annotationPath(loadBalancerAnnotation), Embedded, Enforced},
+		{annotationPath(loadBalancerAnnotation), GRPCGo, Approximated},
+		{annotationPath(loadBalancerAnnotation), GRPCNode, Approximated},
 	} {
 		found := false
 		for _, f := range s.FindingsFor(tc.on) {
@@ -92,6 +100,38 @@ spec: {host: a, ratio: 0.2}
 		}
 		if !found {
 			t.Errorf("%v on %s: no finding", tc.on, tc.field)
+		}
+	}
+}
+
+// Node's client has the algorithms of the annotation only where it is told to.
+func TestFindingsFor_algorithmsOfTheAnnotation(t *testing.T) {
+	for _, tc := range []struct {
+		value string
+		on    Enforcer
+		want  string
+	}{
+		{"PICK_FIRST", Embedded, "approximated: for gRPC's clients over xDS: here it is LEAST_REQUEST"},
+		{"PICK_FIRST", GRPCGo, "enforced: each channel stays with one instance"},
+		{"PICK_FIRST", GRPCPython, "enforced: each channel stays with one instance"},
+		{"PICK_FIRST", GRPCNode, "approximated: with GRPC_EXPERIMENTAL_PICKFIRST_LB_CONFIG=true each channel stays"},
+		{"PEAK_EWMA", Embedded, "enforced"},
+		{"PEAK_EWMA", GRPCJava, "approximated: instances are weighted by the load that they report (ORCA)"},
+		{"PEAK_EWMA", GRPCNode, "approximated: with GRPC_EXPERIMENTAL_XDS_WRR_LB=true instances are weighted"},
+	} {
+		s, err := Parse([]File{{Name: "p.yaml", Data: []byte("apiVersion: networking.istio.io/v1\nkind: DestinationRule\n" +
+			"metadata: {name: a, annotations: {enmesh.dev/load-balancer: " + tc.value + "}}\nspec: {host: a}\n")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range s.FindingsFor(tc.on) {
+			if f.Field == annotationPath(loadBalancerAnnotation) {
+				got = append(got, f.String())
+			}
+		}
+		if len(got) != 1 || !strings.Contains(got[0], tc.want) {
+			t.Errorf("%v on %s: got %q, want %q", tc.on, tc.value, got, tc.want)
 		}
 	}
 }

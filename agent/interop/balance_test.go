@@ -5,6 +5,7 @@ package interop_test
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"testing"
@@ -65,10 +66,78 @@ func TestRoundRobin(t *testing.T) {
 	})
 }
 
-func TestLeastRequestReachesAll(t *testing.T) {
+// TestLeastRequest has one instance hold calls, and counts who gets the others. Of two that are
+// chosen at random, the busy one is taken only when it is both: one time in nine. In turn
+// it would get a third, as with Node's client, which has no such algorithm.
+func TestLeastRequest(t *testing.T) {
 	each(t, func(t *testing.T, l language) {
-		p, _ := three(t, balanced("loadBalancer: {simple: LEAST_REQUEST}"))
-		warm(t, p.client(l, "echo:7070"), 3)
+		p, list := three(t, balanced("loadBalancer: {simple: LEAST_REQUEST}"))
+		c := p.client(l, "echo:7070")
+		warm(t, c, 3)
+		held := c.send(order{Do: "calls", N: 60, At: 60, Method: unary, Headers: map[string]string{"hold": "x"}})
+		eventually(t, "calls are held", func() bool { return list[0].holds()+list[1].holds()+list[2].holds() == 60 })
+		close(list[1].gate)
+		close(list[2].gate)
+		eventually(t, "those of two have gone on", func() bool { return list[1].holds()+list[2].holds() == 0 })
+		if list[0].holds() < 5 {
+			t.Fatalf("one holds %d calls of 60, too few to tell", list[0].holds())
+		}
+		const calls = 300
+		got := c.calls(calls, unary)
+		busy, bound := got.who()["one"], calls/9.0+5*math.Sqrt(calls*(1/9.0)*(8/9.0))
+		switch {
+		case got.failed() > 0 || len(got) != calls:
+			t.Errorf("got %v", got)
+		case l.name == golang.name && float64(busy) > bound:
+			t.Errorf("the busy one got %d of %d calls, want %.0f at most", busy, calls, bound)
+		case l.name == nodejs.name && busy != calls/3:
+			t.Errorf("the busy one got %d of %d calls, want every third: they are made in turn", busy, calls)
+		}
+		close(list[0].gate)
+		if got := ends(c.await(held).Calls); got.failed() > 0 {
+			t.Errorf("calls that were held: %v", got)
+		}
+	})
+}
+
+// annotated is a destination rule for echo that says what Istio has no field for.
+func annotated(algorithm string) string {
+	return `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: echo, annotations: {enmesh.dev/load-balancer: ` + algorithm + `}}
+spec: {host: echo}
+`
+}
+
+// TestPickFirst: a channel stays with one instance, and goes to another one when that is gone.
+// Node's client does so where a variable tells it to.
+func TestPickFirst(t *testing.T) {
+	for _, l := range []language{golang, nodejs.with("GRPC_EXPERIMENTAL_PICKFIRST_LB_CONFIG=true")} {
+		t.Run(l.name, func(t *testing.T) {
+			t.Parallel()
+			p, list := three(t, annotated("PICK_FIRST"))
+			c := p.client(l, "echo:7070")
+			got := c.calls(100, unary)
+			if len(got.who()) != 1 || got.failed() > 0 {
+				t.Fatalf("got %v, want all calls at one instance", got.who())
+			}
+			gone := got[0].Who
+			for _, b := range list {
+				if b.name == gone {
+					b.stop()
+				}
+			}
+			eventually(t, "calls are answered by another", func() bool {
+				got := c.calls(20, unary)
+				return got.failed() == 0 && len(got.who()) == 1 && got.who()[gone] == 0
+			})
+		})
+	}
+	t.Run("node, not told to", func(t *testing.T) {
+		t.Parallel()
+		p, _ := three(t, annotated("PICK_FIRST"))
+		warm(t, p.client(nodejs, "echo:7070"), 3)
 	})
 }
 
@@ -147,21 +216,33 @@ func TestRingHashAffinity(t *testing.T) {
 }
 
 // TestWeightsByReportedLoad has instances report how busy they are (ORCA): the idle one gets more.
+// Node's client looks at that where a variable tells it to, and else takes turns.
 func TestWeightsByReportedLoad(t *testing.T) {
-	p := run(t)
-	p.policy(`
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: echo, annotations: {enmesh.dev/load-balancer: PEAK_EWMA}}
-spec: {host: echo}
-`)
-	busy, idle := serve(t, "busy"), serve(t, "idle")
-	busy.reports(0.9)
-	idle.reports(0.1)
-	p.registry.Set("echo", at(busy, idle)...)
-	c := p.client(golang, "echo:7070")
-	eventually(t, "the idle one gets more", func() bool {
-		got := ends(c.do(order{Do: "calls", N: 100, At: 2, Method: unary}).Calls)
-		return got.failed() == 0 && got.who()["busy"] > 0 && got.who()["idle"] > 3*got.who()["busy"]
+	reporting := func(t *testing.T, l language) *program {
+		p := run(t)
+		p.policy(annotated("PEAK_EWMA"))
+		busy, idle := serve(t, "busy"), serve(t, "idle")
+		busy.reports(0.9)
+		idle.reports(0.1)
+		p.registry.Set("echo", at(busy, idle)...)
+		return p.client(l, "echo:7070")
+	}
+	for _, l := range []language{golang, nodejs.with("GRPC_EXPERIMENTAL_XDS_WRR_LB=true")} {
+		t.Run(l.name, func(t *testing.T) {
+			t.Parallel()
+			c := reporting(t, l)
+			eventually(t, "the idle one gets more", func() bool {
+				got := ends(c.do(order{Do: "calls", N: 100, At: 2, Method: unary}).Calls)
+				return got.failed() == 0 && got.who()["busy"] > 0 && got.who()["idle"] > 3*got.who()["busy"]
+			})
+		})
+	}
+	t.Run("node, not told to", func(t *testing.T) {
+		t.Parallel()
+		c := reporting(t, nodejs)
+		warm(t, c, 2)
+		if got := c.calls(100, unary).who(); got["busy"] != 50 || got["idle"] != 50 {
+			t.Errorf("got %v, want calls made in turn", got)
+		}
 	})
 }

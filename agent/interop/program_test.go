@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -147,19 +148,31 @@ func (l *lines) Write(b []byte) (int, error) {
 type language struct {
 	name  string
 	agent string // user_agent_name
-	run   func(t testing.TB, bootstrap string) *program
+	env   []string
+	begin func(t testing.TB, bootstrap string, env []string) *program
 }
 
 var (
-	golang = language{"go", "gRPC Go", func(t testing.TB, bootstrap string) *program {
+	golang = language{"go", "gRPC Go", nil, func(t testing.TB, bootstrap string, env []string) *program {
 		t.Helper()
-		return start(t, bootstrap, []string{roleVariable + "=client"}, os.Args[0])
+		return start(t, bootstrap, append(env, roleVariable+"=client"), os.Args[0])
 	}}
-	nodejs = language{"node", "gRPC Node Pure JS", func(t testing.TB, bootstrap string) *program {
+	nodejs = language{"node", "gRPC Node Pure JS", nil, func(t testing.TB, bootstrap string, env []string) *program {
 		t.Helper()
-		return start(t, bootstrap, nil, node(t), filepath.Join("testdata", "client.js"))
+		return start(t, bootstrap, env, node(t), filepath.Join("testdata", "client.js"))
 	}}
 )
+
+func (l language) run(t testing.TB, bootstrap string) *program {
+	t.Helper()
+	return l.begin(t, bootstrap, slices.Clone(l.env))
+}
+
+// with is the client with variables in its environment.
+func (l language) with(env ...string) language {
+	l.env = env
+	return l
+}
 
 // each runs a test with the clients of all languages, at once.
 func each(t *testing.T, test func(t *testing.T, l language)) {

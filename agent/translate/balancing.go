@@ -39,10 +39,17 @@ func (c *clusters) balancing(t policy.Traffic, origin string) *clusterpb.LoadBal
 	case "", "UNSPECIFIED", "LEAST_REQUEST", "LEAST_CONN":
 		return byLocality(least, roundRobin())
 	case "PEAK_EWMA":
-		c.notes.add(policy.Approximated, origin, "PEAK_EWMA: instances are weighted by the load that they report (ORCA), as far as they do")
+		how := "PEAK_EWMA: instances are weighted by the load that they report (ORCA), as far as they do"
+		if c.notes.client == policy.GRPCNode {
+			how += "; with GRPC_EXPERIMENTAL_XDS_WRR_LB=true only, else they are chosen in turn"
+		}
+		c.notes.add(policy.Approximated, origin, how)
 		return byLocality(extension("envoy.load_balancing_policies.client_side_weighted_round_robin",
 			&weightedpb.ClientSideWeightedRoundRobin{}), roundRobin())
 	case "PICK_FIRST":
+		if c.notes.client == policy.GRPCNode {
+			c.notes.add(policy.Approximated, origin, "PICK_FIRST: with GRPC_EXPERIMENTAL_PICKFIRST_LB_CONFIG=true only, else instances are chosen in turn")
+		}
 		return policies(extension("envoy.load_balancing_policies.pick_first",
 			&firstpb.PickFirst{ShuffleAddressList: true}), localities(roundRobin()))
 	case "RANDOM", "PASSTHROUGH":
