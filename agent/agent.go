@@ -88,8 +88,9 @@ func (a *Agent) openSources() (err error) {
 		return err
 	}
 	a.policies = newPolicies(a.cfg, func(s *policy.Snapshot) {
-		a.catalog.SetPolicy(s)
 		a.verdicts.policy(s)
+		a.catalog.SetPolicy(s)
+		a.verdicts.standing(a.catalog.Notes())
 		a.catalog.Start()
 	})
 	return nil

@@ -250,3 +250,55 @@ func TestAgent_logsVerdictsOncePerChange(t *testing.T) {
 		t.Errorf("%d verdicts, want one for each place it was at", n)
 	}
 }
+
+// A client that comes again is no change: what was noted on its resources is not logged again,
+// until policy changes.
+func TestAgent_logsNotesOncePerChange(t *testing.T) {
+	const rule = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: a}
+spec: {host: a, trafficPolicy: {outlierDetection: {consecutive5xxErrors: 3}}}
+`
+	registry, log := ab(t), new(records)
+	path := filepath.Join(t.TempDir(), "p.yaml")
+	rewrite(t, path, toward("a")+"---"+rule)
+	a := start(t, agent.Config{
+		Resolver: registry, Listen: "127.0.0.1:0", Policies: []string{path}, Log: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	comes := func() {
+		t.Helper()
+		cc := dial(t, bootstrap(a.Addr().String(), ""), "reviews:80")
+		reaches(t, cc, "a")
+		eventually(t, "the note is there", func() bool { return len(a.Status().Notes) == 1 })
+		if err := cc.Close(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the client is gone", func() bool { return len(a.Status().Notes) == 0 })
+	}
+	settled := func() { // what is logged now comes after all that was noted before
+		t.Helper()
+		before := log.count("probe")
+		cc := dial(t, bootstrap(a.Addr().String(), ""), fmt.Sprintf("probe%d:80", before))
+		cc.Connect()
+		eventually(t, "the log keeps up", func() bool { return log.count("probe") > before })
+		_ = cc.Close()
+		eventually(t, "the probe is gone", func() bool { return len(a.Status().Notes) == 0 })
+	}
+	for range 3 {
+		comes()
+	}
+	settled()
+	if n := log.count("grpc-go: approximated: outbound|0||a."); n != 1 {
+		t.Errorf("three clients came and went, and %d notes are logged, want one: %q", n, log.lines)
+	}
+	rewrite(t, path, "# one more line\n"+toward("a")+"---"+rule)
+	eventually(t, "the change is applied", func() bool { return a.Status().Policy.Loads == 2 })
+	for range 2 {
+		comes()
+	}
+	settled()
+	if n := log.count("grpc-go: approximated: outbound|0||a."); n != 2 {
+		t.Errorf("policy has changed, and %d notes are logged, want one more: %q", n, log.lines)
+	}
+}

@@ -15,7 +15,7 @@ import (
 )
 
 // verdicts tells the log what policy does not do for the clients there are: once for each
-// change, and once for each kind of client.
+// change, and once for each kind of client, however often clients come and go.
 type verdicts struct {
 	log  *slog.Logger
 	wake chan struct{} // has room for one
@@ -24,9 +24,14 @@ type verdicts struct {
 	current *policy.Snapshot
 	changed bool                     // current did, or clients
 	clients map[policy.Enforcer]bool // that were seen
+	version string                   // of policy, that heard is of
 	notes   []translate.Note         // to be told
+	heard   map[translate.Note]bool  // under the present policy; no more than most
 	told    map[verdict]bool         // of the present policy
 }
+
+// most is how many notes are kept: to be told, while the log does not keep up, and as heard.
+const most = 10_000
 
 // verdict is one line.
 type verdict struct {
@@ -35,12 +40,17 @@ type verdict struct {
 }
 
 func newVerdicts(log *slog.Logger) *verdicts {
-	return &verdicts{log: log, wake: make(chan struct{}, 1), clients: map[policy.Enforcer]bool{}, told: map[verdict]bool{}}
+	return &verdicts{
+		log: log, wake: make(chan struct{}, 1), clients: map[policy.Enforcer]bool{}, heard: map[translate.Note]bool{}, told: map[verdict]bool{},
+	}
 }
 
-// policy takes what is in force now.
+// policy takes what comes into force now, before anybody has resources of it.
 func (v *verdicts) policy(s *policy.Snapshot) {
 	v.mu.Lock()
+	if v.version != s.Version {
+		v.version, v.heard = s.Version, map[translate.Note]bool{}
+	}
 	v.current, v.changed = s, true
 	v.mu.Unlock()
 	v.rouse()
@@ -57,15 +67,33 @@ func (v *verdicts) seen(e policy.Enforcer) {
 	}
 }
 
-// note takes what is to be said of a resource. It does not block.
+// note takes what is to be said of a resource, which is told unless it was under this very
+// policy: a note comes again with the client that its resource is for. It does not block.
 func (v *verdicts) note(n translate.Note) {
-	const most = 10_000 // while the log does not keep up
 	v.mu.Lock()
-	if len(v.notes) < most {
+	if !v.heard[n] && len(v.notes) < most {
 		v.notes = append(v.notes, n)
+		v.hear(n)
 	}
 	v.mu.Unlock()
 	v.rouse()
+}
+
+// standing takes the notes that the present policy has, those that were told under the one
+// before included.
+func (v *verdicts) standing(list []translate.Note) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, n := range list {
+		v.hear(n)
+	}
+}
+
+// hear remembers a note. v.mu is held.
+func (v *verdicts) hear(n translate.Note) {
+	if len(v.heard) < most {
+		v.heard[n] = true
+	}
 }
 
 func (v *verdicts) rouse() {
