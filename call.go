@@ -188,7 +188,9 @@ func (c *Call) HasTried() bool { return c.attempts != nil }
 func (c *Call) PickedAt() Instant { return c.picked }
 
 // Sizes are the bytes of the request's and of the answer's body that crossed the
-// wire so far; each is negative when the adapter does not count it.
+// wire so far, as Envoy counts them: without heads and trailers, of gRPC's messages with
+// their prefix of five bytes. Of a call that was sent again they are those of the latest
+// attempt. Each is negative when the adapter does not know it, or no answer came.
 func (c *Call) Sizes() (request, answer int64) {
 	if s, ok := c.wire.(Sizer); ok {
 		return s.Sizes()

@@ -38,6 +38,8 @@ type attempt struct {
 	at       enmesh.Instant
 	answered atomic.Int64 // an Instant: when the head came
 	state    atomic.Uint32
+	sizes    sizes
+	last     any // the one message of the answer, which ends the stream; nil: there may be more
 }
 
 const (
@@ -136,7 +138,7 @@ func (a *attempt) head() {
 
 // commit hands the stream out as x's. From now on its end is the end of x.
 func (a *attempt) commit(x *streamCall) grpc.ClientStream {
-	a.owner, a.watcher = x, x.Watcher()
+	a.owner, a.watcher, x.sizes = x, x.Watcher(), &a.sizes
 	if a.state.Or(attemptCommitted)&attemptOver != 0 {
 		a.end()
 	}
@@ -154,6 +156,9 @@ func (a *attempt) finish(err error) {
 		err = errUnwritten
 	}
 	a.err, a.at = err, enmesh.Now()
+	if err == nil && a.last != nil { // in RecvMsg, which has the message
+		a.sizes.answer.add(a.last)
+	}
 	if p != nil {
 		a.pending = nil
 		var e *enmesh.Error
@@ -218,6 +223,10 @@ func (a *attempt) RecvMsg(m any) error {
 	if a.empty {
 		return io.EOF
 	}
+	one := !a.made.desc.ServerStreams
+	if one {
+		a.last = m
+	}
 	err := a.ClientStream.RecvMsg(m)
 	if err != nil {
 		if err == io.EOF && a.state.Load()&attemptOver != 0 && a.err == errUnwritten { //nolint:errorlint // identity
@@ -226,6 +235,9 @@ func (a *attempt) RecvMsg(m any) error {
 		return a.outside(err)
 	}
 	a.head()
+	if !one {
+		a.sizes.answer.add(m)
+	}
 	a.moved()
 	return nil
 }
@@ -234,6 +246,7 @@ func (a *attempt) RecvMsg(m any) error {
 func (a *attempt) SendMsg(m any) error {
 	err := a.ClientStream.SendMsg(m)
 	if err == nil {
+		a.sizes.request.add(m)
 		a.moved()
 	}
 	return err

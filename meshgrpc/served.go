@@ -34,6 +34,7 @@ type streaming struct {
 	handler grpc.StreamHandler
 	stream  grpc.ServerStream
 	hooks   enmesh.Spare
+	sizes   sizes
 }
 
 // added is what policies add to an answer.
@@ -82,7 +83,9 @@ func (x *served) serve(ctx context.Context, method string, kind enmesh.Kind) (er
 		}
 	}()
 	x.Enter(x.server.router)
-	err = x.RunIn(x.link)
+	if err = x.RunIn(x.link); err != nil {
+		x.resp = nil // it does not go out
+	}
 	x.End(err, x.Call.Clock)
 	return x.finish(err)
 }
@@ -126,7 +129,7 @@ func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
 		x.resp, err = x.unary(ctx, x.req)
 	} else {
 		x.headStart()
-		err = x.streaming.handler(x.req, &serverStream{ServerStream: x.streaming.stream, ctx: ctx, carrier: &x.Carrier, watcher: x.Watcher()})
+		err = x.streaming.handler(x.req, &serverStream{ServerStream: x.streaming.stream, ctx: ctx, carrier: &x.Carrier, watcher: x.Watcher(), sizes: &x.streaming.sizes})
 	}
 	at := enmesh.Now()
 	x.Answered(at)
@@ -227,11 +230,15 @@ func (x *served) adds() *added {
 	return x.added
 }
 
-// Sizes are those of a unary call's messages, encoded and without gRPC's framing;
-// negative where a message is not protobuf, or there is none.
+// Sizes implements [enmesh.Sizer]: of the messages that the handler has got and sent, with
+// gRPC's prefix of five bytes each, before they are compressed; they are not known where one
+// is not protobuf. An answer that is a status only has none.
 func (x *served) Sizes() (request, answer int64) {
-	if x.unary == nil {
-		return -1, -1
+	switch {
+	case x.unary == nil:
+		return x.streaming.sizes.load()
+	case x.resp == nil:
+		return sizeOf(x.req), 0
 	}
 	return sizeOf(x.req), sizeOf(x.resp)
 }

@@ -20,6 +20,7 @@ type serverStream struct {
 	ctx     context.Context //nolint:containedctx // grpc.ServerStream has one
 	carrier *enmesh.Carrier
 	watcher enmesh.Watcher // nil: nobody
+	sizes   *sizes
 	headed  atomic.Bool
 }
 
@@ -38,7 +39,11 @@ func (s *serverStream) SendMsg(m any) error {
 	if s.watcher != nil {
 		s.watcher.Moved()
 	}
-	return s.ServerStream.SendMsg(m)
+	err := s.ServerStream.SendMsg(m)
+	if err == nil {
+		s.sizes.answer.add(m)
+	}
+	return err
 }
 
 // RecvMsg receives the caller's next message. On a call that is watched it gives up with
@@ -46,10 +51,10 @@ func (s *serverStream) SendMsg(m any) error {
 // after that.
 func (s *serverStream) RecvMsg(m any) error {
 	if s.watcher == nil {
-		return s.ServerStream.RecvMsg(m)
+		return s.receive(m)
 	}
 	came := make(chan error, 1)
-	go func() { came <- s.ServerStream.RecvMsg(m) }() // ends with the stream, when the handler returns
+	go func() { came <- s.receive(m) }() // ends with the stream, when the handler returns
 	select {
 	case err := <-came:
 		if err == nil {
@@ -59,6 +64,15 @@ func (s *serverStream) RecvMsg(m any) error {
 	case <-s.ctx.Done():
 		return asStatus(enmesh.EndOf(s.ctx))
 	}
+}
+
+// receive receives a message and counts its bytes.
+func (s *serverStream) receive(m any) error {
+	err := s.ServerStream.RecvMsg(m)
+	if err == nil {
+		s.sizes.request.add(m)
+	}
+	return err
 }
 
 func (s *serverStream) head() {

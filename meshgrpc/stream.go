@@ -47,6 +47,21 @@ type streamCall struct {
 	attempt  *attempt // the present one; nil: none is open
 	first    attempt
 	hooks    enmesh.Spare
+	sizes    *sizes // of the latest attempt, or of the one adopted; nil: there was none
+}
+
+// Sizes implements [enmesh.Sizer]: of the messages that the caller has sent and got, with
+// gRPC's prefix of five bytes each, before they are compressed. They are not known where one
+// is not protobuf. There is no size of an answer when no stream was handed out.
+func (x *streamCall) Sizes() (request, answer int64) {
+	if x.sizes == nil {
+		return 0, -1
+	}
+	request, answer = x.sizes.load()
+	if x.attempt == nil {
+		answer = -1
+	}
+	return request, answer
 }
 
 // open runs the chain and hands out the stream.
@@ -82,7 +97,7 @@ func (x *streamCall) Send(ctx context.Context, c *enmesh.Call) error {
 		return e
 	}
 	a := newAttempt(ctx, x)
-	x.attempt = a // the balancer looks for it there
+	x.attempt, x.sizes = a, &a.sizes // the balancer looks for the attempt there
 	opts := slices.Concat(x.options(), []grpc.CallOption{grpc.OnFinish(a.finish)})
 	cs, err := x.streamer(x.sent(a.ctx), x.desc, x.cc, c.Path, opts...)
 	if err == nil && x.beside {
@@ -104,7 +119,10 @@ func (x *streamCall) Send(ctx context.Context, c *enmesh.Call) error {
 // pump sends the request and waits for the answer's head. An answer that is over
 // without a message is noted, so that the caller's message is left alone.
 func (x *streamCall) pump(a *attempt, cs grpc.ClientStream) error {
-	if err := cs.SendMsg(x.request); err != nil && !errors.Is(err, io.EOF) {
+	switch err := cs.SendMsg(x.request); {
+	case err == nil:
+		a.sizes.request.add(x.request)
+	case !errors.Is(err, io.EOF):
 		return err
 	}
 	if err := cs.CloseSend(); err != nil {

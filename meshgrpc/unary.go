@@ -159,20 +159,18 @@ func (x *unaryCall) abandon() {
 	}
 }
 
-// Sizes are those of the messages, encoded and without gRPC's framing; negative where a
-// message is not protobuf, or there is no answer.
+// Sizes implements [enmesh.Sizer]: of the messages, with gRPC's prefix of five bytes, before
+// they are compressed. An answer that is a status only has none; the size of a message that
+// is not protobuf is not known, nor that of an answer that never came.
 func (x *unaryCall) Sizes() (request, answer int64) {
-	if x.Call.Answer.Status == 0 || x.inside != nil {
-		return sizeOf(x.req), -1
+	request = sizeOf(x.req)
+	switch {
+	case x.Call.Answer.Status == 0:
+		return request, -1
+	case x.inside != nil:
+		return request, 0
 	}
-	return sizeOf(x.req), sizeOf(x.reply)
-}
-
-func sizeOf(m any) int64 {
-	if p, ok := m.(proto.Message); ok {
-		return int64(proto.Size(p))
-	}
-	return -1
+	return request, sizeOf(x.reply)
 }
 
 // Replayable is true: the request message is encoded anew for each attempt.

@@ -54,11 +54,13 @@ type answerBody struct {
 	x       atomic.Pointer[exchange] // nil once the call has ended
 	stop    func() bool              // with EndOnCancel
 	watcher enmesh.Watcher           // nil: nobody
+	count   atomic.Int64             // of the bytes that the caller has got
 }
 
 // Read ends the call at the end of the body, or where it breaks.
 func (b *answerBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	b.count.Add(int64(n))
 	if n > 0 && b.watcher != nil {
 		b.watcher.Moved()
 	}
@@ -101,12 +103,14 @@ func (x *exchange) why(err error) *enmesh.Error {
 // upgradedBody is the body of a 101 answer, which is the connection.
 type upgradedBody struct {
 	*answerBody
-	w io.Writer
+	w       io.Writer
+	written *atomic.Int64
 }
 
 // Write writes to the connection.
 func (b upgradedBody) Write(p []byte) (int, error) {
 	n, err := b.w.Write(p)
+	b.written.Add(int64(n))
 	if n > 0 && b.watcher != nil {
 		b.watcher.Moved()
 	}

@@ -39,8 +39,9 @@ type requestBody struct {
 	busy   bool   // a Read is under way
 	closed bool   // Close was called, or the body taken back
 	over   bool   // rc is closed, or somebody else's
+	gone   bool   // more was read than past keeps
 	past   []byte // what was read, while it is little
-	gone   bool   // it was more
+	n      int64  // how many bytes were read
 }
 
 // maxPast is how much of a body is kept, in bytes, that cannot be had again: as much as net/http
@@ -60,6 +61,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.busy = false
+	b.n += int64(n)
 	if err != nil && !errors.Is(err, io.EOF) && !b.closed && b.err == nil {
 		b.err = err
 	}
@@ -99,6 +101,13 @@ func (b *requestBody) unread() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !b.read && !b.over
+}
+
+// size is how many bytes were read.
+func (b *requestBody) size() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.n
 }
 
 // reclaim takes a body back of which nothing, or so little was read that it was kept; the
@@ -211,8 +220,12 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 var inMemory = reflect.TypeOf(io.NopCloser(strings.NewReader("")))
 
 // asItIs reports whether net/http should see the body itself: one in memory, which
-// cannot break, is written in one piece with the head, and a file by sendfile.
+// cannot break, is written in one piece with the head, and a file by sendfile. Both have a
+// declared length, which is their size (see [exchange.Sizes]).
 func (x *exchange) asItIs(rc io.ReadCloser) bool {
+	if x.in.ContentLength <= 0 {
+		return false // net/http sends chunks, from pieces that it reads
+	}
 	if x.copies() && reflect.TypeOf(rc) == inMemory {
 		return true
 	}
@@ -250,7 +263,12 @@ func (x *exchange) repeat() (io.ReadCloser, error) {
 		return nil, errRepeats
 	}
 	x.repeated = true
-	return x.nextBody()
+	rc, err := x.nextBody()
+	if err != nil || x.last.body == nil {
+		return rc, err
+	}
+	x.last.body = &requestBody{rc: rc}
+	return x.last.body, nil
 }
 
 // unread is GetBody for net/http where a body cannot be had again: the same one, if hardly

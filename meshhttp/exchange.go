@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/enmesh-go/enmesh"
@@ -65,6 +66,8 @@ type exchange struct {
 	resp   *http.Response // the answer held, untouched
 	err    *enmesh.Error  // what it means: nil is success
 	holder *exchange      // the fork whose answer it is; nil: its own
+
+	upgraded *atomic.Int64 // bytes written to an upgraded connection; nil: it is not one
 
 	admitted bool // the admission is to be released
 	keeps    bool // the route resends: the body is kept

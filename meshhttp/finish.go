@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -57,7 +58,8 @@ func (x *exchange) handOut() *http.Response {
 	answer.ReadCloser, answer.watcher = resp.Body, x.k.Watcher()
 	resp.Body = answer
 	if rw, ok := answer.ReadCloser.(io.ReadWriteCloser); ok && resp.StatusCode == http.StatusSwitchingProtocols {
-		resp.Body = upgradedBody{answer, rw}
+		x.upgraded = new(atomic.Int64)
+		resp.Body = upgradedBody{answer, rw, x.upgraded}
 	}
 	ctx, endOnCancel := x.k.Context, x.t.cfg.endOnCancel
 	answer.x.Store(x)
@@ -80,6 +82,7 @@ func (x *exchange) made(r *enmesh.Reply) *http.Response {
 	}
 	body := io.ReadCloser(http.NoBody)
 	if len(r.Body) > 0 && x.in.Method != http.MethodHead {
+		x.out.answer.count.Store(int64(len(r.Body)))
 		body = io.NopCloser(bytes.NewReader(r.Body))
 	}
 	return &http.Response{

@@ -14,8 +14,8 @@ import (
 // maxRefusal bounds the text of a refusal, in bytes.
 const maxRefusal = 256
 
-// writeReply writes an answer that a policy made up.
-func writeReply(w http.ResponseWriter, r *enmesh.Reply) {
+// writeReply writes an answer that a policy made up, and returns how long its body is.
+func writeReply(w http.ResponseWriter, r *enmesh.Reply) int {
 	h := w.Header()
 	for k, v := range r.Header {
 		h[http.CanonicalHeaderKey(k)] = v
@@ -24,15 +24,17 @@ func writeReply(w http.ResponseWriter, r *enmesh.Reply) {
 		h.Set("Content-Length", strconv.Itoa(len(r.Body)))
 	}
 	w.WriteHeader(r.Status)
-	if len(r.Body) > 0 {
-		_, _ = w.Write(r.Body) // the caller may be gone; there is nobody to tell
+	if len(r.Body) == 0 {
+		return 0
 	}
+	n, _ := w.Write(r.Body) // the caller may be gone; there is nobody to tell
+	return n
 }
 
 // writeRefusal answers with err's status and a line of text, and returns the
-// status.
-func writeRefusal(w http.ResponseWriter, err error) int {
-	status := statusOf(err)
+// status and how long the text is.
+func writeRefusal(w http.ResponseWriter, err error) (status, n int) {
+	status = statusOf(err)
 	h := w.Header()
 	e := enmesh.ErrorOf(err)
 	switch {
@@ -47,8 +49,8 @@ func writeRefusal(w http.ResponseWriter, err error) int {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text)) // the caller may be gone; there is nobody to tell
-	return status
+	n, _ = w.Write([]byte(text)) // the caller may be gone; there is nobody to tell
+	return status, n
 }
 
 // statusOf is the HTTP status that answers err.

@@ -27,6 +27,7 @@ type handed struct {
 	link enmesh.WatchedLink
 	out  http.Request
 	w    writer
+	body countedBody
 }
 
 // served is the record of one request on the server, used again when the request is
@@ -105,6 +106,10 @@ func (x *served) prepare(ctx context.Context, c *enmesh.Call) {
 	x.to.w.watcher = x.k.Watcher()
 	out := &x.to.out
 	*out = *x.in.WithContext(ctx)
+	if hasBody(out) {
+		x.to.body.ReadCloser = out.Body
+		out.Body = &x.to.body
+	}
 	out.Header = x.header.freeze()
 	out.Host, out.URL, out.RequestURI = c.Authority, x.seen.url, x.seen.uri
 	if u := x.seen.url; c.Path != u.Path || c.Query != u.RawQuery {
@@ -133,7 +138,7 @@ func (x *served) handBack() {
 
 // outcome reads what the handler did.
 func (x *served) outcome(ctx context.Context, c *enmesh.Call) *enmesh.Error {
-	status := x.to.w.status
+	status := int(x.to.w.status)
 	if status == 0 {
 		if e := c.EndOf(ctx); e != nil {
 			return e // too late, and nothing is written: finish answers
@@ -200,15 +205,14 @@ func panicOf(err error) *enmesh.PanicError {
 
 // answer writes the made-up answer or the refusal that belongs to err.
 func (x *served) answer(err error) {
-	c := &x.k.Call
+	c, n := &x.k.Call, 0
 	if r := c.ReplyFor(err); r != nil {
 		c.Answer.Status = r.Status
-		writeReply(x.to.w.ResponseWriter, r)
-		return
+		n = writeReply(x.to.w.ResponseWriter, r)
+	} else if err != nil {
+		c.Answer.Status, n = writeRefusal(x.to.w.ResponseWriter, err)
 	}
-	if err != nil {
-		c.Answer.Status = writeRefusal(x.to.w.ResponseWriter, err)
-	}
+	x.to.w.count.Add(int64(n))
 }
 
 // rescue ends a request whose chain or handler panicked.

@@ -20,7 +20,8 @@ type writer struct {
 	http.ResponseWriter
 	x        atomic.Pointer[served] // nil when the request is over
 	watcher  enmesh.Watcher         // nil: nobody
-	status   int                    // 0: none yet
+	count    atomic.Int64           // of the bytes that went out through it
+	status   int32                  // 0: none yet
 	hijacked bool
 }
 
@@ -43,7 +44,7 @@ func (w *writer) as() http.ResponseWriter {
 // sent notes the status that goes out now.
 func (w *writer) sent(status int) {
 	if w.status == 0 {
-		w.status = status
+		w.status = int32(status)
 		if x := w.x.Load(); x != nil {
 			x.k.Answered(enmesh.Now())
 		}
@@ -82,13 +83,17 @@ func (w *writer) discourage() {
 // Write writes the status 200 first if none was written.
 func (w *writer) Write(p []byte) (int, error) {
 	w.moved()
-	return w.ResponseWriter.Write(p)
+	n, err := w.ResponseWriter.Write(p)
+	w.count.Add(int64(n))
+	return n, err
 }
 
 // WriteString is Write without a copy where the server can do that.
 func (w *writer) WriteString(s string) (int, error) {
 	w.moved()
-	return io.WriteString(w.ResponseWriter, s)
+	n, err := io.WriteString(w.ResponseWriter, s)
+	w.count.Add(int64(n))
+	return n, err
 }
 
 // flushWriter flushes too.
@@ -118,12 +123,15 @@ func (w streamWriter) Push(target string, opts *http.PushOptions) error {
 type connWriter struct{ flushWriter }
 
 // ReadFrom copies from r, by sendfile where the server can do that.
-func (w connWriter) ReadFrom(r io.Reader) (int64, error) {
+func (w connWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	w.sent(http.StatusOK)
 	if rf, ok := w.ResponseWriter.(io.ReaderFrom); ok {
-		return rf.ReadFrom(r)
+		n, err = rf.ReadFrom(r)
+	} else {
+		n, err = io.Copy(struct{ io.Writer }{w.ResponseWriter}, r)
 	}
-	return io.Copy(struct{ io.Writer }{w.ResponseWriter}, r)
+	w.count.Add(n)
+	return n, err
 }
 
 // Hijack takes the connection over. The call ends when it is closed. A policy that ends the
@@ -134,15 +142,18 @@ func (w connWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	h := &hijacked{Conn: conn, x: w.x.Load()}
+	h.to = h.x.to
+	h.head.over.Store(w.status != 0)
 	w.sent(http.StatusSwitchingProtocols)
 	w.hijacked = true
-	h := &hijacked{Conn: conn, x: w.x.Load()}
 	ctx := h.x.to.out.Context()
 	h.unhook = context.AfterFunc(ctx, func() {
 		if enmesh.ErrorOf(context.Cause(ctx)) != nil {
 			_ = conn.Close() // the handler finds out, and closes what it has
 		}
 	})
+	rw = h.buffered(rw)
 	if _, ok := conn.(closeWriter); ok {
 		return halfCloser{h}, rw, nil
 	}
@@ -156,7 +167,23 @@ type closeWriter interface{ CloseWrite() error }
 type hijacked struct {
 	net.Conn
 	x      *served
+	to     *handed
 	unhook func() bool
+	head   answerHead
+}
+
+// Read counts.
+func (h *hijacked) Read(p []byte) (int, error) {
+	n, err := h.Conn.Read(p)
+	h.to.body.count.Add(int64(n))
+	return n, err
+}
+
+// Write counts what comes after the answer's head.
+func (h *hijacked) Write(p []byte) (int, error) {
+	n, err := h.Conn.Write(p)
+	h.to.w.count.Add(int64(h.head.beyond(p[:n])))
+	return n, err
 }
 
 // Close ends the call.

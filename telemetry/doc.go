@@ -55,6 +55,6 @@
 //
 // An observer runs where the call ends, which in gRPC may be under a lock of the
 // stream: it must not block. Labels never hold a path, an address or a header; the
-// number of series is bounded by each package. A count of bytes is known only where
-// the adapter counts (see enmesh.Call.Sizes).
+// number of series is bounded by each package. What counts as the bytes of a call is told
+// at enmesh.Call.Sizes.
 package telemetry

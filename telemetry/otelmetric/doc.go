@@ -11,7 +11,7 @@
 //
 // # The model
 //
-// A [Meter] holds the four instruments. [Meter.Calls] gives the observer of one
+// A [Meter] holds the instruments. [Meter.Calls] gives the observer of one
 // chain: the attribute set of every kind of call (method, status, error, server) is
 // made once and found without an allocation.
 //
@@ -31,6 +31,11 @@
 //   - rpc.client.call.duration and rpc.server.call.duration, with rpc.system.name,
 //     rpc.method, rpc.response.status_code, error.type, and at the client
 //     server.address and server.port.
+//
+// With [Config.Sizes], in bytes and with the attributes of the duration:
+//
+//   - http.client.request.body.size, http.client.response.body.size and the same of
+//     http.server, where the adapter counts (see enmesh.Call.Sizes).
 //
 // server.address is the service called, never an address; an HTTP path is no
 // attribute. error.type is the HTTP status where that is the error, else the name of

@@ -134,6 +134,78 @@ func TestMeter_attributes(t *testing.T) {
 	}
 }
 
+// sized is a wire that knows its bytes.
+type sized struct {
+	*enmeshtest.Wire
+	request, answer int64
+}
+
+func (s sized) Sizes() (request, answer int64) { return s.request, s.answer }
+
+func TestMeter_sizes(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		on       bool
+		protocol enmesh.Protocol
+		side     enmesh.Side
+		answer   int64
+		want     map[string]int64
+	}{
+		{"client", true, enmesh.HTTP, enmesh.Client, 4000, map[string]int64{"http.client.request.body.size": 100, "http.client.response.body.size": 4000}},
+		{"server", true, enmesh.HTTP, enmesh.Server, 4000, map[string]int64{"http.server.request.body.size": 100, "http.server.response.body.size": 4000}},
+		{"no answer", true, enmesh.HTTP, enmesh.Client, -1, map[string]int64{"http.client.request.body.size": 100}},
+		{"gRPC", true, enmesh.GRPC, enmesh.Client, 4000, nil},
+		{"by default", false, enmesh.HTTP, enmesh.Client, 4000, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			reader := sdk.NewManualReader()
+			provider := sdk.NewMeterProvider(sdk.WithReader(reader))
+			t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
+			m, err := otelmetric.New(otelmetric.Config{Provider: provider, Sizes: tt.on})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var k enmesh.Carrier
+			k.Begin(t.Context(), sized{enmeshtest.NewWire(), 100, tt.answer})
+			k.Call.Method, k.Call.Protocol, k.Call.Answer.Status = "GET", tt.protocol, 200
+			r := enmesh.Result{Call: &k.Call}
+			o := m.Calls(telemetry.Scope{Side: tt.side})
+			o.Observe(r)
+			if got := testing.AllocsPerRun(1000, func() { o.Observe(r) }); got != 0 {
+				t.Errorf("%v allocations, want 0", got)
+			}
+			got := sums(t, reader)
+			if len(got) != len(tt.want) {
+				t.Errorf("recorded %v, want %v", got, tt.want)
+			}
+			for name, want := range tt.want {
+				p := got[name]
+				if p.Count != 1002 || p.Sum != 1002*want || p.Attributes.Len() != 2 {
+					t.Errorf("%s: %d values, %d in all, %d attributes; want 1002 of %d, with method and status", name, p.Count, p.Sum, p.Attributes.Len(), want)
+				}
+			}
+		})
+	}
+}
+
+// sums is the one point of each instrument of bytes.
+func sums(t *testing.T, reader *sdk.ManualReader) map[string]metricdata.HistogramDataPoint[int64] {
+	t.Helper()
+	var out metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &out); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]metricdata.HistogramDataPoint[int64]{}
+	for _, s := range out.ScopeMetrics {
+		for _, m := range s.Metrics {
+			if h, ok := m.Data.(metricdata.Histogram[int64]); ok && m.Unit == "By" && len(h.DataPoints) == 1 {
+				got[m.Name] = h.DataPoints[0]
+			}
+		}
+	}
+	return got
+}
+
 func TestMeter_manyMethodsAreBounded(t *testing.T) {
 	m, reader := meter(t)
 	o := m.Calls(telemetry.Scope{Side: enmesh.Server})
@@ -161,7 +233,23 @@ func (refusingMeter) Float64Histogram(string, ...metric.Float64HistogramOption) 
 	return nil, errBusy
 }
 
+// noSizes is a provider whose meters make no histogram of bytes.
+type noSizes struct{ metric.MeterProvider }
+
+type noSizesMeter struct{ metric.Meter }
+
+func (p noSizes) Meter(name string, opts ...metric.MeterOption) metric.Meter {
+	return noSizesMeter{p.MeterProvider.Meter(name, opts...)}
+}
+
+func (noSizesMeter) Int64Histogram(string, ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
+	return nil, errBusy
+}
+
 func TestNew_refused(t *testing.T) {
+	if _, err := otelmetric.New(otelmetric.Config{Provider: noSizes{sdk.NewMeterProvider()}, Sizes: true}); !errors.Is(err, errBusy) {
+		t.Errorf("error %v, want the provider's", err)
+	}
 	_, err := otelmetric.New(otelmetric.Config{Provider: refusing{}})
 	if !errors.Is(err, errBusy) {
 		t.Errorf("error %v, want the provider's", err)

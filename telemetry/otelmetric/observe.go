@@ -34,6 +34,7 @@ func (k *key) hash() uint64 {
 type calls struct {
 	side      enmesh.Side
 	durations [2]metric.Float64Histogram
+	sizes     [2]metric.Int64Histogram // nil: not recorded
 	options   telemetry.Cache[key, []metric.RecordOption]
 }
 
@@ -53,6 +54,14 @@ func (o *calls) Observe(r enmesh.Result) {
 		histogram = o.durations[1]
 	}
 	histogram.Record(context.Background(), r.Ended.Sub(r.Call.Start).Seconds(), options...)
+	if o.sizes[0] != nil && k.protocol == enmesh.HTTP {
+		request, answer := r.Call.Sizes()
+		for i, n := range [...]int64{request, answer} {
+			if n >= 0 {
+				o.sizes[i].Record(context.Background(), n, options...)
+			}
+		}
+	}
 }
 
 func (o *calls) keyOf(r enmesh.Result) key {

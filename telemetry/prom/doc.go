@@ -31,7 +31,7 @@
 //
 //   - istio_requests_total: calls, by all labels.
 //   - istio_request_duration_milliseconds: from a call's begin to its true end.
-//   - istio_request_bytes, istio_response_bytes: of bodies, where the adapter counts.
+//   - istio_request_bytes, istio_response_bytes: of bodies (see enmesh.Call.Sizes).
 //   - enmesh_attempts_total: attempts, by source, destination, version, protocol,
 //     flag and outcome; over istio_requests_total it gives the attempts of a call.
 //   - enmesh_metrics_folded_total: what was counted in an overflow series.
