@@ -134,6 +134,13 @@ func (c *Call) DiscourageRetry() {
 // to be marked (see [Call.DiscourageRetry]).
 func (c *Call) RetryDiscouraged() bool { return c.hooks.state.Load()&discouraged != 0 }
 
+// MarkDelayed says that a policy holds the call up on purpose, as an injected fault does:
+// telemetry adds [FlagDelayInjected] to its flags. Call it from the chain's goroutine.
+func (c *Call) MarkDelayed() { c.hooks.mark(delayed) }
+
+// Delayed reports whether the call was held up on purpose (see [Call.MarkDelayed]).
+func (c *Call) Delayed() bool { return c.hooks.state.Load()&delayed != 0 }
+
 // Streams reports whether the answer may run on after Next has returned: HTTP and
 // every streaming kind. A policy asks this, never the protocol.
 func (c *Call) Streams() bool { return c.Protocol == HTTP || c.Kind != Unary }

@@ -25,7 +25,7 @@ const (
 	FlagNoRoute          Flag = "NR"  // no route matches
 	FlagNoCluster        Flag = "NC"  // the route's service or subset is not known
 	FlagFaultInjected    Flag = "FI"  // an abort was injected
-	FlagDelayInjected    Flag = "DI"  // a delay was injected
+	FlagDelayInjected    Flag = "DI"  // a delay was injected: no Error has it, see Call.MarkDelayed
 	FlagConnectFailure   Flag = "UF"  // connecting to the endpoint failed
 	FlagConnectionEnded  Flag = "UC"  // the endpoint ended the connection
 	FlagCallerGone       Flag = "DC"  // the caller cancelled

@@ -29,6 +29,7 @@ const (
 	wireEnded                      // and has written it down
 	chainEnded                     // the chain has returned
 	discouraged                    // see DiscourageRetry
+	delayed                        // see MarkDelayed
 )
 
 // hooks are the gates of a call that wait for its end, and how far that end is.

@@ -77,7 +77,7 @@ func decisionOf(r enmesh.Result, service, origin string, tries []Attempt) Decisi
 		At: c.Start.Time(), Service: service, Destination: c.Destination.String(), Protocol: c.Protocol.String(),
 		Method: cut(c.Method), Authority: cut(c.Authority), Path: cut(c.Path), Origin: origin, Tries: c.Attempt,
 		Outcome: outcomeText(r.Outcome), Code: enmesh.CodeOf(r.Err).String(), Status: statusOf(r),
-		Flag: string(telemetry.FlagOf(r.Err)), Duration: r.Ended.Sub(c.Start), Attempts: tries,
+		Flag: string(telemetry.Flags(r)), Duration: r.Ended.Sub(c.Start), Attempts: tries,
 	}
 	if c.Route != nil {
 		d.Route = c.Route.Name

@@ -6,6 +6,8 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -52,6 +54,52 @@ func FlagOf(err error) enmesh.Flag {
 		return enmesh.FlagTimeout
 	}
 	return ""
+}
+
+// Flags is the response flags of a call that has ended: those of its error, and DI when a
+// delay was injected, in Envoy's order.
+func Flags(r enmesh.Result) enmesh.Flag {
+	f := FlagOf(r.Err)
+	if r.Call == nil || !r.Call.Delayed() {
+		return f
+	}
+	if made, ok := delayed[f]; ok {
+		return made
+	}
+	return withDelay(f)
+}
+
+// delayed is the flags that there are with DI among them, so that none is made for a call.
+var delayed = func() map[enmesh.Flag]enmesh.Flag {
+	m := map[enmesh.Flag]enmesh.Flag{"": enmesh.FlagDelayInjected}
+	for _, f := range append(beforeDelay[:], afterDelay[:]...) {
+		both := f + "," + enmesh.FlagRetriesExhausted
+		m[f], m[both] = withDelay(f), withDelay(both)
+	}
+	return m
+}()
+
+// The flags that Envoy writes before DI, and after it.
+var (
+	beforeDelay = [...]enmesh.Flag{
+		enmesh.FlagNoHealthy, enmesh.FlagTimeout, enmesh.FlagConnectFailure, enmesh.FlagConnectionEnded, enmesh.FlagOverflow, enmesh.FlagNoRoute,
+	}
+	afterDelay = [...]enmesh.Flag{
+		enmesh.FlagFaultInjected, enmesh.FlagRateLimited, enmesh.FlagCallerGone, enmesh.FlagRetriesExhausted, enmesh.FlagNoCluster,
+	}
+)
+
+// withDelay puts DI in its place among the flags of f.
+func withDelay(f enmesh.Flag) enmesh.Flag {
+	if f == "" {
+		return enmesh.FlagDelayInjected
+	}
+	all := strings.Split(string(f), ",")
+	at := 0
+	for at < len(all) && slices.Contains(beforeDelay[:], enmesh.Flag(all[at])) {
+		at++
+	}
+	return enmesh.Flag(strings.Join(slices.Insert(all, at, string(enmesh.FlagDelayInjected)), ","))
 }
 
 // Failed reports whether whoever made the call was failed by it: its code is one

@@ -55,6 +55,33 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+func TestFlags(t *testing.T) {
+	for flags, want := range map[enmesh.Flag]enmesh.Flag{
+		"": "DI", "UH": "UH,DI", "UT": "UT,DI", "UF,URX": "UF,DI,URX", "FI": "DI,FI", "RL": "DI,RL", "DC": "DI,DC", "URX": "DI,URX",
+		"UH,UF,RL,URX": "UH,UF,DI,RL,URX", "own": "DI,own", // made for the call
+	} {
+		var err error
+		if flags != "" {
+			err = &enmesh.Error{Code: enmesh.Unavailable, Flag: flags}
+		}
+		c := &enmesh.Call{}
+		r := enmesh.Result{Call: c, Err: err}
+		if got := telemetry.Flags(r); got != flags {
+			t.Errorf("not delayed: got %q, want %q", got, flags)
+		}
+		c.MarkDelayed()
+		if got := telemetry.Flags(r); got != want || !c.Delayed() {
+			t.Errorf("%q, delayed: got %q, want %q", flags, got, want)
+		}
+		if n := testing.AllocsPerRun(100, func() { telemetry.Flags(r) }); n != 0 && strings.Count(string(flags), ",") < 2 && flags != "own" {
+			t.Errorf("%q costs %v allocations", flags, n)
+		}
+	}
+	if got := telemetry.Flags(enmesh.Result{}); got != "" {
+		t.Errorf("without a call: got %q", got)
+	}
+}
+
 const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 func TestTraceID(t *testing.T) {

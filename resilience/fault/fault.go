@@ -29,8 +29,8 @@ func Draw(f func(n uint32) uint32) Option { return func(i *injector) { i.draw = 
 
 // New makes the middleware, or refuses a Config that makes no sense.
 //
-// A delayed call waits before it goes further in; if its context ends meanwhile, it
-// fails with what ended it. An aborted call goes no further: it ends with an
+// A delayed call waits before it goes further in, and has the flag DI whatever becomes of
+// it; if its context ends meanwhile, it fails with what ended it. An aborted call goes no further: it ends with an
 // *enmesh.Error that is Neutral, has the flag FI and is [ErrAborted], and the caller
 // sees the status as if the far side had sent it.
 func New(cfg Config, opts ...Option) (enmesh.Middleware, error) {
@@ -67,6 +67,7 @@ type injector struct {
 func (i *injector) run(ctx context.Context, c *enmesh.Call, next enmesh.Next) error {
 	delay, abort := i.plan(c)
 	if delay > 0 && i.begin(c, enmesh.ActionDelay) {
+		c.MarkDelayed()
 		slept := i.sleep(ctx, delay)
 		c.Tick()
 		if !slept {

@@ -36,6 +36,9 @@ func TestFault_delays(t *testing.T) {
 		if clock.Sub(start) != time.Second {
 			t.Errorf("the call's clock moved %v, want 1s", clock.Sub(start))
 		}
+		if !w.Call().Delayed() {
+			t.Error("the call does not say that it was delayed")
+		}
 		w.Finish(nil)
 	})
 }
@@ -48,6 +51,9 @@ func TestFault_delayEndsWithTheCall(t *testing.T) {
 		err := w.Do(ctx, enmesh.Fixed(false, mustNew(t, fault.Config{Delay: time.Hour, DelayPPM: fault.Million})))
 		if !errors.Is(err, enmesh.ErrDeadline) || w.Sent() != 0 {
 			t.Errorf("got %v, sent %d; want ErrDeadline and nothing sent", err, w.Sent())
+		}
+		if !w.Call().Delayed() {
+			t.Error("the call does not say that it was delayed")
 		}
 	})
 }
@@ -163,11 +169,28 @@ func TestFault_conforms(t *testing.T) {
 	}
 }
 
+func TestFault_onlyDelaysAreMarked(t *testing.T) {
+	for name, cfg := range map[string]fault.Config{
+		"an abort":  {AbortStatus: 503, AbortPPM: fault.Million},
+		"not drawn": {Delay: time.Hour, DelayPPM: 0, AbortStatus: 200, AbortPPM: 1},
+		"in shadow": {Delay: time.Hour, DelayPPM: fault.Million, Shadow: true},
+	} {
+		w := enmeshtest.NewWire()
+		_ = w.Do(t.Context(), enmesh.Fixed(false, mustNew(t, cfg, fault.Draw(func(uint32) uint32 { return fault.Million - 1 }))))
+		if w.Call().Delayed() {
+			t.Errorf("%s: the call says that it was delayed", name)
+		}
+	}
+}
+
 func TestFault_allocatesNothing(t *testing.T) {
 	next := mustNew(t, fault.Config{AbortStatus: 503, AbortPPM: 500_000})(func(context.Context, *enmesh.Call) error { return nil })
 	c := &enmesh.Call{}
 	if n := testing.AllocsPerRun(1000, func() { _ = next(context.Background(), c) }); n != 0 {
 		t.Errorf("%v allocations, want 0", n)
+	}
+	if n := testing.AllocsPerRun(1000, c.MarkDelayed); n != 0 {
+		t.Errorf("marking a delay costs %v allocations, want 0", n)
 	}
 }
 

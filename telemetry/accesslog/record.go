@@ -103,7 +103,7 @@ func (f *fields) ending(r enmesh.Result) {
 	if r.Call.Protocol == enmesh.GRPC {
 		f.text("code", enmesh.CodeOf(r.Err).String())
 	}
-	flag := string(telemetry.FlagOf(r.Err))
+	flag := string(telemetry.Flags(r))
 	if flag == "" {
 		flag = telemetry.FlagNone
 	}

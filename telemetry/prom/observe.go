@@ -77,7 +77,7 @@ type calls struct {
 func (o *calls) Observe(r enmesh.Result) {
 	c := r.Call
 	k := callKey{
-		service: c.Service, flag: telemetry.FlagOf(r.Err),
+		service: c.Service, flag: telemetry.Flags(r),
 		status: int32(telemetry.Status(r)), protocol: c.Protocol,
 	}
 	if c.Protocol == enmesh.GRPC {

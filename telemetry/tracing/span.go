@@ -166,7 +166,7 @@ func endAttributes(r enmesh.Result, side enmesh.Side) []attribute.KeyValue {
 	if c.Route != nil {
 		text("enmesh.route", c.Route.Name)
 	}
-	text("enmesh.flags", string(telemetry.FlagOf(r.Err)))
+	text("enmesh.flags", string(telemetry.Flags(r)))
 	if c.Endpoint != nil {
 		if addr, err := netip.ParseAddrPort(c.Endpoint.Addr()); err == nil {
 			a = append(a, peerAttributes("network.peer", addr)...)
