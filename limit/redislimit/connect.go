@@ -40,7 +40,12 @@ func Connect(s Servers) (redis.UniversalClient, error) {
 	if s.Cluster && s.Master != "" {
 		return nil, errors.New("redislimit: a cluster has no Sentinels")
 	}
-	return redis.NewUniversalClient(&redis.UniversalOptions{
+	return redis.NewUniversalClient(s.options()), nil
+}
+
+// options are those of a client that suits a quota.
+func (s Servers) options() *redis.UniversalOptions {
+	return &redis.UniversalOptions{
 		Addrs: s.Addrs, MasterName: s.Master, IsClusterMode: s.Cluster, DB: s.DB,
 		TLSConfig: s.TLS, CredentialsProviderContext: s.Credentials,
 		ContextTimeoutEnabled: true,
@@ -54,5 +59,5 @@ func Connect(s Servers) (redis.UniversalClient, error) {
 		MaxRetryBackoff:       2 * time.Millisecond,
 
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	}), nil
+	}
 }

@@ -4,6 +4,9 @@
 package redislimit
 
 import (
+	"context"
+	"net"
+
 	"github.com/redis/go-redis/v9"
 
 	"github.com/enmesh-go/enmesh"
@@ -30,3 +33,13 @@ func (q *Quota) SlotOf(key string) int { return sumOf(q.cfg.Name, key).slot() }
 
 // Script is the source of take, whose first line that reads the clock is ReadsClock.
 var Script, ReadsClock = takeSource, "local time = redis.call('TIME')"
+
+// ConnectBy is Connect to one server by a dialer of the test's own.
+func ConnectBy(dial func(context.Context, string, string) (net.Conn, error)) redis.UniversalClient {
+	opts := Servers{Addrs: []string{"redis:6379"}}.options()
+	opts.Dialer = dial
+	return redis.NewUniversalClient(opts)
+}
+
+// TripAfter is how many asks in a row must fail for nobody to ask any more.
+const TripAfter = tripAfter

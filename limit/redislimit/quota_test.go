@@ -303,9 +303,9 @@ func answer(conn net.Conn, reply string) {
 	}
 }
 
-// dead is a quota that has been closed: it decides by its share, and needs no sockets,
+// shut is a quota that has been closed: it decides by its share, and needs no sockets,
 // which would stall a bubble.
-func dead(t *testing.T, cfg redislimit.Config) *redislimit.Quota {
+func shut(t *testing.T, cfg redislimit.Config) *redislimit.Quota {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{
 		Addr: "127.0.0.1:1", MaxRetries: -1, DialerRetries: 1,
@@ -329,10 +329,10 @@ func TestQuota_conforms(t *testing.T) {
 		"tight": {Name: "conforms", Rate: 0.001, Burst: 1},
 	} {
 		t.Run(name+" gate", func(t *testing.T) {
-			enmeshtest.TestGate(t, func() enmesh.Gate { return dead(t, cfg) })
+			enmeshtest.TestGate(t, func() enmesh.Gate { return shut(t, cfg) })
 		})
 		t.Run(name+" middleware", func(t *testing.T) {
-			enmeshtest.TestMiddleware(t, func() enmesh.Middleware { return dead(t, cfg).Middleware() })
+			enmeshtest.TestMiddleware(t, func() enmesh.Middleware { return shut(t, cfg).Middleware() })
 		})
 	}
 }

@@ -11,9 +11,12 @@ import (
 	"github.com/enmesh-go/enmesh/limit/redislimit"
 )
 
-// Four instances share a limit, and Redis is killed under load.
+// Four instances share a limit, and Redis is killed under load. What the loss may add to a call,
+// and how soon the breaker opens, is exact in virtual time only (TestScenarioO17O18_inVirtualTime);
+// here a bound shows no more than that nothing hangs.
 func TestScenarioO17_redisKilled(t *testing.T) {
 	const rate, burst, n, offered = 1000, 100, 4, 600
+	told := &decisions{}
 	run := func(cfg redislimit.Config) (s samples, quotas []*redislimit.Quota) {
 		server := redistest.Start(t)
 		quotas = fleet(t, n, at(server.Addr), cfg, nil)
@@ -26,7 +29,7 @@ func TestScenarioO17_redisKilled(t *testing.T) {
 		l.until(5 * time.Second)
 		return l.end(), quotas
 	}
-	s, quotas := run(redislimit.Config{Name: "o17", Rate: rate, Burst: burst})
+	s, quotas := run(redislimit.Config{Name: "o17", Rate: rate, Burst: burst, Recorder: told})
 	before, after := s.within(0, 2*time.Second), s.within(2*time.Second, 5*time.Second)
 	t.Logf("with Redis: %v", before)
 	t.Logf("without: %v", after)
@@ -39,14 +42,19 @@ func TestScenarioO17_redisKilled(t *testing.T) {
 		t.Errorf("%v admitted without Redis, want at least 0.8 times %v", got, rate*3)
 	}
 	if got := after.slowest(0.99) - before.slowest(0.99); got > 250*time.Millisecond {
-		t.Errorf("the loss added %v at the 99th percentile, want 5ms, and in no case 250ms", got)
+		t.Errorf("the loss added %v at the 99th percentile, want at most 250ms", got)
 	}
+	local := uint64(0)
 	for i, q := range quotas {
 		st := q.Stats()
 		t.Logf("instance %d: %+v", i, st)
 		if st.Open != 1 || st.Local == 0 {
 			t.Errorf("instance %d: open %v, %d local decisions; want 1, and some", i, st.Open, st.Local)
 		}
+		local += st.Local
+	}
+	if told.n.Load() != int64(local) || told.wrong.Load() != 0 {
+		t.Errorf("the recorder was told of %d local decisions and %d others, want %d and none", told.n.Load(), told.wrong.Load(), local)
 	}
 	control, _ := run(redislimit.Config{Name: "o17", Rate: rate, Burst: burst, Instances: 1})
 	t.Logf("control, each falling back to the whole limit: %v", control.within(2*time.Second, 5*time.Second))
@@ -55,7 +63,8 @@ func TestScenarioO17_redisKilled(t *testing.T) {
 	}
 }
 
-// Redis hangs: it keeps its connections and says nothing, and then it goes on.
+// Redis hangs: it keeps its connections and says nothing, and then it goes on. As to time, see
+// TestScenarioO17_redisKilled.
 func TestScenarioO18_redisFrozen(t *testing.T) {
 	const rate, burst, n, offered = 1000, 400, 4, 600
 	server := redistest.Start(t)
