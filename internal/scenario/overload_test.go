@@ -252,44 +252,6 @@ func again(next enmesh.Next) enmesh.Next {
 	}
 }
 
-// TestScenarioO5_everybodyGivesUp: all callers give up after 5 ms, with calls that run and
-// calls that wait. Nothing is left in flight after it.
-func TestScenarioO5_everybodyGivesUp(t *testing.T) {
-	ledger.Baseline(t)
-	queue, err := shed.NewQueue(shed.QueueConfig{Slots: kitchenSlots, Interval: kitchenService})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var limits []*concurrency.Adaptive
-	for _, algorithm := range []concurrency.Algorithm{concurrency.Gradient2, concurrency.Vegas} {
-		a, err := concurrency.NewAdaptive(concurrency.AdaptiveConfig{Algorithm: algorithm, Initial: 100})
-		if err != nil {
-			t.Fatal(err)
-		}
-		limits = append(limits, a)
-	}
-	inFlight := func() int64 {
-		return limits[0].InFlight() + limits[1].InFlight() + queue.InFlight() + queue.Waiting()
-	}
-	k := newKitchen(t, shed.Receive(nil), enmesh.Guard(limits[0]), enmesh.Guard(queue))
-	clients := k.guests(t, enmesh.Critical, enmesh.Guard(limits[1]))
-	r := ledger.Start(t.Context(), ledger.Config{
-		Call: both(clients), Rate: 1000, For: ledger.Short(30*time.Second) / 10, Timeout: 5 * time.Millisecond,
-	}).Wait()
-	left := inFlight()
-	ended := time.Now()
-	for tick := time.NewTicker(time.Millisecond); inFlight() > 0; <-tick.C {
-		if time.Since(ended) > 10*time.Second {
-			t.Fatalf("%d are still in flight", inFlight())
-		}
-	}
-	t.Logf("%d calls, %d answered; %d in flight at the end of the last, none after %v", r.Sent, r.OK, left, time.Since(ended).Round(time.Millisecond))
-	if r.Sent == 0 || r.OK > r.Sent/100 {
-		t.Errorf("%d of %d calls answered within 5 ms of a service that takes 50", r.OK, r.Sent)
-	}
-	k.empties(t)
-}
-
 // BenchmarkShed is what a server's CPU spends on a call that is served by a handler that
 // does nothing, and on one that is refused, from the request that is read to the answer
 // that is to be written.

@@ -206,6 +206,7 @@ func TestScenarioO5_callersCancel(t *testing.T) {
 		r := enmesh.Fixed(false, enmesh.Guard(a))
 		var wg sync.WaitGroup
 		var went atomic.Int64
+		began := time.Now()
 		for range 10_000 {
 			wg.Go(func() {
 				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
@@ -216,9 +217,10 @@ func TestScenarioO5_callersCancel(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		t.Logf("%d of 10,000 went, %d in flight, limit %d", went.Load(), a.InFlight(), a.Limit())
-		if went.Load() == 0 || a.InFlight() != 0 {
-			t.Errorf("%d went, %d in flight at the end; want some, and 0", went.Load(), a.InFlight())
+		took := time.Since(began)
+		t.Logf("%d of 10,000 went, %d in flight, limit %d, after %v", went.Load(), a.InFlight(), a.Limit(), took)
+		if went.Load() == 0 || a.InFlight() != 0 || took != 5*time.Millisecond {
+			t.Errorf("%d went, %d in flight after %v; want some, and 0 after the 5 ms", went.Load(), a.InFlight(), took)
 		}
 	})
 }

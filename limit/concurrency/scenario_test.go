@@ -109,8 +109,11 @@ func (s *station) run(rate float64, d time.Duration, side enmesh.Side) []int64 {
 }
 
 // TestScenarioO4_capacityHalvesThenDoubles: within 10 s of each change the limit is within
-// 30% of what the far side can do at once (less than 5% of the time it looks at an emptier
-// one), and from there on it does not swing by more than two times.
+// 30% of what the far side can do at once, and from there on it does not swing by more than two
+// times. Where calls take equally long, that is so at every moment, the looks at an emptier
+// far side included. Where they take anything up to twice the mean, what a window measures is
+// in part its luck, and a limit that is somewhat low when a look begins is lowered from there: then it
+// is within 30% for nine tenths of the time, and within 40% always.
 func TestScenarioO4_capacityHalvesThenDoubles(t *testing.T) {
 	const service = 50 * time.Millisecond
 	timely := concurrency.AdaptiveConfig{Algorithm: concurrency.AIMD, Timeout: service * 125 / 100}
@@ -142,8 +145,9 @@ func TestScenarioO4_capacityHalvesThenDoubles(t *testing.T) {
 				least, most := settled[len(settled)/20], settled[len(settled)*19/20]
 				used := float64(s.served) / (20 * float64(slots) / service.Seconds())
 				t.Logf("%3d at once: limit %d..%d after 10 s, %d..%d of 90%% of the time, %.3f of the capacity used, %d refused", slots, low, high, least, most, used, s.turned)
-				if float64(least) < 0.7*float64(slots) || float64(most) > 1.3*float64(slots) {
-					t.Errorf("after 10 s the limit is %d to %d, want within 30%% of %d", least, most, slots)
+				if !within(0.3, slots, least, most) || tt.varied && !within(0.4, slots, low, high) || !tt.varied && !within(0.3, slots, low, high) {
+					t.Errorf("after 10 s the limit is %d to %d, and %d to %d for 90%% of the time; want within 30%% of %d (varied: 40%%, and 30%%)",
+						low, high, least, most, slots)
 				}
 				if high > 2*low {
 					t.Errorf("the limit swings from %d to %d, want at most two times", low, high)
@@ -151,6 +155,12 @@ func TestScenarioO4_capacityHalvesThenDoubles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// within reports whether two limits are no further than a part of it from what the far side
+// can do at once.
+func within(part float64, slots int, low, high int64) bool {
+	return float64(low) >= (1-part)*float64(slots) && float64(high) <= (1+part)*float64(slots)
 }
 
 // A far side that becomes slower as such can do as many calls at once as before: the limit
