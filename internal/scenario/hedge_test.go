@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,6 +101,54 @@ func TestScenarioP7_oneReplicaIsSlow(t *testing.T) {
 			}
 			if int64(second) < asked-2 {
 				t.Errorf("%d attempts came as the second, of %d calls that the slow one had", second, asked)
+			}
+		})
+	}
+}
+
+// TestScenarioP7_theLoserIsCancelledAtOnce: of two replicas one does not answer. When the other has, the
+// first one's handler hears within 10 ms that nobody waits any more, over the wire: a loaded machine
+// may need longer for one call or another, so it is the quickest of ten that counts.
+func TestScenarioP7_theLoserIsCancelledAtOnce(t *testing.T) {
+	for _, p := range []protocol{overHTTP, overGRPC} {
+		t.Run(p.name, func(t *testing.T) {
+			ledger.Baseline(t)
+			var asked atomic.Int64
+			heard, answered := make(chan time.Time, 1), make(chan time.Time, 1)
+			hangs := p.serve(t, func(ctx context.Context) error {
+				asked.Add(1)
+				<-ctx.Done()
+				heard <- time.Now()
+				return ctx.Err()
+			})
+			answers := p.serve(t, func(context.Context) error {
+				answered <- time.Now()
+				return nil
+			})
+			call := p.to(t, []enmesh.Middleware{newHedge(t, hedge.Config{Delay: 20 * time.Millisecond})}, hangs, answers)
+			var took []time.Duration
+			for deadline := time.Now().Add(time.Minute); len(took) < 10; {
+				if time.Now().After(deadline) {
+					t.Fatalf("in a minute %d calls had a loser, want 10", len(took))
+				}
+				if err := call(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				won := <-answered
+				if asked.Load() == int64(len(took)) {
+					continue // there was no loser
+				}
+				select {
+				case at := <-heard:
+					took = append(took, at.Sub(won))
+				case <-time.After(10 * time.Second):
+					t.Fatal("the loser has not heard in 10 s")
+				}
+			}
+			slices.Sort(took)
+			t.Logf("the loser heard %v after the winner had answered at the earliest, %v in the middle, %v at the latest", took[0], took[5], took[9])
+			if took[0] > 10*time.Millisecond {
+				t.Errorf("the loser heard %v after the winner had answered, want at most 10ms", took[0])
 			}
 		})
 	}
