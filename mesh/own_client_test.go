@@ -111,6 +111,27 @@ func TestOwn_retryBudget(t *testing.T) {
 	})
 }
 
+// Retries and hedges of a mesh spend from one budget: ten attempts in its window, whoever takes them.
+func TestOwn_budgetIsShared(t *testing.T) {
+	y := newYard(t, "http", retryTwice)
+	y.answers(func(ctx context.Context, _ int64) int {
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+		return 503
+	})
+	y.registry.Set("reviews", y.endpointOf(), y.endpointOf())
+	y.own(ownDoc("RetryBudget", "host: reviews, ratio: 0, minPerSecond: 1") + ownDoc("Hedge", "host: reviews, delay: 10ms"))
+	if got := y.arrived(12); got != 22 {
+		t.Errorf("%d arrived of 12 calls, want 22", got)
+	}
+	hedges, retries := y.counted(y.caller, "hedge", false), y.counted(y.caller, "retry", false)
+	if hedges == 0 || retries == 0 {
+		t.Errorf("counted %d hedges and %d retries, want some of both", hedges, retries)
+	}
+}
+
 func TestOwn_concurrencyOfAClient(t *testing.T) {
 	eachProtocol(t, noRetries, func(t *testing.T, y *yard) {
 		y.own(ownDoc("ConcurrencyLimit", "host: reviews, max: 1"))
