@@ -12,6 +12,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/internal/slack"
 	"github.com/enmesh-go/enmesh/internal/tlslive"
 )
 
@@ -24,6 +25,7 @@ type Client struct {
 	connection    balance.ConnectionConfig // where policy says nothing
 	ownKeepalive  bool                     // keepalive was given
 	answerHeaders bool
+	slack         slack.Keeper
 	methods       methods
 	live          tlslive.Set // closes connections whose server is not believed any more
 }

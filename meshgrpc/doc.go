@@ -55,6 +55,13 @@
 // error, a cancel, or the end of its connection. A caller that abandons a stream must
 // cancel its context, as grpc asks anyway.
 //
+// # Deadlines
+//
+// The far side is told a little less than what is left of a deadline (see
+// [WithDeadlineSlack]); the call itself ends by all of it. With less than a millisecond left
+// nothing is sent. A server believes the caller of a unary method [WithMaxDeadline], and does
+// not run a handler for whom nobody waits any more.
+//
 // # How calls find endpoints
 //
 // Endpoints do not travel through grpc's resolver, which copies all of them on every

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/slack"
 )
 
 // exchange is what a client's unary and streaming calls have in common: the call's
@@ -26,6 +27,7 @@ type exchange struct {
 	inside  *enmesh.Error // what became of the RPC's error; nil: none is held
 	outside error         // that error, as the caller gets it; nil: inside becomes a status
 	writes  writes
+	slack   slack.Keeper
 }
 
 // extras are the CallOptions of the caller that point at something of his.
@@ -40,7 +42,7 @@ type extras struct {
 // describe fills the Call before its chain runs.
 func (x *exchange) describe(cl *Client, cc *grpc.ClientConn, method string, kind enmesh.Kind, opts []grpc.CallOption) {
 	target := cc.Target()
-	x.cc, x.opts = cc, opts
+	x.cc, x.opts, x.slack = cc, opts, cl.slack
 	c := &x.Call
 	c.Side, c.Protocol, c.Kind = enmesh.Client, enmesh.GRPC, kind
 	c.Authority = endpointOf(target)
@@ -106,7 +108,7 @@ func (x *exchange) sent(ctx context.Context) context.Context {
 		h.Set(enmesh.AttemptHeader, strconv.Itoa(n))
 		h.Set(previousKey, strconv.Itoa(n-1))
 	}
-	return h.send(ctx)
+	return x.hurried(h.send(ctx))
 }
 
 // options are the CallOptions of an attempt; a policy may have rewritten the
@@ -235,7 +237,7 @@ func (e *extras) take(from *extras) {
 
 // branch makes x a fork of from.
 func (x *exchange) branch(from *exchange) {
-	x.cc = from.cc
+	x.cc, x.slack = from.cc, from.slack
 	x.opts, x.extras = from.forkOptions()
 	x.writes = from.writes.fork()
 	x.Call.Header = (*outgoing)(x)

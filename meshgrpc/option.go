@@ -6,10 +6,12 @@ package meshgrpc
 import (
 	"context"
 	"crypto/tls"
+	"time"
 
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/enmesh-go/enmesh/balance"
+	"github.com/enmesh-go/enmesh/internal/slack"
 )
 
 // ClientOption is an option of [NewClient].
@@ -53,6 +55,21 @@ func WithAnswerHeaders() ClientOption {
 // the program gives with grpc.Creds.
 func WithTLS(cfg *tls.Config) ServerOption {
 	return serverOption(func(s *Server) { s.tls = cfg })
+}
+
+// WithDeadlineSlack is kept back from the time that the server is told, so that its answer to
+// an exhausted deadline still arrives, and it stops before its caller does. The default is a
+// hundredth of what is left, at most 5 ms; zero or less keeps nothing back. What has less than
+// a millisecond left beyond the slack is not sent at all.
+func WithDeadlineSlack(d time.Duration) ClientOption {
+	return clientOption(func(c *Client) { c.slack = slack.Fixed(d) })
+}
+
+// WithMaxDeadline is the longest time that the server believes a caller of a unary method; a
+// longer announcement is cut to it. Zero or less is the default, 5 minutes. A stream has the
+// time that its caller gives it, which is for the whole of it; see timeout.Idle.
+func WithMaxDeadline(d time.Duration) ServerOption {
+	return serverOption(func(s *Server) { s.maxDeadline = positive(d, DefaultMaxDeadline) })
 }
 
 // WithIdentity sets how a server reads the caller's verified identity from its TLS

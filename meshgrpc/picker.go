@@ -93,7 +93,7 @@ func admit(e *balance.Endpoint, info balancer.PickInfo, k *enmesh.Carrier, s sin
 	}
 	p := newPick(info.Ctx, s, line)
 	at := enmesh.Now()
-	if err := e.Admit(info.Ctx, c, at, &p.admission); err != nil {
+	if err := enter(info.Ctx, e, k, s, p, c, at); err != nil {
 		line.leave()
 		p.free()
 		if k == nil {
@@ -111,6 +111,16 @@ func admit(e *balance.Endpoint, info balancer.PickInfo, k *enmesh.Carrier, s sin
 	}
 	result.Done = p.done
 	return result, nil
+}
+
+// enter passes the endpoint's gates, unless the attempt has no time left.
+func enter(ctx context.Context, e *balance.Endpoint, k *enmesh.Carrier, s sink, p *pick, c *enmesh.Call, at enmesh.Instant) error {
+	if deadline, ok := ctx.Deadline(); ok && k != nil {
+		if late := spentAt(k, s, deadline, at); late != nil {
+			return late
+		}
+	}
+	return e.Admit(ctx, c, at, &p.admission)
 }
 
 // callOf is the Call of an RPC, and who hears of its attempts' ends. An RPC that did

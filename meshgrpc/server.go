@@ -19,18 +19,19 @@ import (
 // Server is the server side of the mesh for gRPC: it runs the chains of a Router
 // round every handler, of all four kinds.
 type Server struct {
-	router     enmesh.Router
-	tls        *tls.Config
-	shaken     bool // by the listener
-	identity   func(*tls.ConnectionState) string
-	onPanic    func(ctx context.Context, method string, value any, stack []byte)
-	workers    uint32
-	limits     serverLimits
-	creds      credentials.TransportCredentials // nil: those of tls
-	identities identities
-	sources    sources
-	outside    outside
-	serverName ServerNameCheck
+	router      enmesh.Router
+	tls         *tls.Config
+	shaken      bool // by the listener
+	identity    func(*tls.ConnectionState) string
+	onPanic     func(ctx context.Context, method string, value any, stack []byte)
+	workers     uint32
+	maxDeadline time.Duration
+	limits      serverLimits
+	creds       credentials.TransportCredentials // nil: those of tls
+	identities  identities
+	sources     sources
+	outside     outside
+	serverName  ServerNameCheck
 }
 
 // NewServer makes the server side; r chooses each call's route. A call's destination
@@ -48,7 +49,7 @@ type Server struct {
 // connection was made to is refused (see [CheckOutside]). Keys of metadata in which anybody could claim
 // to be somebody are taken off (see [WithStrippedMetadata]).
 func NewServer(r enmesh.Router, opts ...ServerOption) *Server {
-	s := &Server{router: r, onPanic: logPanic, workers: defaultWorkers(), limits: defaultLimits()}
+	s := &Server{router: r, onPanic: logPanic, workers: defaultWorkers(), maxDeadline: DefaultMaxDeadline, limits: defaultLimits()}
 	s.identity = s.identities.of
 	s.outside.recorder, _ = r.(enmesh.Recorder)
 	for _, o := range opts {
@@ -99,6 +100,10 @@ func (s *Server) mutual() bool {
 // Unary is the interceptor of unary methods alone.
 func (s *Server) Unary() grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		ctx, cancel := s.believe(ctx)
+		if cancel != nil {
+			defer cancel()
+		}
 		x := newServed(s)
 		x.req, x.unary = req, handler
 		err := x.serve(ctx, info.FullMethod, enmesh.Unary)

@@ -96,6 +96,9 @@ func (x *streamCall) Send(ctx context.Context, c *enmesh.Call) error {
 	if e := x.unsendable(); e != nil {
 		return e
 	}
+	if e := x.spent(ctx); e != nil {
+		return e
+	}
 	a := newAttempt(ctx, x)
 	x.attempt, x.sizes = a, &a.sizes // the balancer looks for the attempt there
 	opts := slices.Concat(x.options(), []grpc.CallOption{grpc.OnFinish(a.finish)})

@@ -75,6 +75,9 @@ func (x *unaryCall) Send(ctx context.Context, c *enmesh.Call) error {
 	if e := x.unsendable(); e != nil {
 		return e
 	}
+	if e := x.spent(ctx); e != nil {
+		return e
+	}
 	defer x.abandon()
 	err := x.invoker(x.sent(ctx), c.Path, x.req, x.reply, x.cc, x.options()...)
 	switch {

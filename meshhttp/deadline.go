@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/slack"
 )
 
 // DefaultDeadlineHeader carries the time that a caller still has, in whole
@@ -21,7 +22,7 @@ const DefaultDeadlineHeader = "X-Envoy-Expected-Rq-Timeout-Ms"
 const DefaultMaxDeadline = 5 * time.Minute
 
 // writeDeadline tells the far side how long the caller still waits.
-func writeDeadline(ctx context.Context, h *headerView, name string, slack time.Duration) {
+func writeDeadline(ctx context.Context, h *headerView, name string, keep slack.Keeper) {
 	if name == "" {
 		return
 	}
@@ -29,7 +30,8 @@ func writeDeadline(ctx context.Context, h *headerView, name string, slack time.D
 	if !ok {
 		return
 	}
-	ms := max((time.Until(deadline) - slack).Milliseconds(), 1)
+	left := time.Until(deadline)
+	ms := max((left - keep.Of(left)).Milliseconds(), 1)
 	h.Set(name, strconv.FormatInt(ms, 10))
 }
 

@@ -116,8 +116,8 @@
 //
 // # Deadlines
 //
-// A client whose context has a deadline announces what is left of it, in
-// milliseconds, in [DefaultDeadlineHeader]. The Handler gives its context that
+// A client whose context has a deadline announces what is left of it, less
+// [DeadlineSlack], in milliseconds, in [DefaultDeadlineHeader]. The Handler gives its context that
 // deadline, cut to [MaxDeadline], and refuses work whose time is over with 504
 // before it starts. It bounds the time to the head of the answer; what streams after
 // it goes on until the caller hangs up.

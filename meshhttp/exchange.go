@@ -237,8 +237,10 @@ func (x *exchange) admit(ctx context.Context, c *enmesh.Call) error {
 		return x.unpicked(enmesh.ErrorOf(err), err)
 	}
 	x.k.Picked(e, now)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now.Time()) < x.t.cfg.deadlineSlack+leastTime {
-		return spent(c, deadline, now)
+	if deadline, ok := ctx.Deadline(); ok {
+		if left := deadline.Sub(now.Time()); left-x.t.cfg.deadlineSlack.Of(left) < leastTime {
+			return spent(c, deadline, now)
+		}
 	}
 	if err := e.Admit(ctx, c, now, &x.admission); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/internal/reserved"
+	"github.com/enmesh-go/enmesh/internal/slack"
 	"github.com/enmesh-go/enmesh/internal/urlpath"
 )
 
@@ -36,7 +37,7 @@ const DefaultConnectTimeout = balance.DefaultConnectTimeout
 type clientConfig struct {
 	replayLimit    int64
 	deadlineHeader string
-	deadlineSlack  time.Duration
+	deadlineSlack  slack.Keeper
 	connection     balance.ConnectionConfig
 	endOnCancel    bool
 }
@@ -102,11 +103,11 @@ func ReplayLimit(n int64) ClientOption {
 }
 
 // DeadlineSlack is kept back from the time that is announced to the server, so that
-// its answer to an exhausted deadline still arrives. The default is zero: the server
-// is told all the time that is left, as gRPC does. What has less than a millisecond
-// left beyond the slack is not sent at all. timeout.Margin does the same for both protocols.
+// its answer to an exhausted deadline still arrives, and it stops before its caller does.
+// The default is a hundredth of what is left, at most 5 ms; zero or less keeps nothing back.
+// What has less than a millisecond left beyond the slack is not sent at all.
 func DeadlineSlack(d time.Duration) ClientOption {
-	return clientOption(func(cfg *clientConfig) { cfg.deadlineSlack = max(d, 0) })
+	return clientOption(func(cfg *clientConfig) { cfg.deadlineSlack = slack.Fixed(d) })
 }
 
 // Connection says how endpoints are connected to where policy says nothing (see

@@ -40,6 +40,7 @@ type fortress struct {
 	rpc    bool
 	secure *tls.Config // of a client; nil: plaintext
 	ran    atomic.Int64
+	left   atomic.Int64              // of the caller's time, over gRPC, at the latest call
 	look   func(*http.Request)       // at each request of HTTP; nil: nobody
 	answer func(http.ResponseWriter) // nil: a word
 
@@ -120,6 +121,9 @@ func rpcTarget(t *testing.T, secure bool, opts ...meshgrpc.ServerOption) *fortre
 	server := grpc.NewServer(append(meshgrpc.NewServer(enmesh.Fixed(false), opts...).Options(),
 		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			g.ran.Add(1)
+			if at, ok := ctx.Deadline(); ok {
+				g.left.Store(int64(time.Until(at)))
+			}
 			return next(ctx, req)
 		}))...)
 	grpc_health_v1.RegisterHealthServer(server, health.NewServer())

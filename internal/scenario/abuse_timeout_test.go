@@ -16,6 +16,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/internal/ledger"
+	"github.com/enmesh-go/enmesh/meshgrpc"
 	"github.com/enmesh-go/enmesh/meshhttp"
 	"github.com/enmesh-go/enmesh/telemetry/tracing"
 )
@@ -65,13 +66,15 @@ func TestScenarioR12_headers(t *testing.T) {
 	}
 }
 
-// TestScenarioR12_overGRPC: a grpc-timeout that is not one is refused before the handler,
-// and one that is huge does not overflow.
+// TestScenarioR12_overGRPC: a grpc-timeout that is not one, or is over, is refused before the
+// handler, and one that is longer than a server believes is cut, however huge it is.
 func TestScenarioR12_overGRPC(t *testing.T) {
 	ledger.Baseline(t)
-	for value, runs := range map[string]bool{
-		"1S": true, "99999999H": true, "99999999n": true,
-		"-1S": false, "0n": false, "999999999S": false, "1": false, "S": false, "1s": false, "1 S": false, "+1S": false, "1.5S": false,
+	const never = time.Duration(0)
+	for value, want := range map[string]time.Duration{
+		"1S": time.Second, "99999999n": 99999999, "10S": 10 * time.Second, "299S": 299 * time.Second, "6M": meshgrpc.DefaultMaxDeadline, "1H": meshgrpc.DefaultMaxDeadline,
+		"99999999S": meshgrpc.DefaultMaxDeadline, "99999999H": meshgrpc.DefaultMaxDeadline,
+		"-1S": never, "0n": never, "0S": never, "999999999S": never, "1": never, "S": never, "1s": never, "1 S": never, "+1S": never, "1.5S": never,
 	} {
 		g := rpcTarget(t, false)
 		c := rawTo(t, g)
@@ -84,8 +87,11 @@ func TestScenarioR12_overGRPC(t *testing.T) {
 		for until := time.Now().Add(5 * time.Second); time.Now().Before(until) && c.status.Load()+c.resets.Load() == 0; {
 			pause(t, time.Millisecond)
 		}
-		if ran := g.ran.Load() > 0; ran != runs && value != "0n" || c.status.Load()+c.resets.Load() == 0 {
-			t.Errorf("grpc-timeout %q: the handler ran: %v; answered %d, reset %d; want %v and an end", value, ran, c.status.Load(), c.resets.Load(), runs)
+		if ran := g.ran.Load() > 0; ran != (want != never) || c.status.Load()+c.resets.Load() == 0 {
+			t.Errorf("grpc-timeout %q: the handler ran: %v; answered %d, reset %d; want %v and an end", value, ran, c.status.Load(), c.resets.Load(), want)
+		}
+		if left := time.Duration(g.left.Load()); left > want || left < want-9*time.Second {
+			t.Errorf("grpc-timeout %q: the handler had %v, want %v", value, left, want)
 		}
 	}
 }
