@@ -47,6 +47,7 @@ type config struct {
 	inbound      []enmesh.Middleware
 	mirror       route.MirrorConfig
 	outboundMode OutboundMode
+	strict       bool
 	services     []namedService
 	decisions    int
 	security     securityConfig
@@ -196,6 +197,12 @@ func WithInbound(ms ...enmesh.Middleware) Option {
 func WithTrust(trust func(p *enmesh.Peer) bool) Option {
 	return optionFunc(func(cfg *config) { cfg.trust = trust })
 }
+
+// WithStrictRetries has no gRPC code that a retryOn lists, nor Istio's own default of
+// unavailable and cancelled, count as consent: a call is sent again only when it is idempotent, or
+// provably never reached the application. Without it a VirtualService says so for its own
+// rules, by the annotation enmesh.dev/strict-retries: "true".
+func WithStrictRetries() Option { return optionFunc(func(cfg *config) { cfg.strict = true }) }
 
 // WithMirror bounds the calls that a VirtualService's mirrors send beside others.
 // Without it: 100 at once, of 15 s each. [Mesh.Mirrored] counts them.

@@ -73,6 +73,7 @@ func (w *own) again(r *policy.Rule) ([]enmesh.Middleware, error) {
 	if r.Retry.MaxAttempts != 1 {
 		cfg := r.Retry
 		cfg.Budget, cfg.Recorder = budget, w.recorder
+		cfg.Strict = cfg.Strict || w.policies.mesh.cfg.strict
 		again, err := retry.New(cfg)
 		if err != nil {
 			return nil, fmt.Errorf("retries of %s: %w", r.Origin, err)

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/enmesh-go/enmesh/mesh"
 )
 
 // always answers with one status.
@@ -149,29 +151,35 @@ func TestOwn_concurrencyOfAClient(t *testing.T) {
 
 // The first attempt hangs, and the second is answered.
 func TestOwn_hedge(t *testing.T) {
-	y := newYard(t, "http", noRetries)
-	y.answers(func(ctx context.Context, n int64) int {
-		if n%2 == 1 {
-			<-ctx.Done()
+	eachProtocol(t, noRetries, func(t *testing.T, y *yard) {
+		y.answers(func(ctx context.Context, n int64) int {
+			if n%2 == 1 {
+				<-ctx.Done()
+			}
+			return 200
+		})
+		y.registry.Set("reviews", y.endpointOf(), y.endpointOf())
+		y.own(ownDoc("Hedge", "host: reviews, match: [{headers: {x-slow: {exact: no}}}], delay: 10ms, idempotent: true"))
+		if code, _ := y.call(t.Context(), "x-slow", "no"); code != 200 {
+			t.Errorf("a call that is hedged: got %d, want 200", code)
 		}
-		return 200
+		if got := y.counted(y.caller, "hedge", false); got != 1 || y.hits.Load() != 2 {
+			t.Errorf("counted %d hedges, %d arrived; want 1 and 2", got, y.hits.Load())
+		}
+		slow := answers(func(context.Context, int64) int { time.Sleep(50 * time.Millisecond); return 200 })
+		y.answers(slow)
+		if got := y.arrived(1); got != 1 {
+			t.Errorf("a call that does not match: %d arrived, want 1", got)
+		}
+		y.own(ownDoc("Hedge", "host: reviews, shadow: true, delay: 10ms, idempotent: true"))
+		if got := y.arrived(2); got != 2 || y.counted(y.caller, "hedge", true) != 2 {
+			t.Errorf("in shadow: %d arrived, counted %d; want 2", got, y.counted(y.caller, "hedge", true))
+		}
+		y.own(ownDoc("Hedge", "host: reviews, delay: 10ms"))
+		if got, want := y.arrived(1), map[string]int{"http": 2, "grpc": 1}[y.protocol]; got != want {
+			t.Errorf("of what does not say that it may be done twice %d arrived, want %d", got, want)
+		}
 	})
-	y.registry.Set("reviews", y.endpointOf(), y.endpointOf())
-	y.own(ownDoc("Hedge", "host: reviews, match: [{headers: {x-slow: {exact: no}}}], delay: 10ms"))
-	if code, _ := y.call(t.Context(), "x-slow", "no"); code != 200 {
-		t.Errorf("a call that is hedged: got %d, want 200", code)
-	}
-	if got := y.counted(y.caller, "hedge", false); got != 1 || y.hits.Load() != 2 {
-		t.Errorf("counted %d hedges, %d arrived; want 1 and 2", got, y.hits.Load())
-	}
-	y.answers(func(context.Context, int64) int { time.Sleep(50 * time.Millisecond); return 200 })
-	if got := y.arrived(1); got != 1 {
-		t.Errorf("a call that does not match: %d arrived, want 1", got)
-	}
-	y.own(ownDoc("Hedge", "host: reviews, shadow: true, delay: 10ms"))
-	if got := y.arrived(2); got != 2 || y.counted(y.caller, "hedge", true) != 2 {
-		t.Errorf("in shadow: %d arrived, counted %d; want 2", got, y.counted(y.caller, "hedge", true))
-	}
 }
 
 func TestOwn_fallbackStatic(t *testing.T) {
@@ -192,7 +200,7 @@ func TestOwn_fallbackStatic(t *testing.T) {
 
 // A good answer of before a reload is given after it; another destination goes before it.
 func TestOwn_fallbackElsewhere(t *testing.T) {
-	cached := "host: reviews, cache: {}"
+	cached := "host: reviews, idempotent: true, cache: {}"
 	eachProtocol(t, noRetries, func(t *testing.T, y *yard) {
 		var basic atomic.Int64
 		basic.Store(200)
@@ -202,18 +210,62 @@ func TestOwn_fallbackElsewhere(t *testing.T) {
 			t.Fatalf("got %v", got)
 		}
 		y.answers(always(500))
-		if code, answer := y.call(t.Context()); y.protocol == "http" && (code != 200 || answer["enmesh-fallback"] != "destination") {
+		if code, answer := y.call(t.Context()); code != 200 || answer["enmesh-fallback"] != "destination" {
 			t.Errorf("got %d %v, want the answer of the other service", code, answer)
 		}
 		basic.Store(500)
 		y.own(ownDoc("Fallback", cached+", destination: {host: basic}") + ownDoc("RetryBudget", "host: reviews"))
-		if y.protocol == "grpc" {
-			return // its calls are not known to be idempotent
-		}
 		if code, answer := y.call(t.Context()); code != 200 || answer["enmesh-fallback"] != "cache" {
 			t.Errorf("got %d %v, want the last good answer", code, answer)
 		}
 	})
+}
+
+// Without a word that calls may be done twice, those of gRPC go nowhere else and nothing is
+// kept of them: their descriptor has no idempotency_level. A GET says so itself.
+func TestOwn_fallbackOfWhatIsNotIdempotent(t *testing.T) {
+	eachProtocol(t, noRetries, func(t *testing.T, y *yard) {
+		y.registry.Set("basic", y.serve(y.open("reviews", "v2"), func(context.Context) int { return 200 }))
+		y.own(ownDoc("Fallback", "host: reviews, cache: {}, destination: {host: basic}"))
+		y.calls(2)
+		y.answers(always(500))
+		want := map[string]int{"http": 200, "grpc": 500}[y.protocol]
+		if code, answer := y.call(t.Context()); code != want {
+			t.Errorf("got %d %v, want %d", code, answer, want)
+		}
+	})
+}
+
+// A code that an operator lists is consent to send a call again that may have been done,
+// unless he, or the program, wants it strict.
+func TestOwn_strictRetries(t *testing.T) {
+	strict := strings.Replace(retryTwice, "{name: reviews}", `{name: reviews, annotations: {enmesh.dev/strict-retries: "true"}}`, 1)
+	for name, tt := range map[string]struct {
+		documents string
+		opts      []mesh.Option
+		grpc      int // arrive of one call
+		http      int // of one GET, which may be sent again
+	}{
+		"as listed":      {retryTwice, nil, 3, 3},
+		"annotated":      {strict, nil, 1, 3},
+		"by option":      {retryTwice, []mesh.Option{mesh.WithStrictRetries()}, 1, 3},
+		"by default":     {"", nil, 3, 1}, // Istio's default has no 503
+		"not by default": {"", []mesh.Option{mesh.WithStrictRetries()}, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, protocol := range []string{"http", "grpc"} {
+				want := tt.grpc
+				if protocol == "http" {
+					want = tt.http
+				}
+				y := newYard(t, protocol, tt.documents, tt.opts...)
+				y.answers(always(503))
+				if got := y.arrived(1); got != want {
+					t.Errorf("%s: %d arrived of one call, want %d", protocol, got, want)
+				}
+			}
+		})
+	}
 }
 
 // A document for a client says nothing to the server, nor the other way round.

@@ -19,6 +19,10 @@ const annotationPrefix = "enmesh.dev/"
 // subsets wherever the rule has no loadBalancer of its own.
 const loadBalancerAnnotation = annotationPrefix + "load-balancer"
 
+// strictRetriesAnnotation keeps the retries of a VirtualService from taking the gRPC codes
+// that they list for consent.
+const strictRetriesAnnotation = annotationPrefix + "strict-retries"
+
 // dryRunAnnotation makes an AuthorizationPolicy one that is only counted.
 const dryRunAnnotation = "istio.io/dry-run"
 
@@ -79,8 +83,9 @@ func isTypeName(s string) bool {
 
 // annotations is every annotation that is known.
 var annotations = map[string]annotation{
-	loadBalancerAnnotation: {kind: destinationRule, values: []string{"PEAK_EWMA", pickFirst}},
-	dryRunAnnotation:       {kind: authorizationPolicy, values: []string{"true", "false"}},
+	loadBalancerAnnotation:  {kind: destinationRule, values: []string{"PEAK_EWMA", pickFirst}},
+	strictRetriesAnnotation: {kind: virtualService, values: []string{"true", "false"}},
+	dryRunAnnotation:        {kind: authorizationPolicy, values: []string{"true", "false"}},
 	tokenAlgorithmsAnnotation: {kind: requestAuthentication, list: true, values: []string{
 		"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
 	}},
@@ -129,6 +134,9 @@ func (d *document) annotate(w *walker, n *yaml.Node) {
 				d.own = map[string]string{}
 			}
 			d.own[p.key] = value
+			if a.kind == virtualService {
+				d.judge(path, yes, "", value)
+			}
 		}
 	}
 }

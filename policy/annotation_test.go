@@ -36,6 +36,40 @@ func TestParse_annotatedLoadBalancer(t *testing.T) {
 	}
 }
 
+// Strict retries are those of a document's own rules, and of the rules it delegates to.
+func TestParse_strictRetries(t *testing.T) {
+	strict := func(text, value string) string {
+		return strings.Replace(text, "metadata: {", `metadata: {annotations: {enmesh.dev/strict-retries: "`+value+`"}, `, 1)
+	}
+	root := vs("a", "a", "[{delegate: {name: d}}]")
+	delegate := "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: d}\nspec: {http: [{" + toA + "}]}\n"
+	for name, tt := range map[string]struct {
+		text string
+		want bool
+	}{
+		"not said":         {vs("a", "a", "[{"+toA+"}]"), false},
+		"said":             {strict(vs("a", "a", "[{"+toA+"}]"), "true"), true},
+		"said not to":      {strict(vs("a", "a", "[{"+toA+"}]"), "false"), false},
+		"by the root":      {strict(root, "true") + delegate, true},
+		"by the delegate":  {root + strict(delegate, "true"), true},
+		"by neither of it": {root + delegate, false},
+	} {
+		s := parse(t, policy.Loader{}, tt.text)
+		svc := s.Service("a.default.svc.cluster.local")
+		if got := svc.Rules[0].Retry; got.Strict != tt.want || got.MaxAttempts != 3 {
+			t.Errorf("%s: got %+v, want strict %v", name, got, tt.want)
+		}
+		if got := notes(s); got != "" {
+			t.Errorf("%s: notes %s", name, got)
+		}
+		for _, f := range s.FindingsFor(policy.GRPCGo) {
+			if strings.HasPrefix(f.Field, "metadata.annotations") && (f.Verdict == policy.Approximated) != tt.want {
+				t.Errorf("%s: over xDS %v", name, f)
+			}
+		}
+	}
+}
+
 func TestParse_annotationsThatAreMistakes(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"a slip": {

@@ -159,6 +159,7 @@ func (b *builder) rule(svc *Service, p part) *Rule {
 	for _, l := range found.left {
 		rule.Left = append(rule.Left, Left{Name: l.name, Origin: p.matchOrigin(l.at), Why: l.why})
 	}
+	rule.Retry.Strict = p.says(strictRetriesAnnotation)
 	b.checkActions(c, rule)
 	noteBody(c, rule.Direct)
 	idle(c, r)

@@ -59,6 +59,12 @@ type part struct {
 	left    *Left     // instead of all that: a rule that is left out; nil: none
 }
 
+// says reports whether an annotation of the rule's document, or of the one that delegates to
+// it, is "true".
+func (p part) says(annotation string) bool {
+	return p.at.doc.own[annotation] == "true" || p.above.doc != nil && p.above.doc.own[annotation] == "true"
+}
+
 // origin is where a rule stands, and the rule that delegates to it, or "".
 func (p part) origin() (own, above string) {
 	if p.above.doc != nil {

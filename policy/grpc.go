@@ -86,6 +86,9 @@ func grpcRowOf(f *Finding, e Enforcer) (row, bool) {
 	if f.Field == annotationPath(loadBalancerAnnotation) {
 		return annotatedRow(f, e), true
 	}
+	if f.Field == annotationPath(strictRetriesAnnotation) && f.value == "true" {
+		return row{verdict: Approximated, message: "gRPC does not know which calls are idempotent: it makes only the retries of what provably did not reach the application"}, true
+	}
 	message := f.key[:strings.LastIndexByte(f.key, '.')+1]
 	for _, key := range [...]string{f.key, message} {
 		for _, r := range grpcFields[key] {

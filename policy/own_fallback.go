@@ -25,6 +25,7 @@ type fallbackSpec struct {
 	Destination *networking.Destination
 	Cache       *cacheSpec
 	Static      *staticSpec
+	Idempotent  bool
 }
 
 type cacheSpec struct {
@@ -94,12 +95,19 @@ func (s *staticSpec) check(c cursor) {
 }
 
 func (s *fallbackSpec) compile(b *builder, c cursor, own Own) any {
-	out := &Fallback{own, fallback.Config{On: endings(s.On), Shadow: own.Shadow}}
+	out := &Fallback{own, fallback.Config{On: endings(s.On), Idempotent: s.Idempotent, Shadow: own.Shadow}}
 	cfg := &out.Config
+	unsaid := !c.field("idempotent").isSet()
 	if s.Destination != nil {
 		cfg.Destination = b.destination(c.field("destination"), s.Destination)
+		if unsaid {
+			c.field("destination").note(Approximated, "gRPC calls are sent there"+marked)
+		}
 	}
 	if s.Cache != nil {
+		if unsaid {
+			c.field("cache").note(Approximated, "of gRPC calls answers are kept"+marked)
+		}
 		cfg.Cache = fallback.Cache{
 			On: true, MaxAge: s.Cache.MaxAge, MaxEntries: int(s.Cache.MaxEntries), MaxBytes: s.Cache.MaxBytes,
 			Credentials: s.Cache.Credentials, Headers: strings.Join(s.Cache.Headers, ","),

@@ -4,6 +4,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	networking "istio.io/api/networking/v1alpha3"
@@ -27,6 +28,7 @@ type hedgeSpec struct {
 	MinSamples int64
 	Window     time.Duration
 	MaxHedges  int64
+	Idempotent bool
 }
 
 func (s *hedgeSpec) check(c cursor) {
@@ -45,9 +47,22 @@ func (s *hedgeSpec) compile(b *builder, c cursor, own Own) any {
 	}
 	out := &Hedge{own, match, hedge.Config{
 		Delay: s.Delay, Percentile: s.Percentile / 100, MinSamples: int(s.MinSamples),
-		Window: s.Window, MaxHedges: int(s.MaxHedges), Shadow: own.Shadow,
+		Window: s.Window, MaxHedges: int(s.MaxHedges), Idempotent: s.Idempotent, Shadow: own.Shadow,
 	}}
+	if !c.field("idempotent").isSet() && s.mayBeGRPC() {
+		c.field("host").note(Approximated, "gRPC calls are hedged"+marked)
+	}
 	_, err := hedge.New(out.Config)
 	built(c, err)
 	return out
 }
+
+// mayBeGRPC reports whether a gRPC call may match: its method is POST.
+func (s *hedgeSpec) mayBeGRPC() bool {
+	return len(s.Match) == 0 || slices.ContainsFunc(s.Match, func(m *networking.HTTPMatchRequest) bool {
+		return m.GetMethod() == nil || m.GetMethod().GetExact() == "POST"
+	})
+}
+
+// marked is when a gRPC call may be done twice where the document does not say.
+const marked = " only where the linked descriptor of their method has an idempotency_level: say idempotent: true where all may be done twice, else false"

@@ -63,11 +63,11 @@ func TestOwn_examples(t *testing.T) {
 		{ratings.Concurrency.IsAdaptive && ratings.Concurrency.Shadow, true},
 		{ratings.Concurrency.Adaptive, concurrency.AdaptiveConfig{Initial: 20, Min: 3, Max: 1000, Tolerance: 1.5, Timeout: 2 * time.Second, Backoff: 0.9}},
 		{reviews.Budget.Config, resilience.BudgetConfig{Ratio: 0.1, MinPerSecond: 3, Window: 10 * time.Second}},
-		{reviews.Hedge.Config, hedge.Config{Delay: 50 * time.Millisecond, Percentile: 0.95, MinSamples: 100, Window: 30 * time.Second, MaxHedges: 1}},
+		{reviews.Hedge.Config, hedge.Config{Delay: 50 * time.Millisecond, Percentile: 0.95, MinSamples: 100, Window: 30 * time.Second, MaxHedges: 1, Idempotent: true}},
 		{s.Inbound.Shed.Config, shed.Config{CPU: 0.8, Delay: 5 * time.Millisecond, InFlight: 400}},
 		{s.Inbound.Shed.Queue, shed.QueueConfig{Slots: 100, Waiting: 1000, Interval: 100 * time.Millisecond, Target: 5 * time.Millisecond}},
 		{recommendations.Fallback.Config, fallback.Config{
-			On: resilience.MustOn("failure,refused"), Destination: enmesh.Destination{Service: key("recommendations-basic")},
+			On: resilience.MustOn("failure,refused"), Destination: enmesh.Destination{Service: key("recommendations-basic")}, Idempotent: true,
 			Cache:  fallback.Cache{On: true, MaxAge: 10 * time.Minute, MaxEntries: 5000, MaxBytes: 4 << 20, Headers: "X-Tenant"},
 			Static: fallback.Static{Status: 200, ContentType: "application/json", Body: `{"items": []}`, HasMessage: true},
 		}},
@@ -240,16 +240,43 @@ func TestOwn_fieldWithoutAValue(t *testing.T) {
 
 // Every field that is set has a finding.
 func TestOwn_findings(t *testing.T) {
-	s := parse(t, policy.Loader{}, own("Fallback", "f", "host: a, shadow: true, cache: {maxAge: 1s, headers: [x]}, static: {status: 200}"))
+	s := parse(t, policy.Loader{}, own("Fallback", "f", "host: a, shadow: true, idempotent: false, cache: {maxAge: 1s, headers: [x]}, static: {status: 200}"))
 	var got []string
 	for _, f := range s.Findings {
 		got = append(got, f.Field+" "+f.Verdict.String()+" "+f.Message)
 	}
 	want := []string{
-		"spec.host enforced ", "spec.shadow enforced ", "spec.cache.maxAge enforced ", "spec.cache.headers enforced ",
+		"spec.host enforced ", "spec.shadow enforced ", "spec.idempotent enforced ", "spec.cache.maxAge enforced ", "spec.cache.headers enforced ",
 		"spec.static.status enforced for HTTP calls; those of gRPC are answered with grpcMessage",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What is for calls that may be done twice, and does not say which those are, is only partly
+// in force over gRPC: the verdict says so. Saying either is plain.
+func TestOwn_whatMayBeDoneTwice(t *testing.T) {
+	for spec, want := range map[string]string{
+		"Hedge: ":                                             "spec.host: approximated: gRPC calls are hedged only where",
+		"Hedge: match: [{uri: {prefix: /}}]":                  "spec.host: approximated: gRPC calls are hedged only where",
+		"Hedge: match: [{method: {exact: POST}}]":             "spec.host: approximated: gRPC calls are hedged only where",
+		"Hedge: match: [{method: {exact: GET}}]":              "",
+		"Hedge: idempotent: true":                             "",
+		"Hedge: idempotent: false":                            "",
+		"Fallback: destination: {host: b}":                    "spec.destination: approximated: gRPC calls are sent there only where",
+		"Fallback: cache: {}":                                 "spec.cache: approximated: of gRPC calls answers are kept only where",
+		"Fallback: static: {status: 200}":                     "",
+		"Fallback: cache: {}, idempotent: true":               "",
+		"Fallback: destination: {host: b}, idempotent: false": "",
+	} {
+		kind, rest, _ := strings.Cut(spec, ": ")
+		if rest != "" {
+			rest = ", " + rest
+		}
+		got := notes(parse(t, policy.Loader{}, own(kind, "a", "host: a"+rest)))
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: got notes %q, want %q", spec, got, want)
+		}
 	}
 }

@@ -21,7 +21,8 @@ var retryCodes = []string{"cancelled", "deadline-exceeded", "internal", "resourc
 // maxBackoff is the longest wait, in times of the shortest, as in Envoy and Istio.
 const maxBackoff = 10
 
-// retryOf is the retries of a rule; nil: there are none that gRPC could make.
+// retryOf is the retries of a rule; nil: there are none that gRPC could make. Of those that
+// are strict it could make none: it does not know which calls are idempotent.
 func retryOf(cfg retry.Config) *routepb.RetryPolicy {
 	var on []string
 	for word := range strings.SplitSeq(cfg.On.String(), ",") {
@@ -29,7 +30,7 @@ func retryOf(cfg retry.Config) *routepb.RetryPolicy {
 			on = append(on, word)
 		}
 	}
-	if cfg.MaxAttempts < 2 || len(on) == 0 {
+	if cfg.MaxAttempts < 2 || len(on) == 0 || cfg.Strict {
 		return nil
 	}
 	base := cmp.Or(cfg.BaseBackoff, retry.DefaultBaseBackoff)

@@ -22,9 +22,10 @@ const overhead = 512
 // cache keeps the last good answers. What it holds is bounded in number and in bytes; the
 // entry that was unused for longest goes first.
 type cache struct {
-	cfg   Cache
-	young time.Duration // see fresh
-	named []string      // headers that are part of every key
+	cfg        Cache
+	idempotent bool          // so are all calls
+	young      time.Duration // see fresh
+	named      []string      // headers that are part of every key
 
 	mu      sync.Mutex // guards what follows
 	entries map[key]*list.Element
@@ -41,8 +42,8 @@ type entry struct {
 	size  int64
 }
 
-func newCache(cfg Cache) *cache {
-	return &cache{cfg: cfg, young: min(fresh, cfg.MaxAge/10), named: namesOf(cfg), entries: map[key]*list.Element{}}
+func newCache(cfg Cache, idempotent bool) *cache {
+	return &cache{cfg: cfg, idempotent: idempotent, young: min(fresh, cfg.MaxAge/10), named: namesOf(cfg), entries: map[key]*list.Element{}}
 }
 
 // keep has the answer of c kept, when it has been read, if it may be.

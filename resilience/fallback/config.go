@@ -33,8 +33,11 @@ type Config struct {
 	On resilience.On
 	// Destination is asked in the far side's place, if it has a Service, with the same
 	// request and once: for calls that may be sent a second time (see
-	// enmesh.Call.Repeatable), on a route that resends.
+	// enmesh.Call.Repeatable, and Idempotent), on a route that resends.
 	Destination enmesh.Destination
+	// Idempotent says that the calls which come here may be done twice, whatever their
+	// method: all may go to the Destination, and the Cache keeps answers of all unary gRPC calls.
+	Idempotent bool
 	// Cache answers with the last good answer, if there is one.
 	Cache Cache
 	// Static answers with what is configured.
@@ -48,7 +51,7 @@ type Config struct {
 // Cache says which good answers are kept, and for how long. The zero Cache keeps none.
 //
 // Answers to GET and HEAD without a body are kept, and those to idempotent unary calls
-// of gRPC, each by the whole request: what it went to, path, query or message, and
+// of gRPC (see Config.Idempotent), each by the whole request: what it went to, path, query or message, and
 // whatever header the answer's Vary names. An answer with Set-Cookie or a Cache-Control
 // of no-store or private is not kept, nor one larger than 64 KiB.
 type Cache struct {

@@ -52,7 +52,7 @@ func New(cfg Config, opts ...Option) (enmesh.Middleware, error) {
 	}
 	b := &fallback{Config: cfg, send: enmesh.Send, static: cfg.Static.made()}
 	if cfg.Cache.On {
-		b.cache = newCache(cfg.Cache)
+		b.cache = newCache(cfg.Cache, cfg.Idempotent)
 	}
 	for _, o := range opts {
 		o(b)
@@ -100,7 +100,7 @@ func (b *fallback) replace(ctx context.Context, c *enmesh.Call, err error) error
 		}
 		return err
 	}
-	if b.Destination.Service != "" && ctx.Err() == nil && c.Repeatable(err) && c.Again() {
+	if b.Destination.Service != "" && ctx.Err() == nil && b.repeatable(c, err) && c.Again() {
 		if err = b.elsewhere(ctx, c); err == nil || !b.applies(ctx, c, err) {
 			return err
 		}
@@ -110,6 +110,11 @@ func (b *fallback) replace(ctx context.Context, c *enmesh.Call, err error) error
 		return c.SetReply(r, meaning(r))
 	}
 	return err
+}
+
+// repeatable reports whether the call may be sent once more after err.
+func (b *fallback) repeatable(c *enmesh.Call, err error) bool {
+	return b.Idempotent || c.Repeatable(err)
 }
 
 // elsewhere sends the call to the other destination. One that fails there as well is for
@@ -147,7 +152,7 @@ func (b *fallback) reply(ctx context.Context, c *enmesh.Call, err error) *enmesh
 // could reports, in shadow, whether something would have been answered. A function and
 // another destination are not asked.
 func (b *fallback) could(c *enmesh.Call, err error) bool {
-	return b.Destination.Service != "" && c.Repeatable(err) && c.Replayable() ||
+	return b.Destination.Service != "" && b.repeatable(c, err) && c.Replayable() ||
 		b.cache != nil && b.cache.find(c) != nil || b.function != nil || b.static.of(c) != nil
 }
 

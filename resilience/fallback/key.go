@@ -16,7 +16,7 @@ type key [sha256.Size]byte
 
 // keyOf is the key of a request whose answer may be kept; false: it may not.
 func (s *cache) keyOf(c *enmesh.Call) (key, bool) {
-	if c.Side == enmesh.Server || !readOnly(c) || !s.cfg.Credentials && secret(c) {
+	if c.Side == enmesh.Server || !s.readOnly(c) || !s.cfg.Credentials && secret(c) {
 		return key{}, false
 	}
 	body, ok := c.RequestBody(MaxBody)
@@ -54,9 +54,9 @@ func field(buf []byte, s string) []byte {
 
 // readOnly reports whether the call asks and changes nothing, as far as can be seen: GET
 // and HEAD of something whole, and what is marked idempotent in gRPC.
-func readOnly(c *enmesh.Call) bool {
+func (s *cache) readOnly(c *enmesh.Call) bool {
 	if c.Protocol == enmesh.GRPC {
-		return c.Kind == enmesh.Unary && (c.Idempotent || c.Route != nil && c.Route.Idempotent)
+		return c.Kind == enmesh.Unary && (s.idempotent || c.Idempotent || c.Route != nil && c.Route.Idempotent)
 	}
 	return (c.Method == "GET" || c.Method == "HEAD") && !has(c, "Range") //nolint:usestdlibvars // net/http is for adapters
 }

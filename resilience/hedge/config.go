@@ -50,6 +50,9 @@ type Config struct {
 	// MaxHedges is how many are sent beside the first attempt. 0 is 1; refused unless
 	// within 1 to 10.
 	MaxHedges int
+	// Idempotent says that the calls which come here may be done twice, whatever their
+	// method. Without it those are hedged that say so themselves (see enmesh.Call.Repeatable).
+	Idempotent bool
 	// Budget bounds the hedges of all calls together. nil does not.
 	Budget Budget
 	// Shadow sends no hedges: it tells the Recorder of each call that was not answered

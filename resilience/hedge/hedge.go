@@ -22,7 +22,7 @@ func New(cfg Config) (enmesh.Middleware, error) {
 	h := &hedger{Config: cfg, took: quantile.New(cfg.Window)}
 	return func(next enmesh.Next) enmesh.Next {
 		return func(ctx context.Context, c *enmesh.Call) error {
-			if !hedgeable(c) {
+			if !h.hedgeable(c) {
 				return next(ctx, c)
 			}
 			return h.call(ctx, c, next)
@@ -30,15 +30,15 @@ func New(cfg Config) (enmesh.Middleware, error) {
 	}, nil
 }
 
-// hedgeable: it may be done twice, and its adapter can have two attempts at once.
-func hedgeable(c *enmesh.Call) bool {
-	return c.Repeatable(nil) && (c.Kind == enmesh.Unary || c.Kind == enmesh.ServerStream) && c.Replayable()
-}
-
 // hedger is what all calls of one middleware share.
 type hedger struct {
 	Config
 	took *quantile.Window // how long first attempts take
+}
+
+// hedgeable: it may be done twice, and its adapter can have two attempts at once.
+func (h *hedger) hedgeable(c *enmesh.Call) bool {
+	return (h.Idempotent || c.Repeatable(nil)) && (c.Kind == enmesh.Unary || c.Kind == enmesh.ServerStream) && c.Replayable()
 }
 
 func (h *hedger) call(ctx context.Context, c *enmesh.Call, next enmesh.Next) error {
