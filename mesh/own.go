@@ -156,7 +156,7 @@ func (w *own) breaker() (enmesh.Middleware, error) {
 	cfg := b.Config
 	cfg.Recorder = w.recorder
 	log := w.policies.mesh.cfg.log.With("breaker", of)
-	one, err := Keep(w.store, of+"/breaker", cfg, func(cfg breaker.Config) (*breaker.Breaker, error) {
+	one, err := Keep(w.store, of+breakerOwner, cfg, func(cfg breaker.Config) (*breaker.Breaker, error) {
 		return breaker.New(cfg, breaker.OnChange(func(c breaker.Change) {
 			log.Warn("circuit breaker changed", "from", c.From.String(), "to", c.To.String(), "shadow", cfg.Shadow)
 		}))

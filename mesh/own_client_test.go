@@ -5,6 +5,7 @@ package mesh_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -78,6 +79,60 @@ func TestOwn_circuitBreakerPerRoute(t *testing.T) {
 			t.Errorf("the other route: got %d, want 200", code)
 		}
 	})
+}
+
+// A breaker of a document is held open, held closed and reset at run time, and a reload of
+// something else leaves it as it is told.
+func TestOwn_circuitBreakerIsForced(t *testing.T) {
+	doc := ownDoc("CircuitBreaker", "host: reviews, consecutiveFailures: 3, openFor: 1h")
+	eachProtocol(t, noRetries, func(t *testing.T, y *yard) {
+		if y.caller.Breaker("reviews", "") != nil || len(y.caller.Breakers()) != 0 {
+			t.Error("there is a breaker and no document")
+		}
+		y.own(doc)
+		b := y.caller.Breaker("reviews.default", "")
+		if b == nil || y.caller.Breaker("reviews", "no such route") != nil || y.caller.Breaker("ratings", "") != nil {
+			t.Fatalf("got %v for the service", b)
+		}
+		b.ForceOpen()
+		if got := y.calls(3); got[503] != 3 || y.hits.Load() != 0 {
+			t.Errorf("held open: got %v, %d arrived", got, y.hits.Load())
+		}
+		y.own(doc + ownDoc("RetryBudget", "host: reviews, ratio: 0.5"))
+		if got := y.calls(3); got[503] != 3 || y.hits.Load() != 0 || y.caller.Breaker("reviews", "") != b {
+			t.Errorf("held open, after a reload of something else: got %v, %d arrived", got, y.hits.Load())
+		}
+		want := []mesh.BreakerStatus{{Service: "reviews.default.svc.cluster.local", State: "open", Forced: true}}
+		if got := y.caller.Breakers(); !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		y.answers(always(500))
+		b.ForceClosed()
+		if got := y.arrived(8); got != 8 {
+			t.Errorf("held closed: %d of 8 failures arrived, want all", got)
+		}
+		b.Reset()
+		if got := y.arrived(8); got != 3 || b.Forced() {
+			t.Errorf("after the reset: %d of 8 arrived, forced %v; want 3 until it trips", got, b.Forced())
+		}
+		y.own(strings.Replace(doc, "3,", "4,", 1))
+		if now := y.caller.Breaker("reviews", ""); now == nil || now == b {
+			t.Error("the document was edited, and its breaker is the old one")
+		}
+	})
+}
+
+// The service has no VirtualService and was never called: its breaker is there when asked for.
+func TestOwn_circuitBreakerOfAnUncalledService(t *testing.T) {
+	y := newYard(t, "http", ownDoc("CircuitBreaker", "host: reviews, consecutiveFailures: 3"))
+	b := y.caller.Breaker("reviews", "")
+	if b == nil {
+		t.Fatal("no breaker")
+	}
+	b.ForceOpen()
+	if got := y.calls(1); got[503] != 1 || y.hits.Load() != 0 {
+		t.Errorf("got %v, %d arrived", got, y.hits.Load())
+	}
 }
 
 func TestOwn_throttle(t *testing.T) {

@@ -81,6 +81,8 @@ func (m *Mesh) statusHandler() http.Handler {
 	mux.Handle("GET /explain", explainer)
 	mux.Handle("GET /explain/authz", explainer)
 	mux.Handle("GET /decisions", explainer)
+	mux.HandleFunc("GET /breakers", questions(m.breakersAnswer))
+	mux.Handle("POST /breakers", http.NewCrossOriginProtection().Handler(questions(m.breakerSet, "service", "route", "do")))
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		e := json.NewEncoder(w)

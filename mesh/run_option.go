@@ -152,8 +152,11 @@ func OnStep(f func(Step)) RunOption {
 func WithHealth(addr string) RunOption { return runOption(func(cfg *runConfig) { cfg.health = addr }) }
 
 // WithStatus serves /metrics, /status (JSON), /explain and /decisions (see
-// [Mesh.Explainer]), /healthz and /readyz at addr for as long as Run lasts. A host that is missing is 127.0.0.1. It says much about the process
+// [Mesh.Explainer]), /breakers, /healthz and /readyz at addr for as long as Run lasts. A host that is missing is 127.0.0.1. It says much about the process
 // to anybody who asks, so that any other than a loopback address is refused.
+//
+// POST /breakers?service=ratings&do=open holds the breaker of a CircuitBreaker document open; do=close
+// holds it closed, do=reset lets go of it, and route names one that is per route (see [Mesh.Breaker]).
 func WithStatus(addr string) RunOption { return runOption(func(cfg *runConfig) { cfg.status = addr }) }
 
 func newRunConfig(opts []RunOption) (*runConfig, error) {
