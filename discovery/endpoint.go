@@ -69,6 +69,13 @@ func (e Endpoint) Address(servicePort uint16, protocol string) (addrs []string, 
 	return addrs, true
 }
 
+// ServicePort is the number of the service port that Address chooses for calls that name
+// none and speak protocol, and whether there is one: without Ports nobody says what it is.
+func (e Endpoint) ServicePort(protocol string) (number uint16, ok bool) {
+	p, ok := choosePort(e.Ports, 0, protocol)
+	return p.Number, ok
+}
+
 // EffectiveWeight is Weight, or 1 when it is 0.
 func (e Endpoint) EffectiveWeight() uint32 { return max(e.Weight, 1) }
 

@@ -62,6 +62,23 @@ func TestEndpoint_Address(t *testing.T) {
 	}
 }
 
+// What Address chooses has a number.
+func TestEndpoint_ServicePort(t *testing.T) {
+	both := []discovery.Port{{Number: 9090, Target: 1, Protocol: "grpc"}, {Number: 9080, Target: 2, Protocol: "http"}}
+	for _, tt := range []struct {
+		ports    []discovery.Port
+		protocol string
+		want     uint16
+	}{
+		{both, "http", 9080}, {both, "grpc", 9090}, {both[:1], "http", 9090}, {both, "tcp", 0}, {nil, "http", 0},
+	} {
+		got, ok := discovery.Endpoint{Addrs: []string{"10.0.0.1"}, Ports: tt.ports}.ServicePort(tt.protocol)
+		if got != tt.want || ok != (tt.want != 0) {
+			t.Errorf("%s of %v: %d, %t, want %d", tt.protocol, tt.ports, got, ok, tt.want)
+		}
+	}
+}
+
 func TestEndpoint_Address_hostsWithoutPort(t *testing.T) {
 	e := discovery.Endpoint{
 		Addrs: []string{"reviews.local", "fd00::1", "[fd00::2]"},

@@ -12,8 +12,13 @@ import (
 	"github.com/enmesh-go/enmesh/policy"
 )
 
-// affinity is what gives a destination's calls the key that its consistent hash goes by;
-// nil where it has none.
+// affinity is what gives a destination's calls the key that its consistent hash goes by,
+// or that of their port does; nil where there is none.
+func (p *policies) affinityOf(s *policy.Snapshot, d enmesh.Destination) (enmesh.Middleware, error) {
+	return byPort(s, d, func(d enmesh.Destination) (enmesh.Middleware, error) { return p.affinity(s, d) })
+}
+
+// affinity is affinityOf for the port that d has.
 func (p *policies) affinity(s *policy.Snapshot, d enmesh.Destination) (enmesh.Middleware, error) {
 	switch h := s.Destination(d.Service).Traffic(d.Subset, d.Port).Hash; h.By {
 	case policy.HashByHeader:

@@ -42,13 +42,30 @@ func TestVirtualService_allocations(t *testing.T) {
 	}
 }
 
+// What is chosen by the port of a call is made beforehand.
+func TestPortLevelSettings_allocations(t *testing.T) {
+	if raced {
+		t.Skip("the race detector allocates")
+	}
+	s := newStreet(t, "reviews")
+	const hash = "loadBalancer: {consistentHash: {httpHeaderName: x-none}}, connectionPool: {http: {http2MaxRequests: 5}}"
+	rule := func(policy string) string {
+		return "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: reviews}\nspec: {host: reviews, trafficPolicy: {" + policy + "}}\n"
+	}
+	whole := spent(t, s.open(t, s.web, rule(hash)), "reviews")
+	port := spent(t, s.open(t, s.web, rule("portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}, {port: {number: 9080}, "+hash+"}]")), "reviews")
+	if port > whole {
+		t.Errorf("a call to a port with settings of its own allocates %v times, one to a host with the same %v times", port, whole)
+	}
+}
+
 // spent is what a call to a host allocates in its chain.
 func spent(t *testing.T, m *mesh.Mesh, host string) float64 {
 	t.Helper()
 	return testing.AllocsPerRun(200, func() {
 		w := enmeshtest.NewWire()
 		c := w.Call()
-		c.Service, c.Authority, c.Path, c.Method, c.Protocol = host, host, "/a/b", "GET", enmesh.GRPC
+		c.Service, c.Port, c.Authority, c.Path, c.Method, c.Protocol = host, 9080, host, "/a/b", "GET", enmesh.GRPC
 		if err := w.Do(context.Background(), m.Outbound()); err != nil {
 			t.Error(err)
 		}

@@ -63,21 +63,26 @@ func (x *inquiry) destination(ctx context.Context, r *enmesh.Route, to Target) E
 	for _, o := range said.Own() {
 		out.Policies = append(out.Policies, o.String())
 	}
-	if refusal := refusalOf(x.snapshot, rule, to.Destination); refusal != nil {
+	key := x.prepare(ctx, c, rule, match, to)
+	out.Destination = c.Destination.String()
+	if refusal := refusalOf(x.snapshot, rule, c.Destination); refusal != nil {
 		out.Result = refusedBy(refusal)
 		return out
 	}
-	out.Key = x.prepare(c, rule, match, to)
+	out.Key = key
 	x.candidates(ctx, c, &out)
 	return out
 }
 
 // prepare does to the call what is done to it before a pick, and says what of it a
 // consistent hash goes by.
-func (x *inquiry) prepare(c *enmesh.Call, r *policy.Rule, m *route.Match, to Target) string {
+func (x *inquiry) prepare(ctx context.Context, c *enmesh.Call, r *policy.Rule, m *route.Match, to Target) string {
 	edits, key, err := x.mesh.policies.edits(x.snapshot, r, m, to)
 	if err != nil {
 		return err.Error()
+	}
+	if !x.crowded() || x.mesh.source.follows(c.Service) {
+		edits = enmesh.Chain(edits, x.mesh.policies.port(x.snapshot, to.Destination))
 	}
 	var keys [2]uint64
 	next := func(ctx context.Context, c *enmesh.Call) error {
@@ -92,14 +97,13 @@ func (x *inquiry) prepare(c *enmesh.Call, r *policy.Rule, m *route.Match, to Tar
 		}
 		return nil
 	}
-	if err := edits(next)(context.Background(), c); err != nil {
+	if err := edits(next)(ctx, c); err != nil {
 		return err.Error()
 	}
-	if key == nil {
-		return ""
-	}
-	by := hashText(x.snapshot.Destination(to.Service).Traffic(to.Subset, to.Port).Hash)
+	by := hashText(x.snapshot.Destination(c.Service).Traffic(c.Subset, c.Port).Hash)
 	switch {
+	case by == "":
+		return ""
 	case keys[0] != keys[1]:
 		c.Key = 0
 		return by + ": the call has none, and gets one that is drawn"
@@ -193,11 +197,14 @@ func (x *inquiry) cluster(c *enmesh.Call) *balance.Cluster {
 	d := c.Destination
 	d.Service = x.mesh.naming.Key(d.Service)
 	all := *x.mesh.source.clusters.Load()
-	if have := all[clusterKey{d, c.Protocol}]; have != nil || len(all) >= maxLearned {
+	if have := all[clusterKey{d, c.Protocol}]; have != nil || x.crowded() {
 		return have
 	}
 	return x.mesh.source.Cluster(d, c.Protocol)
 }
+
+// crowded reports whether nothing more is to be followed because of questions.
+func (x *inquiry) crowded() bool { return len(*x.mesh.source.clusters.Load()) >= maxLearned }
 
 func candidateOf(c *balance.Candidate) Candidate {
 	return Candidate{

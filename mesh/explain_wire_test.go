@@ -36,6 +36,8 @@ type wentBy struct {
 	to    string // address; "": none was picked
 	where string
 	err   error
+
+	refused, keyed int // calls to ports of ratings
 }
 
 func (w *wentBy) Calls(telemetry.Scope) telemetry.Observer {
@@ -60,6 +62,16 @@ spec:
   - {name: v2, labels: {version: v2}}
   - name: hashed
     trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: end-user}}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ratings}
+spec:
+  host: ratings
+  trafficPolicy:
+    portLevelSettings:
+    - {port: {number: 81}, loadBalancer: {consistentHash: {httpHeaderName: end-user}}}
+    - {port: {number: 82}, tls: {mode: SIMPLE, credentialName: edge}}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -146,6 +158,9 @@ func TestExplain_isWhatCallsDo(t *testing.T) {
 					return why == ""
 				})
 			}
+			if went.refused == 0 || went.keyed == 0 {
+				t.Errorf("%d calls to a port that is refused, and %d to one with a key", went.refused, went.keyed)
+			}
 			if len(routes) < 8 {
 				t.Errorf("only these routes were taken: %v", routes)
 			}
@@ -158,6 +173,12 @@ func (w *wentBy) compare(t *testing.T, x mesh.Explanation, q mesh.Query) {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	switch {
+	case strings.HasSuffix(w.where, ":82") && w.to == "":
+		w.refused++
+	case strings.HasSuffix(w.where, ":81") && w.to != "" && x.Destinations[0].Key == "header end-user":
+		w.keyed++
+	}
 	if w.route != x.Route {
 		t.Errorf("%+v went by %q, and was said to go by %q\n%s", q, w.route, x.Route, x)
 	}
@@ -191,8 +212,10 @@ func (w *wentBy) picked(x mesh.Explanation, q mesh.Query) string {
 
 // caller makes calls over both protocols.
 type caller struct {
-	m     *mesh.Mesh
-	web   *http.Client
+	m   *mesh.Mesh
+	web *http.Client
+
+	mu    sync.Mutex // guards conns
 	conns map[string]*grpc.ClientConn
 }
 
@@ -230,19 +253,53 @@ func (c *caller) call(t *testing.T, q mesh.Query) {
 
 func (c *caller) rpc(t *testing.T, q mesh.Query) {
 	t.Helper()
-	cc := c.conns[q.Host]
-	if cc == nil {
-		var err error
-		if cc, err = grpc.NewClient("enmesh:///"+q.Host, meshgrpc.NewClient(c.m.Outbound(), c.m).DialOptions()...); err != nil {
-			t.Fatal(err)
-		}
-		c.conns[q.Host] = cc
-	}
+	cc := c.conn(t, q.Host)
 	ctx := t.Context()
 	for name, values := range q.Header {
 		ctx = metadata.AppendToOutgoingContext(ctx, strings.ToLower(name), values[0])
 	}
 	_ = cc.Invoke(ctx, q.Path, wrapperspb.String(""), new(wrapperspb.StringValue)) // telemetry has the error
+}
+
+// conn is the connection to a host.
+func (c *caller) conn(t *testing.T, host string) *grpc.ClientConn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cc := c.conns[host]; cc != nil {
+		return cc
+	}
+	cc, err := grpc.NewClient("enmesh:///"+host, meshgrpc.NewClient(c.m.Outbound(), c.m).DialOptions()...)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	c.conns[host] = cc
+	return cc
+}
+
+// say makes a call and gives the body of its answer, whatever the status; or why there is
+// none. Other than over a client of its own, it goes by connections that are there.
+func (c *caller) say(t *testing.T, protocol enmesh.Protocol, r request) (string, error) {
+	if protocol == enmesh.HTTP {
+		req, err := http.NewRequestWithContext(t.Context(), r.method, "http://"+r.host+r.target, http.NoBody)
+		if err != nil {
+			return "", err
+		}
+		for i := 0; i < len(r.header); i += 2 {
+			req.Header.Add(r.header[i], r.header[i+1])
+		}
+		res, err := c.web.Do(req)
+		if err != nil {
+			return "", err
+		}
+		defer func() { _ = res.Body.Close() }()
+		text, err := io.ReadAll(res.Body)
+		return string(text), err
+	}
+	var out wrapperspb.StringValue
+	ctx := metadata.AppendToOutgoingContext(t.Context(), r.header...)
+	err := c.conn(t, r.host).Invoke(ctx, r.target, wrapperspb.String(""), &out)
+	return out.GetValue(), err
 }
 
 // A gRPC client that lost one of its connections is told so.

@@ -123,10 +123,14 @@ func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, 
 	if r.Fault != (fault.Config{}) {
 		outer = append(outer, faults)
 	}
-	if refusal := refusalOf(s, r, d); refusal != nil {
+	if refusal := alwaysRefused(s, r, d); refusal != nil {
 		return append(outer, refuseWith(refusal)), nil
 	}
 	edits, key, err := p.edits(s, r, m, to)
+	if err != nil {
+		return nil, err
+	}
+	refused, err := refusals(s, r, d)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +155,7 @@ func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, 
 	if err != nil {
 		return nil, err
 	}
-	inner := []enmesh.Middleware{edits, mirror, key, timeout.Overall(r.Timeout)}
+	inner := []enmesh.Middleware{edits, mirror, timeout.Overall(r.Timeout), p.port(s, d), refused, key}
 	return append(slices.Concat(outer, inner, whole, again, each), limit, timeout.Attempt(r.PerTry), p.side.attempts(log)), nil
 }
 
@@ -167,30 +171,40 @@ func (p *policies) edits(s *policy.Snapshot, r *policy.Rule, m *route.Match, to 
 	if err != nil {
 		return nil, nil, err
 	}
-	key, err = p.affinity(s, to.Destination)
-	return enmesh.Chain(route.EditHeaders(r.Headers, to.Headers), rewrite, entryPort(s, to.Destination)), key, err
+	key, err = p.affinityOf(s, to.Destination)
+	return enmesh.Chain(route.EditHeaders(r.Headers, to.Headers), rewrite), key, err
 }
 
 // mirror sends copies of a rule's calls to its mirrors; nil for none. A copy has no
 // span, is not retried, and meets the limits of the destination it goes to.
 func (p *policies) mirror(st *Store, o *origin) (enmesh.Middleware, error) {
-	s, r := o.snapshot, o.rule()
+	r := o.rule()
 	var shadows []route.Shadow
 	for _, to := range r.Mirrors {
-		limit, err := p.limit(st, s, to.Destination)
+		way, err := p.way(st, o, to.Destination)
 		if err != nil {
 			return nil, err
 		}
-		log := p.recorder(o, to.Destination)
-		chain := append(p.side.copies(log), limit, p.side.attempts(log))
-		if refusal := refusalOf(s, r, to.Destination); refusal != nil {
-			chain = append(p.side.copies(log), refuseWith(refusal))
-		}
+		chain := append(p.side.copies(p.recorder(o, to.Destination)), way...)
 		shadows = append(shadows, route.Shadow{Share: to.Share, Route: &enmesh.Route{
 			Name: r.Name + ".mirror", Destination: to.Destination, Next: enmesh.Chain(chain...)(enmesh.Send),
 		}})
 	}
 	return p.mesh.mirror.Middleware(shadows...), nil
+}
+
+// way is what any call meets on the way to a destination that is not the rule's own.
+func (p *policies) way(st *Store, o *origin, d enmesh.Destination, inner ...enmesh.Middleware) ([]enmesh.Middleware, error) {
+	s, r := o.snapshot, o.rule()
+	if refusal := alwaysRefused(s, r, d); refusal != nil {
+		return []enmesh.Middleware{refuseWith(refusal)}, nil
+	}
+	refused, err := refusals(s, r, d)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := p.limit(st, s, d)
+	return append(append([]enmesh.Middleware{p.port(s, d), refused}, inner...), limit, p.side.attempts(p.recorder(o, d))), err
 }
 
 // answerOf is what a rule answers by itself; nil: it sends calls on.
@@ -219,6 +233,24 @@ func refusalOf(s *policy.Snapshot, r *policy.Rule, d enmesh.Destination) *enmesh
 	return nil
 }
 
+// alwaysRefused is refusalOf where it does not depend on the port of a call.
+func alwaysRefused(s *policy.Snapshot, r *policy.Rule, d enmesh.Destination) *enmesh.Error {
+	if d.Port == 0 && len(s.Destination(d.Service).Ports(d.Subset)) > 0 {
+		return nil
+	}
+	return refusalOf(s, r, d)
+}
+
+// refusals refuses a rule's calls to a destination where refusalOf says so of their port.
+func refusals(s *policy.Snapshot, r *policy.Rule, d enmesh.Destination) (enmesh.Middleware, error) {
+	return byPort(s, d, func(d enmesh.Destination) (enmesh.Middleware, error) {
+		if refusal := refusalOf(s, r, d); refusal != nil {
+			return refuseWith(refusal), nil
+		}
+		return nil, nil
+	})
+}
+
 // refuseWith is the middleware that ends every call with e.
 func refuseWith(e *enmesh.Error) enmesh.Middleware {
 	return func(enmesh.Next) enmesh.Next {
@@ -226,15 +258,17 @@ func refuseWith(e *enmesh.Error) enmesh.Middleware {
 	}
 }
 
-// limit is the bound of requests to a destination: nil for none.
+// limit is the bound of requests to a destination, or to their port of it: nil for none.
 func (p *policies) limit(st *Store, s *policy.Snapshot, d enmesh.Destination) (enmesh.Middleware, error) {
-	t := s.Destination(d.Service).Traffic(d.Subset, d.Port)
-	if t.MaxRequests == 0 {
-		return nil, nil
-	}
-	gate, err := Keep(st, d.String()+"/requests", concurrency.Config{Max: int64(t.MaxRequests)}, concurrency.NewFixed)
-	if err != nil {
-		return nil, err
-	}
-	return enmesh.Guard(gate), nil
+	return byPort(s, d, func(d enmesh.Destination) (enmesh.Middleware, error) {
+		t := s.Destination(d.Service).Traffic(d.Subset, d.Port)
+		if t.MaxRequests == 0 {
+			return nil, nil
+		}
+		gate, err := Keep(st, d.String()+"/requests", concurrency.Config{Max: int64(t.MaxRequests)}, concurrency.NewFixed)
+		if err != nil {
+			return nil, err
+		}
+		return enmesh.Guard(gate), nil
+	})
 }

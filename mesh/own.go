@@ -203,17 +203,11 @@ func (w *own) fallback() ([]enmesh.Middleware, error) {
 
 // wayTo is what stands before another destination: its own breaker and bounds.
 func (w *own) wayTo(d enmesh.Destination) ([]enmesh.Middleware, error) {
-	p, s := w.policies, w.origin.snapshot
-	if refusal := refusalOf(s, w.origin.rule(), d); refusal != nil {
-		return []enmesh.Middleware{refuseWith(refusal)}, nil
-	}
-	there := p.own(w.store, w.origin, d)
-	each, err := there.each()
+	each, err := w.policies.own(w.store, w.origin, d).each()
 	if err != nil {
 		return nil, err
 	}
-	bound, err := p.limit(w.store, s, d)
-	return append(each, bound, p.side.attempts(p.recorder(w.origin, d))), err
+	return w.policies.way(w.store, w.origin, d, each...)
 }
 
 // resends reports whether policy for one of the rule's destinations sends calls again.

@@ -13,7 +13,6 @@ import (
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/discovery"
-	"github.com/enmesh-go/enmesh/policy"
 )
 
 // OutboundMode is what becomes of calls to hosts that nobody knows: no VirtualService
@@ -92,22 +91,4 @@ func outside(d enmesh.Destination) (discovery.Endpoint, bool) {
 		return discovery.Endpoint{}, false
 	}
 	return discovery.Endpoint{Addrs: []string{net.JoinHostPort(host, strconv.Itoa(int(d.Port)))}}, true
-}
-
-// entryPort is the port of calls without one to the host of a ServiceEntry, which may have
-// one port for each scheme: a request to https://api.example.com is for port 443 there. nil
-// where there is nothing to choose.
-func entryPort(s *policy.Snapshot, d enmesh.Destination) enmesh.Middleware {
-	e := s.Entry(d.Service)
-	if e == nil || d.Port != 0 || len(e.Ports) < 2 {
-		return nil
-	}
-	return func(next enmesh.Next) enmesh.Next {
-		return func(ctx context.Context, c *enmesh.Call) error {
-			if c.Destination.Port == 0 && c.Protocol == enmesh.HTTP && e.HasPort(portOf(c)) {
-				c.Destination.Port = portOf(c)
-			}
-			return next(ctx, c)
-		}
-	}
 }

@@ -50,6 +50,8 @@ type watch struct {
 	set      []discovery.Endpoint
 	refusal  *enmesh.Error // the registry has said that there is no such service, and named no endpoint since
 	changed  time.Time     // when the set last changed
+
+	ports listedPorts // what calls that name no port go to
 }
 
 func newSource(n enmesh.Naming) *source {
@@ -100,15 +102,20 @@ func (s *source) open(key clusterKey) *balance.Cluster {
 	if refusal != nil {
 		c.Refuse(refusal)
 	}
-	w := s.watches[key.Service]
-	if w == nil {
-		w = &watch{clusters: map[clusterKey]*balance.Cluster{}}
-		s.watches[key.Service] = w
-		s.wait.Go(func() { s.follow(key.Service, w) })
-	}
-	w.join(key, c, refusal)
+	s.watch(key.Service).join(key, c, refusal)
 	s.opened(key.Destination, c)
 	return c
+}
+
+// watch is a service's place in the registry, followed from now on. s.mu is held.
+func (s *source) watch(service string) *watch {
+	w := s.watches[service]
+	if w == nil {
+		w = &watch{clusters: map[clusterKey]*balance.Cluster{}, ports: newListedPorts()}
+		s.watches[service] = w
+		s.wait.Go(func() { s.follow(service, w) })
+	}
+	return w
 }
 
 // follow tells a service's clusters what the registry says, until the source is
@@ -208,6 +215,7 @@ func (w *watch) apply(set []discovery.Endpoint) {
 	if len(set) > 0 {
 		w.refusal = nil
 	}
+	w.ports.learn(set)
 	for _, c := range w.clusters {
 		w.tell(c)
 	}
@@ -230,6 +238,7 @@ func (w *watch) fail(err error) {
 		return
 	}
 	w.refusal = balance.ErrNoCluster
+	w.ports.learn(nil)
 	for _, c := range w.clusters {
 		c.Refuse(balance.ErrNoCluster)
 	}

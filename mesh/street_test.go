@@ -45,11 +45,13 @@ type street struct {
 	mu     sync.Mutex // guards calls
 	calls  []heard
 	status func(h heard) int // of an answer over HTTP; nil: 200
+
+	release chan struct{} // has one call to a path that begins with "/held" answered
 }
 
 // newStreet starts three versions of each service.
 func newStreet(t *testing.T, services ...string) *street {
-	s := &street{t: t, web: map[string][]discovery.Endpoint{}, rpc: map[string][]discovery.Endpoint{}}
+	s := &street{t: t, web: map[string][]discovery.Endpoint{}, rpc: map[string][]discovery.Endpoint{}, release: make(chan struct{})}
 	for _, service := range services {
 		for _, version := range []string{"v1", "v2", "v3"} {
 			who := service + " " + version
@@ -62,10 +64,17 @@ func newStreet(t *testing.T, services ...string) *street {
 	return s
 }
 
+// hear notes a call, and holds it if it is to be held.
 func (s *street) hear(h heard) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.calls = append(s.calls, h)
+	s.mu.Unlock()
+	if strings.HasPrefix(h.path, "/held") {
+		select {
+		case <-s.release:
+		case <-s.t.Context().Done():
+		}
+	}
 }
 
 // take is the calls heard so far by those whose name begins with who; they are

@@ -57,6 +57,8 @@ func (d *dialer) config(e *balance.Endpoint, t policy.TLS, lenient bool) *tls.Co
 	switch {
 	case t.Mode == policy.TLSDisable:
 		return nil
+	case t.Unenforced() != "":
+		return refuse(errors.New("mesh: " + t.Unenforced()))
 	case t.Mode == policy.TLSSimple, t.Mode == policy.TLSMutual:
 		return d.outside.config(hostOf(e.Cluster().Config().Destination.Service), t)
 	case d.certificates == nil && t.Mode == policy.TLSAuto:

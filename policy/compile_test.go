@@ -286,6 +286,11 @@ func TestDestination_Traffic(t *testing.T) {
 			t.Errorf("%q is no algorithm", got.Algorithm)
 		}
 	}
+	for subset, want := range map[string][]uint16{"": {81}, "plain": {81}, "port": {81, 82}, "none": nil} {
+		if got := s.Destination("a.default.svc.cluster.local").Ports(subset); !slices.Equal(got, want) {
+			t.Errorf("ports of %q: %v, want %v", subset, got, want)
+		}
+	}
 	if got := (*policy.Destination)(nil).Traffic("x", 1); got != (policy.Traffic{}) {
 		t.Errorf("got %+v for no destination, want the default", got)
 	}

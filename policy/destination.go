@@ -71,6 +71,22 @@ func (d *Destination) Labels(subset string) (labels map[string]string, ok bool) 
 	return labels, ok
 }
 
+// Ports is the ports of the service that have settings of their own for a subset ("" is
+// none), sorted. A nil Destination has none.
+func (d *Destination) Ports(subset string) []uint16 {
+	if d == nil {
+		return nil
+	}
+	var ports []uint16
+	for s := range d.policies {
+		if s.subset == subset && s.port != 0 {
+			ports = append(ports, s.port)
+		}
+	}
+	slices.Sort(ports)
+	return ports
+}
+
 // Traffic is the policy for calls to a subset ("" is none) at a port of the service
 // (0: none of those that the rules name). A subset's blocks replace those of the
 // host; a port's settings replace them all. A nil Destination has Istio's defaults.
