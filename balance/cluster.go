@@ -46,6 +46,11 @@ type ClusterConfig struct {
 	// itself; nil, for everything else, is math/rand/v2's. As many goroutines call it
 	// as pick. It stays as NewCluster was given it: Configure leaves it alone.
 	Random func() uint64
+	// Now is the clock by which endpoints are new (see [SlowStart]), for a simulation
+	// whose time is its own; nil is enmesh.Now. It stays as NewCluster was given it, too.
+	// What calls learn goes by their own readings, and all else by enmesh.Now: ejections,
+	// drains, rests.
+	Now func() enmesh.Instant
 }
 
 func (cfg *ClusterConfig) algorithm() Algorithm {
@@ -79,17 +84,21 @@ type Cluster struct {
 	newest  atomic.Int64              // an Instant: the latest host.since; see SlowStart
 	first   chan struct{}             // closed by the first set
 	random  source                    // of the configuration that it was made with
+	now     func() enmesh.Instant     // likewise
 	still   *standstill               // nil in a simulation, whose clock is another
 }
 
 // NewCluster makes a Cluster that knows no endpoints yet: until the first Apply,
 // Set is nil and Wait waits.
 func NewCluster(cfg ClusterConfig) *Cluster {
-	c := &Cluster{cfg: cfg, index: map[identity]*host{}, first: make(chan struct{}), random: global}
+	c := &Cluster{cfg: cfg, index: map[identity]*host{}, first: make(chan struct{}), random: global, now: enmesh.Now}
 	if cfg.Random != nil {
 		c.random = cfg.Random
 	} else {
 		c.still = newStandstill()
+	}
+	if cfg.Now != nil {
+		c.now = cfg.Now
 	}
 	return c
 }

@@ -20,7 +20,7 @@ func (e *Endpoint) SetHealthy(healthy bool) {
 	}
 	if h.barred.And(^unhealthy)&unhealthy != 0 {
 		h.until.Store(0)
-		h.chill(enmesh.Now())
+		h.chill(h.cluster.now())
 		h.cluster.health.Add(1)
 	}
 }

@@ -125,6 +125,48 @@ func TestMarks_loadedServersAnswerSooner(t *testing.T) {
 	})
 }
 
+// A server that comes into a set of others, cold, has as much of a fair share as slow start
+// lets it: never more than the ramp on the way, and parity from the end of the window on.
+func TestMarks_coldServerIsRampedUp(t *testing.T) {
+	const window, come = 100 * time.Second, 20 * time.Second
+	eachSeed(t, []float64{0.5}, func(t *testing.T, cfg sim.Config) {
+		cfg.Calls = 150_000 // 333 s
+		cfg.Servers = ten()[:9]
+		cfg.Events = []sim.Event{{At: come, Do: func(w *sim.World) {
+			w.Add(sim.Server{Service: sim.Exponential(10 * ms), Cold: 2, Warmup: window})
+		}}}
+		for name, a := range simulated() {
+			ramp := balance.SlowStartConfig{Window: window}
+			cfg.Algorithm = balance.SlowStart(ramp, a)
+			r := simulate(t, cfg)
+			for tenth := range 10 {
+				from := window / 10 * time.Duration(tenth)
+				got, sigma := shareOfLast(r.Between(come+from, come+from+window/10))
+				if most := ramp.Factor(from + window/10); got > most+2.5*sigma {
+					t.Errorf("%s: %.3f of a fair share in tenth %d, want at most %.1f", name, got, tenth, most)
+				}
+			}
+			if got, sigma := shareOfLast(r.After(come + window)); math.Abs(got-1) > 0.05+2*sigma {
+				t.Errorf("%s: %.3f of a fair share after the window, want 0.95 to 1.05", name, got)
+			}
+			cfg.Algorithm = a
+			if got, _ := shareOfLast(simulate(t, cfg).Between(come, come+window/10)); name == "round robin" && got < 0.95 {
+				t.Errorf("%s: %.3f of a fair share without slow start: the ramp was not what held it back", name, got)
+			}
+		}
+	})
+}
+
+// shareOfLast is what the last server got as a part of what the others got on average, with
+// the deviation that chance alone gives it.
+func shareOfLast(r *sim.Result) (share, sigma float64) {
+	shares := r.Shares()
+	last := shares[len(shares)-1]
+	others := (1 - last) / float64(len(shares)-1)
+	share = last / others
+	return share, math.Sqrt(max(share, 0.01) / (others * float64(r.Calls())))
+}
+
 // replaceOne replaces one of n servers every second, each in turn.
 func replaceOne(n int) sim.Event {
 	at, turn := make([]int, n), 0

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/discovery"
 )
 
@@ -134,7 +133,7 @@ func (c *Cluster) admit(id identity, addrs []string, ep *discovery.Endpoint) *ho
 		h.barred.Or(unhealthy)
 	}
 	if s := c.current.Load(); s != nil && len(s.Endpoints) > 0 {
-		h.chill(enmesh.Now())
+		h.chill(c.now())
 	}
 	return h
 }

@@ -113,7 +113,7 @@ func newSlowStart(cfg SlowStartConfig, inner Picker, eps []*Endpoint, random sou
 	if newest == 0 {
 		return p
 	}
-	now := enmesh.Now()
+	now := p.cluster.now()
 	if now.Sub(enmesh.Instant(newest)) >= cfg.Window {
 		p.settled.Store(newest)
 		return p

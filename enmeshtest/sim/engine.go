@@ -75,7 +75,7 @@ func newEngine(cfg Config, wait func(time.Duration)) *engine {
 	random := rand.New(rand.NewPCG(cfg.Seed, 3)).Uint64
 	for range cfg.Clients {
 		c := &client{cluster: balance.NewCluster(balance.ClusterConfig{
-			Algorithm: cfg.Algorithm, Gates: cfg.Gates, Random: random,
+			Algorithm: cfg.Algorithm, Gates: cfg.Gates, Random: random, Now: func() enmesh.Instant { return e.now },
 		})}
 		c.picker = c.cluster.Picker()
 		e.clients = append(e.clients, c)

@@ -26,8 +26,8 @@ func Run(t *testing.T, cfg Config) *Result {
 
 // Simulate is Run without a test and without a bubble: the process's clock stands
 // still, so to speak. That makes no difference to algorithms, which take the time from
-// the call, but ejection and drains would not end. Its error says what is wrong
-// with the configuration.
+// the call, nor to slow start, which asks the simulation; but ejection and drains would
+// not end. Its error says what is wrong with the configuration.
 func Simulate(cfg Config) (*Result, error) {
 	cfg, err := cfg.complete()
 	if err != nil {

@@ -166,6 +166,25 @@ func TestRun_theClockFollows(t *testing.T) {
 	}
 }
 
+// Slow start goes by the simulation's time with a bubble and without: the calls are the same.
+func TestSimulate_slowStart(t *testing.T) {
+	cfg := sim.Config{
+		Algorithm: balance.SlowStart(balance.SlowStartConfig{Window: 20 * time.Second}, balance.LeastRequest(2)),
+		Servers:   sim.Uniform(4, sim.Exponential(10*ms)), Rate: 200, Calls: 6000, Seed: 1, // 30 s
+		Events: []sim.Event{{At: 5 * time.Second, Do: func(w *sim.World) { w.Add(sim.Uniform(1, sim.Exponential(10*ms))[0]) }}},
+	}
+	r, bubble := simulate(t, cfg), sim.Run(t, cfg)
+	first := r.Between(5*time.Second, 7*time.Second).Share(4)
+	if first == 0 || first > 0.05 {
+		t.Errorf("in the first tenth of its window the new server has %.3f of the calls, want a tenth of a fifth", first)
+	}
+	for at := time.Duration(0); at < 30*time.Second; at += time.Second {
+		if got, want := r.Between(at, at+time.Second).Share(4), bubble.Between(at, at+time.Second).Share(4); got != want {
+			t.Errorf("from %v on the new server has %v of the calls, and %v in a bubble", at, got, want)
+		}
+	}
+}
+
 func TestSimulate_coldServersWarmUp(t *testing.T) {
 	servers := sim.Uniform(2, sim.Constant(10*ms))
 	servers[0].Cold, servers[0].Warmup = 9, 10*time.Second
