@@ -277,29 +277,34 @@ func (c *caller) conn(t *testing.T, host string) *grpc.ClientConn {
 	return cc
 }
 
-// say makes a call and gives the body of its answer, whatever the status; or why there is
-// none. Other than over a client of its own, it goes by connections that are there.
-func (c *caller) say(t *testing.T, protocol enmesh.Protocol, r request) (string, error) {
+// ask makes a call and gives the body of its answer, whatever the status; or why there is
+// none. It goes by connections that are there.
+func (c *caller) ask(t *testing.T, protocol enmesh.Protocol, r request) (string, http.Header, error) {
 	if protocol == enmesh.HTTP {
 		req, err := http.NewRequestWithContext(t.Context(), r.method, "http://"+r.host+r.target, http.NoBody)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
 		for i := 0; i < len(r.header); i += 2 {
 			req.Header.Add(r.header[i], r.header[i+1])
 		}
 		res, err := c.web.Do(req)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
 		defer func() { _ = res.Body.Close() }()
 		text, err := io.ReadAll(res.Body)
-		return string(text), err
+		return string(text), res.Header, err
 	}
+	var md metadata.MD
 	var out wrapperspb.StringValue
 	ctx := metadata.AppendToOutgoingContext(t.Context(), r.header...)
-	err := c.conn(t, r.host).Invoke(ctx, r.target, wrapperspb.String(""), &out)
-	return out.GetValue(), err
+	err := c.conn(t, r.host).Invoke(ctx, r.target, wrapperspb.String(""), &out, grpc.Header(&md))
+	header := http.Header{}
+	for name, values := range md {
+		header[http.CanonicalHeaderKey(name)] = values
+	}
+	return out.GetValue(), header, err
 }
 
 // A gRPC client that lost one of its connections is told so.

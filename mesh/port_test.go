@@ -68,7 +68,7 @@ type visit struct {
 
 // say makes a call, and gives the body of its answer or the text of its error.
 func (v *visit) say(host, path string, header ...string) string {
-	got, err := v.caller.say(v.T, v.protocol, request{host: host, target: path, header: header})
+	got, _, err := v.caller.ask(v.T, v.protocol, request{host: host, target: path, header: header})
 	if err != nil {
 		return err.Error()
 	}
@@ -81,18 +81,18 @@ func (v *visit) explained(host string) mesh.Explanation {
 	return explain(v.T, v.mesh, mesh.Query{Protocol: v.protocol, Host: host, Path: "/a.B/C", Header: http.Header{"End-User": {"ann"}}})
 }
 
-// connected waits for all connections of gRPC's: a key moves as long as they come.
+// connected has calls without a key reach all instances. A client of gRPC's knows them from
+// then on: a key moves as long as connections come.
 func (v *visit) connected(host string) {
-	if v.protocol == enmesh.HTTP {
-		return
-	}
-	until(v.T, "every connection is there", func() bool {
+	v.Helper()
+	v.street.take("")
+	reached := map[string]bool{}
+	until(v.T, "every instance is called", func() bool {
 		v.say(host, "/a.B/C")
-		n := 0
-		for _, c := range v.explained(host).Destinations[0].Candidates {
-			n += min(c.Connected, 1)
+		for _, h := range v.street.take("") {
+			reached[h.who] = true
 		}
-		return n == 3
+		return len(reached) == 3
 	})
 }
 
@@ -131,14 +131,26 @@ func (v *visit) sealed(host string) bool {
 
 // atPorts runs f for both protocols, whose instances are at these ports of reviews.
 func (s *street) atPorts(t *testing.T, documents string, ports []string, f func(v *visit)) {
+	t.Helper()
+	s.over(t, func(t *testing.T, protocol enmesh.Protocol, all map[string][]discovery.Endpoint) {
+		f(newVisit(t, s, protocol, s.open(t, atPorts(t, all["reviews"], ports...), documents)))
+	})
+}
+
+func newVisit(t *testing.T, s *street, protocol enmesh.Protocol, m *mesh.Mesh) *visit {
+	return &visit{t, s, m, protocol, newCaller(t, m)}
+}
+
+// over runs f for both protocols, with the endpoints of each.
+func (s *street) over(t *testing.T, f func(t *testing.T, protocol enmesh.Protocol, all map[string][]discovery.Endpoint)) {
+	t.Helper()
 	for name, protocol := range map[string]enmesh.Protocol{"http": enmesh.HTTP, "grpc": enmesh.GRPC} {
 		t.Run(name, func(t *testing.T) {
 			all := s.web
 			if protocol == enmesh.GRPC {
 				all = s.rpc
 			}
-			m := s.open(t, atPorts(t, all["reviews"], ports...), documents)
-			f(&visit{t, s, m, protocol, newCaller(t, m)})
+			f(t, protocol, all)
 		})
 	}
 }
@@ -221,14 +233,12 @@ func TestPortLevelSettings_ofCallsWithoutPort(t *testing.T) {
 	t.Run("instances that differ", func(t *testing.T) {
 		all := atPorts(t, s.web["reviews"], "9080")
 		all["reviews"][0].Ports[0].Number = 9081
-		v := &visit{T: t, street: s, mesh: s.open(t, all, destinationRule(spec("9080")))}
-		v.caller = newCaller(t, v.mesh)
+		v := newVisit(t, s, enmesh.HTTP, s.open(t, all, destinationRule(spec("9080"))))
 		v.holds(sealed, "reviews", false) // each goes by its own
 	})
 	t.Run("a ServiceEntry", func(t *testing.T) {
 		entry := serviceEntry("reviews", "hosts: [reviews], location: MESH_INTERNAL, ports: [{number: 9080, name: p, protocol: HTTP}], resolution: STATIC, endpoints: [{address: 127.0.0.1}]")
-		v := &visit{T: t, street: s, mesh: s.open(t, nil, destinationRule(spec("9080"))+entry)}
-		v.caller = newCaller(t, v.mesh)
+		v := newVisit(t, s, enmesh.HTTP, s.open(t, nil, destinationRule(spec("9080"))+entry))
 		v.holds(sealed, "reviews", true)
 	})
 }
@@ -253,24 +263,17 @@ func TestPortLevelSettings_waitForTheRegistry(t *testing.T) {
 	s := newStreet(t, "reviews")
 	documents := destinationRule("trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}, portLevelSettings: [{port: {number: 9080}, "+sealed.policy+"}]}") +
 		forReviews("{match: [{uri: {prefix: /hasty}}], timeout: 10ms, route: [{destination: {host: reviews}}]}, {route: [{destination: {host: reviews}}]}")
-	for name, protocol := range map[string]enmesh.Protocol{"http": enmesh.HTTP, "grpc": enmesh.GRPC} {
-		t.Run(name, func(t *testing.T) {
-			all := s.web
-			if protocol == enmesh.GRPC {
-				all = s.rpc
-			}
-			registry := late{discovery.NewStatic(atPorts(t, all["reviews"], "9080")), make(chan struct{})}
-			v := &visit{T: t, street: s, mesh: s.open(t, nil, documents, mesh.WithResolver(registry)), protocol: protocol}
-			v.caller = newCaller(t, v.mesh)
-			if got := v.say("reviews", "/hasty.A/B"); !strings.Contains(got, "[UT]") {
-				t.Errorf("a call that waits no longer got %q, want UT", got)
-			}
-			said := make(chan string)
-			go func() { said <- v.say("reviews", "/a.B/C") }()
-			close(registry.answer)
-			if got := <-said; !strings.Contains(got, "are in the secret edge") {
-				t.Errorf("got %q, want it refused as its port is", got)
-			}
-		})
-	}
+	s.over(t, func(t *testing.T, protocol enmesh.Protocol, all map[string][]discovery.Endpoint) {
+		registry := late{discovery.NewStatic(atPorts(t, all["reviews"], "9080")), make(chan struct{})}
+		v := newVisit(t, s, protocol, s.open(t, nil, documents, mesh.WithResolver(registry)))
+		if got := v.say("reviews", "/hasty.A/B"); !strings.Contains(got, "[UT]") {
+			t.Errorf("a call that waits no longer got %q, want UT", got)
+		}
+		said := make(chan string)
+		go func() { said <- v.say("reviews", "/a.B/C") }()
+		close(registry.answer)
+		if got := <-said; !strings.Contains(got, "are in the secret edge") {
+			t.Errorf("got %q, want it refused as its port is", got)
+		}
+	})
 }

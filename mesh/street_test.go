@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/mesh"
 	"github.com/enmesh-go/enmesh/meshgrpc"
@@ -44,14 +45,22 @@ type street struct {
 	rpc    map[string][]discovery.Endpoint
 	mu     sync.Mutex // guards calls
 	calls  []heard
-	status func(h heard) int // of an answer over HTTP; nil: 200
+	status func(h heard) int        // of an answer over HTTP; nil: 200
+	code   func(h heard) codes.Code // of an answer over gRPC; nil: OK
+	stops  map[running]func()       // ends a server
 
 	release chan struct{} // has one call to a path that begins with "/held" answered
 }
 
+// running is a server of a street.
+type running struct {
+	who      string
+	protocol enmesh.Protocol
+}
+
 // newStreet starts three versions of each service.
 func newStreet(t *testing.T, services ...string) *street {
-	s := &street{t: t, web: map[string][]discovery.Endpoint{}, rpc: map[string][]discovery.Endpoint{}, release: make(chan struct{})}
+	s := &street{t: t, web: map[string][]discovery.Endpoint{}, rpc: map[string][]discovery.Endpoint{}, release: make(chan struct{}), stops: map[running]func(){}}
 	for _, service := range services {
 		for _, version := range []string{"v1", "v2", "v3"} {
 			who := service + " " + version
@@ -105,6 +114,7 @@ func (s *street) serveHTTP(who string) string {
 		_, _ = fmt.Fprintf(w, "%s %s %s", who, r.RequestURI, r.Host)
 	}))
 	s.t.Cleanup(server.Close)
+	s.stops[running{who, enmesh.HTTP}] = func() { server.CloseClientConnections(); server.Close() }
 	return server.Listener.Addr().String()
 }
 
@@ -129,11 +139,17 @@ func (s *street) serveGRPC(who string) string {
 		if err := ss.SetHeader(metadata.Pairs("x-origin", who)); err != nil {
 			return err
 		}
+		if s.code != nil {
+			if code := s.code(h); code != codes.OK {
+				return status.Error(code, "as it was told")
+			}
+		}
 		return ss.SendMsg(wrapperspb.String(h.who + " " + h.path + " " + h.authority))
 	}))
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(l) }()
 	s.t.Cleanup(func() { server.Stop(); <-done })
+	s.stops[running{who, enmesh.GRPC}] = server.GracefulStop
 	return l.Addr().String()
 }
 

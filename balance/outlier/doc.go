@@ -38,7 +38,9 @@
 // A 5xx counts, and what stands for one: a failed connect, a broken connection, a
 // timeout of a policy's, a caller's deadline that left the endpoint time enough, a gRPC
 // code whose HTTP status is a 5xx. 502, 503 and 504 are gateway errors, too. Any other
-// answer of the far side ends the row. Endings that say nothing about the endpoint (the
+// answer of the far side ends the row. An HTTP 501 counts as in Envoy, whose rule is the
+// status, though nothing else holds it against an endpoint; UNIMPLEMENTED, gRPC's word for a
+// caller's own fault, does not, where Envoy counts one that comes without an answer. Endings that say nothing about the endpoint (the
 // caller cancelled, a policy refused, another attempt won, the chain panicked) neither
 // count nor end it.
 //

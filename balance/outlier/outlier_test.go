@@ -122,6 +122,7 @@ func TestDetector_whatCounts(t *testing.T) {
 		{"gRPC internal", failed(enmesh.Internal), true, false, false},
 		{"gRPC resource exhausted", failed(enmesh.ResourceExhausted), false, false, true},
 		{"gRPC invalid argument", failed(enmesh.InvalidArgument), false, false, true},
+		{"gRPC permission denied", failed(enmesh.PermissionDenied), false, false, true},
 		{"gRPC unimplemented", failed(enmesh.Unimplemented), false, false, true},
 		{"gRPC cancelled", failed(enmesh.Canceled), false, false, false},
 		{"the caller cancelled", enmesh.ErrCanceled, false, false, false},
