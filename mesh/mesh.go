@@ -48,6 +48,7 @@ type Mesh struct {
 	identity  *security.Monitor // nil without certificates
 	serving   inflight
 	mirror    *route.Mirror
+	folds     *folds
 	services  map[string]service // by key, what WithService says
 	decisions *decisions         // nil: none are remembered
 	cancel    context.CancelFunc
@@ -96,6 +97,7 @@ func compose(cfg config) (*Mesh, error) {
 		naming:   enmesh.Naming{Namespace: cfg.workload.namespace(), Domain: cfg.domain, Known: cfg.namespaces},
 		dialer:   newDialer(&cfg),
 		health:   newHealth(),
+		folds:    newFolds(),
 	}
 	m.peers.mesh = m
 	m.decisions = newDecisions(m.naming, cfg.decisions)

@@ -12,8 +12,7 @@ import (
 	"github.com/enmesh-go/enmesh/discovery"
 )
 
-// The mesh's own metrics. The service is a label: their number is bounded by what
-// the process calls.
+// The mesh's own metrics. The service is a label, of a bounded number of services (see folds).
 var (
 	loadsDesc = prometheus.NewDesc("enmesh_policy_loads_total",
 		"Loads of the policy files, by result: applied, refused.", []string{"result"}, nil)
@@ -71,7 +70,7 @@ func (s *selfMetrics) Collect(ch chan<- prometheus.Metric) {
 	if status.Disk.Dir != "" {
 		ch <- prometheus.MustNewConstMetric(diskDesc, prometheus.GaugeValue, float(status.Disk.Err != nil))
 	}
-	for _, c := range s.cache.Counts() {
+	for _, c := range s.folds.foldEvents(s.cache.Counts()) {
 		ch <- prometheus.MustNewConstMetric(registryDesc, prometheus.CounterValue, float64(c.N), c.Service, c.Event, c.Reason)
 	}
 	mirrored := s.mirror.Stats()
@@ -82,33 +81,32 @@ func (s *selfMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	now := time.Now()
 	collectSecurity(ch, &status, now)
-	for _, svc := range status.Services {
-		collectService(ch, svc, now)
+	for label, of := range s.folds.fold(status.Services, now) {
+		of.collect(ch, label)
 	}
 }
 
-func collectService(ch chan<- prometheus.Metric, svc ServiceStatus, now time.Time) {
+func (r *services) collect(ch chan<- prometheus.Metric, label string) {
 	gauge := func(d *prometheus.Desc, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, svc.Service)
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, label)
 	}
 	counter := func(d *prometheus.Desc, v uint64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), svc.Service)
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), label)
 	}
-	d := svc.Discovery
-	gauge(endpointsDesc, float64(svc.Endpoints))
-	gauge(failingDesc, float(svc.Err != nil))
-	gauge(stalenessDesc, d.Staleness(now).Seconds())
-	gauge(keptDesc, float64(d.Kept))
-	counter(suppressedDesc, d.Suppressed)
-	counter(errorsDesc, d.Errors)
-	if !d.ErrAt.IsZero() {
-		gauge(errorAtDesc, float64(d.ErrAt.UnixMilli())/1000)
+	gauge(endpointsDesc, float64(r.endpoints))
+	gauge(failingDesc, float64(r.failing))
+	gauge(stalenessDesc, r.staleness.Seconds())
+	gauge(keptDesc, float64(r.kept))
+	counter(suppressedDesc, r.suppressed)
+	counter(errorsDesc, r.errors)
+	if !r.errAt.IsZero() {
+		gauge(errorAtDesc, float64(r.errAt.UnixMilli())/1000)
 	}
-	for state := discovery.Waiting; state <= discovery.Failing; state++ {
-		ch <- prometheus.MustNewConstMetric(watchDesc, prometheus.GaugeValue, float(d.State == state), svc.Service, state.String())
+	for state, n := range r.states {
+		ch <- prometheus.MustNewConstMetric(watchDesc, prometheus.GaugeValue, float64(n), label, discovery.WatchState(state).String())
 	}
-	if !d.Saved.IsZero() {
-		gauge(snapshotDesc, max(now.Sub(d.Saved), 0).Seconds())
+	if r.saved {
+		gauge(snapshotDesc, r.age.Seconds())
 	}
 }
 
