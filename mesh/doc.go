@@ -69,7 +69,8 @@
 //		mesh.WithHealth(":8081"),
 //	)
 //
-// [Mesh.Health] says at each step how things stand.
+// [Mesh.Health] says at each step how things stand. [Mesh.Close] comes last: it waits, 5 s at
+// most, for the calls that are still in flight, those that the process makes included.
 //
 // # Why a call goes where it goes
 //

@@ -10,8 +10,8 @@ import (
 	"github.com/enmesh-go/enmesh"
 )
 
-// inflight counts the calls that a process serves. On the server a handler, stream or
-// not, has returned when the chain has.
+// inflight counts calls. On the server a handler, stream or not, has returned when the
+// chain has.
 type inflight struct{ calls atomic.Int64 }
 
 func (f *inflight) middleware(next enmesh.Next) enmesh.Next {
@@ -21,6 +21,18 @@ func (f *inflight) middleware(next enmesh.Next) enmesh.Next {
 		return next(ctx, c)
 	}
 }
+
+// begin counts a call whose end Observe hears of: it is to stand right outside of the
+// telemetry that has f among its observers.
+func (f *inflight) begin(next enmesh.Next) enmesh.Next {
+	return func(ctx context.Context, c *enmesh.Call) error {
+		f.calls.Add(1)
+		return next(ctx, c)
+	}
+}
+
+// Observe hears that a call has ended, its answer or stream included.
+func (f *inflight) Observe(enmesh.Result) { f.calls.Add(-1) }
 
 // InFlight is how many calls this process serves now, through [Mesh.Inbound].
 func (m *Mesh) InFlight() int64 { return m.serving.calls.Load() }

@@ -47,6 +47,7 @@ type Mesh struct {
 	health    *Health
 	identity  *security.Monitor // nil without certificates
 	serving   inflight
+	calling   inflight
 	mirror    *route.Mirror
 	folds     *folds
 	services  map[string]service // by key, what WithService says
@@ -119,6 +120,7 @@ func compose(cfg config) (*Mesh, error) {
 	collector := prom.New(prom.Config{})
 	observers := append([]Observers{collector}, cfg.observers...)
 	out := m.newSide(enmesh.Client, principal, collector, observers)
+	out.flying = &m.calling
 	in := m.newSide(enmesh.Server, principal, collector, observers)
 	m.policies = newPolicies(m, out)
 	m.table = NewTable(m.naming, m.policies.unknown(), out.outer(m.decisions.recorder("", "", nil))...)
@@ -225,15 +227,3 @@ func (m *Mesh) Metrics() http.Handler { return m.metrics }
 // Mirrored counts the calls that VirtualServices mirror; [Mesh.Metrics] has the counts
 // as enmesh_mirror_calls_total.
 func (m *Mesh) Mirrored() route.MirrorStats { return m.mirror.Stats() }
-
-// Close ends what Open started and waits for it: the watches of policy and
-// registry, and mirrored calls. Calls in flight are not cut; calls made afterwards see the last state. The
-// error says that a snapshot could not be written (see [WithSnapshotDir]).
-func (m *Mesh) Close() error {
-	m.cancel()
-	m.wait.Wait()
-	mirrored := m.mirror.Close()
-	m.source.close()
-	m.cfg.registry.Unregister((*selfMetrics)(m))
-	return errors.Join(mirrored, m.table.Close(), m.served.close(), m.dialer.outside.close(), m.names.Close(), m.cache.close())
-}

@@ -5,6 +5,7 @@ package mesh
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -50,6 +51,7 @@ type config struct {
 	strict       bool
 	services     []namedService
 	decisions    int
+	drain        time.Duration
 	security     securityConfig
 	remote       remoteLimits
 }

@@ -18,6 +18,7 @@ type side struct {
 	heard    []telemetry.Observer // of calls
 	tried    []telemetry.Observer // of attempts
 	recorder enmesh.Recorder      // counts what the policies decide
+	flying   *inflight            // of calls until their true end; nil: they are counted elsewhere
 }
 
 func (m *Mesh) newSide(s enmesh.Side, principal string, c *prom.Collector, observers []Observers) *side {
@@ -34,8 +35,8 @@ func (m *Mesh) newSide(s enmesh.Side, principal string, c *prom.Collector, obser
 
 // calls tells the observers of calls, and what records those of a route, which may be nil.
 // All of them are one hook.
-func (s *side) calls(r *recorder) enmesh.Middleware {
-	return telemetry.Calls(append(slices.Clip(s.heard), r.calls())...)
+func (s *side) calls(r *recorder, more ...telemetry.Observer) enmesh.Middleware {
+	return telemetry.Calls(slices.Concat(s.heard, []telemetry.Observer{r.calls()}, more)...)
 }
 
 // attempts is calls for attempts.
@@ -45,7 +46,10 @@ func (s *side) attempts(r *recorder) enmesh.Middleware {
 
 // outer is the outermost part of every chain of the side.
 func (s *side) outer(r *recorder) []enmesh.Middleware {
-	return []enmesh.Middleware{enmesh.Recover(aborts), s.tracing, s.calls(r)}
+	if s.flying == nil {
+		return []enmesh.Middleware{enmesh.Recover(aborts), s.tracing, s.calls(r)}
+	}
+	return []enmesh.Middleware{enmesh.Recover(aborts), s.tracing, s.flying.begin, s.calls(r, s.flying)}
 }
 
 // copies is the outermost part of the chain of mirrored calls: no trace is made of them.
