@@ -55,6 +55,12 @@
 //
 //	policy: reviews.yaml:22:9: VirtualService "reviews" (document 2): spec.http[0].route[0].destination.subset: "v4" is not defined by any DestinationRule for host "reviews" (reviews.yaml:2): add it there or use v1 and v2
 //
+// Each has its file, line, column, document and field, but for what YAML cannot give. A
+// mistake of syntax stands in no field, and the document has no kind or name yet: it has its number.
+// Its line is where the parser gave up, which may be after what was left open, and it has a
+// column only where the character or alias can be found again. A file that is too large has its
+// name alone. A document that is no mapping has no field.
+//
 // [Watch] keeps running over a refused load, so that its consumer keeps what it has.
 //
 // # Verdicts

@@ -87,9 +87,12 @@ func (r *reader) read(data []byte) {
 	parseYAML(data, func(root *yaml.Node) {
 		r.number++
 		r.object(root, root)
-	}, func(line int, message string) {
+	}, func(at position, document int, message string) {
 		r.number++
-		r.problems.add(Place{File: r.file, Line: line}, "%s", message)
+		if document == 0 && at.line != 0 {
+			document = r.number
+		}
+		r.problems.add(Place{File: r.file, Line: at.line, Column: at.column, Document: document}, "%s", message)
 	})
 }
 
@@ -169,9 +172,9 @@ func (d *document) metadata(w *walker, n *yaml.Node) bool {
 	}
 	switch {
 	case d.version == "":
-		d.refuse("", "apiVersion is missing: write apiVersion: networking.istio.io/v1")
+		d.refuse("apiVersion", "the version is missing: write apiVersion: networking.istio.io/v1")
 	case d.kind == "":
-		d.refuse("", "kind is missing: write kind: VirtualService or kind: DestinationRule")
+		d.refuse("kind", "the kind is missing: write kind: VirtualService or kind: DestinationRule")
 	default:
 		return true
 	}

@@ -26,8 +26,8 @@ type Place struct {
 	Field    string // "spec.http[0].timeout"; "" for the document as a whole
 }
 
-// String is `reviews.yaml:14:9: VirtualService "reviews" (document 2): spec.hosts`,
-// less what is not known.
+// String is `reviews.yaml:14:9: VirtualService "reviews" (document 2): spec.hosts`, or
+// `reviews.yaml:14:9: document 2: spec` where the kind is not known, less what else is not.
 func (p Place) String() string {
 	var b strings.Builder
 	b.WriteString(p.File)
@@ -37,8 +37,11 @@ func (p Place) String() string {
 		}
 		b.WriteString(":" + strconv.Itoa(n))
 	}
-	if p.Kind != "" {
+	switch {
+	case p.Kind != "":
 		fmt.Fprintf(&b, ": %s %q (document %d)", p.Kind, p.Name, p.Document)
+	case p.Document != 0:
+		b.WriteString(": document " + strconv.Itoa(p.Document))
 	}
 	if p.Field != "" {
 		b.WriteString(": " + p.Field)

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -67,20 +66,24 @@ func (c chunk) isBlank() bool {
 	return true
 }
 
+// mistaken hears of a mistake of syntax: where it is, and in which document; 0 is the one
+// after those that were found and that had mistakes.
+type mistaken func(at position, document int, message string)
+
 // parseYAML gives each document of data to found, with its line numbers those of
 // the file, and each mistake of syntax to bad.
-func parseYAML(data []byte, found func(root *yaml.Node), bad func(line int, message string)) {
-	switch {
-	case len(data) > maxFileBytes:
-		bad(0, "larger than "+strconv.Itoa(maxFileBytes>>20)+" MiB: split it")
-		return
-	case !utf8.Valid(data):
-		bad(0, "not UTF-8 text: save it as UTF-8")
+func parseYAML(data []byte, found func(root *yaml.Node), bad mistaken) {
+	if len(data) > maxFileBytes {
+		bad(position{}, 0, "larger than "+strconv.Itoa(maxFileBytes>>20)+" MiB: split it")
 		return
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if bytes.IndexByte(data, '\r') >= 0 { // each is the end of a line to YAML, and so to us
 		data = bytes.ReplaceAll(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
+	}
+	if i := firstNot(data, func(r rune, size int) bool { return r != utf8.RuneError || size > 1 }); i >= 0 {
+		bad(positionIn(data, i), documentAt(data, i), "not UTF-8 text: save it as UTF-8")
+		return
 	}
 	for _, c := range chunksOf(data) {
 		if !c.isBlank() {
@@ -89,7 +92,7 @@ func parseYAML(data []byte, found func(root *yaml.Node), bad func(line int, mess
 	}
 }
 
-func (c chunk) parse(found func(*yaml.Node), bad func(int, string)) {
+func (c chunk) parse(found func(*yaml.Node), bad mistaken) {
 	dec := yaml.NewDecoder(bytes.NewReader(c.text))
 	for {
 		var doc yaml.Node
@@ -98,8 +101,9 @@ func (c chunk) parse(found func(*yaml.Node), bad func(int, string)) {
 			return
 		}
 		if err != nil {
-			line, message := yamlError(err)
-			bad(c.line+line, message)
+			at, message := yamlError(err, c.text)
+			at.line += c.line
+			bad(at, 0, message)
 			return
 		}
 		if len(doc.Content) == 0 || doc.Content[0].ShortTag() == "!!null" {
@@ -116,22 +120,6 @@ func shift(n *yaml.Node, lines int) {
 	for _, child := range n.Content {
 		shift(child, lines)
 	}
-}
-
-var yamlErrorLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-
-// yamlError takes an error of the YAML package apart. The package counts the lines
-// of what its parser finds, unlike its scanner, from 0, and leaves out the first.
-func yamlError(err error) (line int, message string) {
-	m := yamlErrorLine.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
-	if m == nil {
-		return 1, err.Error()
-	}
-	line, _ = strconv.Atoi(m[1])
-	if line == 0 || strings.HasPrefix(m[2], "did not find expected") {
-		line++
-	}
-	return line, "not valid YAML: " + m[2]
 }
 
 // resolve follows an alias.
