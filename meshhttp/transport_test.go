@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -199,12 +200,32 @@ func status(code int, text string) http.Handler {
 }
 
 func TestTransport_statusIsAnErrorInsideAndAResponseOutside(t *testing.T) {
-	w := newWorld(t, status(503, "try later"))
+	w := newWorld(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		h := w.Header()
+		h["X-Many"] = []string{"one", "two"}
+		h.Set("Retry-After", "7")
+		h.Set(meshhttp.RetryHeader, "maybe")
+		h.Set("Date", "Thu, 01 Jan 2026 00:00:00 GMT")
+		h.Set("Trailer", "X-Sum, X-Sign")
+		w.WriteHeader(503)
+		_, _ = io.WriteString(w, "try later")
+		h["X-Sum"], h["X-Sign"] = []string{"42", "43"}, []string{"me"}
+	}))
+	bare, bareText := get(t, http.DefaultClient, w.srv.URL)
 	var inside []error
 	c := w.client(t, nil, true, again(3), seen(func(_ *enmesh.Call, err error) { inside = append(inside, err) }))
 	resp, text := get(t, c, "http://svc/")
-	if resp.StatusCode != 503 || text != "try later" {
-		t.Errorf("outside: got %d %q, want the untouched 503", resp.StatusCode, text)
+	if resp.StatusCode != 503 || resp.Status != bare.Status || text != "try later" || text != bareText {
+		t.Errorf("outside: got %q %q, want the untouched 503", resp.Status, text)
+	}
+	if !reflect.DeepEqual(resp.Header, bare.Header) || len(resp.Header["X-Many"]) != 2 {
+		t.Errorf("outside: the header is\n%v, want it untouched:\n%v", resp.Header, bare.Header)
+	}
+	if !reflect.DeepEqual(resp.Trailer, bare.Trailer) || len(resp.Trailer["X-Sum"]) != 2 || resp.Trailer.Get("X-Sign") != "me" {
+		t.Errorf("outside: the trailer is %v, want it untouched: %v", resp.Trailer, bare.Trailer)
+	}
+	if resp.ContentLength != bare.ContentLength || !reflect.DeepEqual(resp.TransferEncoding, bare.TransferEncoding) {
+		t.Errorf("outside: length %d, encoding %v; want %d, %v", resp.ContentLength, resp.TransferEncoding, bare.ContentLength, bare.TransferEncoding)
 	}
 	if len(inside) != 3 {
 		t.Fatalf("attempts: got %d, want 3", len(inside))
