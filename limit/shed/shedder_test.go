@@ -183,7 +183,7 @@ func TestShedder_conforms(t *testing.T) {
 	}
 }
 
-// A program that burns its CPU is seen to, by what this machine has.
+// A Shedder without a Source has a Sampler of its own, which Close ends.
 func TestShedder_readsThisMachine(t *testing.T) {
 	s := mustNew(t, shed.Config{})
 	if _, err := s.Admit(context.Background(), &enmesh.Call{Clock: enmesh.Now()}); err != nil {
