@@ -20,7 +20,8 @@ func burn() (end func()) {
 	var all sync.WaitGroup
 	for range runtime.NumCPU() {
 		all.Go(func() {
-			for n := 0; !over.Load(); n++ {
+			for n := 0; !over.Load(); {
+				n++
 			}
 		})
 	}
@@ -40,7 +41,8 @@ func TestShedder_shedsByThisMachinesCPU(t *testing.T) {
 		t.Fatalf("on %s the CPU is read from %q", runtime.GOOS, reads)
 	}
 	s := mustNew(t, shed.Config{CPU: 0.2, Source: sampler})
-	defer burn()()
+	end := burn()
+	defer end()
 	const sheddable, critical = 0, 2
 	var refused, offered [4]int
 	tick := time.NewTicker(10 * time.Millisecond)

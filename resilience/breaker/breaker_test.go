@@ -66,6 +66,18 @@ func TestBreaker_trips(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			end(b, 3, failed)
 		}, breaker.Closed},
+		{"9 s without an Interval", breaker.Config{FailureRatio: 0.5}, func(b *breaker.Breaker) {
+			end(b, 10, failed)
+			time.Sleep(9 * time.Second)
+			end(b, 10, failed)
+		}, breaker.Open},
+		{"10 s without an Interval", breaker.Config{FailureRatio: 0.5}, func(b *breaker.Breaker) {
+			end(b, 10, failed)
+			time.Sleep(10 * time.Second)
+			end(b, 10, failed)
+		}, breaker.Closed},
+		{"in a row, 9 s between", breaker.Config{}, func(b *breaker.Breaker) { end(b, 4, failed); time.Sleep(9 * time.Second); end(b, 1, failed) }, breaker.Open},
+		{"in a row, 10 s between", breaker.Config{}, func(b *breaker.Breaker) { end(b, 4, failed); time.Sleep(10 * time.Second); end(b, 1, failed) }, breaker.Closed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
