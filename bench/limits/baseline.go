@@ -64,7 +64,15 @@ func (n callers) keyed(allow func(key uint64) bool) func() loop {
 }
 
 // openTable knows the hash of a key, and keeps a word for each that it never gives up.
-func (n callers) openTable() (*subject, error) {
+func (n callers) openTable(refuse bool) func() (*subject, error) {
+	step := int64(1000)
+	if refuse {
+		step = 2 * int64(time.Second) // above the window
+	}
+	return func() (*subject, error) { return n.openTableOf(step) }
+}
+
+func (n callers) openTableOf(step int64) (*subject, error) {
 	before, places := heap(), 2*uint64(n)
 	hashes, words := make([]atomic.Uint64, places), make([]atomic.Int64, places)
 	allow := func(key uint64) bool {
@@ -75,7 +83,7 @@ func (n callers) openTable() (*subject, error) {
 				h = hash
 			}
 			if h == hash {
-				return admit(&words[i], int64(enmesh.Now()), 1000, int64(time.Second))
+				return admit(&words[i], int64(enmesh.Now()), step, int64(time.Second))
 			}
 		}
 	}
@@ -98,9 +106,17 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-func (n callers) ourKeyed() (*subject, error) {
+func (n callers) ourKeyed(refuse bool) func() (*subject, error) {
+	each := limit.Config{Rate: 1e6, Burst: 1e6}
+	if refuse {
+		each = limit.Config{Rate: 0.001, Burst: 1}
+	}
+	return func() (*subject, error) { return n.ourKeyedOf(each) }
+}
+
+func (n callers) ourKeyedOf(each limit.Config) (*subject, error) {
 	before := heap()
-	k, err := limit.NewKeyed(limit.KeyedConfig{By: limit.ByPath(), Each: limit.Config{Rate: 1e6, Burst: 1e6}, MaxKeys: int(n)})
+	k, err := limit.NewKeyed(limit.KeyedConfig{By: limit.ByPath(), Each: each, MaxKeys: int(n)})
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +128,14 @@ func (n callers) ourKeyed() (*subject, error) {
 }
 
 // mapOfRates is what programs write themselves.
-func (n callers) mapOfRates() (*subject, error) {
+func (n callers) mapOfRates(refuse bool) func() (*subject, error) {
+	if refuse {
+		return func() (*subject, error) { return n.mapOf(0.001, 1) }
+	}
+	return func() (*subject, error) { return n.mapOf(1e6, 1e6) }
+}
+
+func (n callers) mapOf(each rate.Limit, burst int) (*subject, error) {
 	before := heap()
 	var mu sync.Mutex // guards limits
 	limits := map[string]*rate.Limiter{}
@@ -122,7 +145,7 @@ func (n callers) mapOfRates() (*subject, error) {
 		mu.Lock()
 		l := limits[string(text[:])]
 		if l == nil {
-			l = rate.NewLimiter(1e6, 1e6)
+			l = rate.NewLimiter(each, burst)
 			limits[string(text[:])] = l
 		}
 		mu.Unlock()

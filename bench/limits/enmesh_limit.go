@@ -133,15 +133,18 @@ func fill(g enmesh.Gate, refuse bool, n int64) error {
 	return nil
 }
 
-// ourShedder looks at the processor as it does in a program, and never sheds.
-func ourShedder() (*subject, error) {
-	s, err := shed.New(shed.Config{Source: idle{}, InFlight: 1000})
-	if err != nil {
-		return nil, err
+// ourShedder looks at the processor as it does in a program. It refuses when as many calls
+// run as may.
+func ourShedder(refuse bool) func() (*subject, error) {
+	return func() (*subject, error) {
+		s, err := shed.New(shed.Config{Source: idle{}, InFlight: 1000})
+		if err != nil {
+			return nil, err
+		}
+		g := gated(s, true)
+		g.close = func() { _ = s.Close() }
+		return g, fill(s, refuse, 1000)
 	}
-	g := gated(s, true)
-	g.close = func() { _ = s.Close() }
-	return g, nil
 }
 
 // idle is a processor with nothing to do.

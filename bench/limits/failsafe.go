@@ -11,6 +11,7 @@ import (
 	"github.com/failsafe-go/failsafe-go/adaptivethrottler"
 	"github.com/failsafe-go/failsafe-go/bulkhead"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/hedgepolicy"
 	"github.com/failsafe-go/failsafe-go/ratelimiter"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 )
@@ -83,6 +84,12 @@ func failsafeAdaptive(refuse bool) func() (*subject, error) {
 
 func failsafeRetry() (*subject, error) {
 	e := failsafe.With[any](retrypolicy.NewWithDefaults[any]())
+	f := func() error { return nil }
+	return ask(func() bool { return e.Run(f) == nil }), nil
+}
+
+func failsafeHedge() (*subject, error) {
+	e := failsafe.With[any](hedgepolicy.NewWithDelay[any](time.Hour))
 	f := func() error { return nil }
 	return ask(func() bool { return e.Run(f) == nil }), nil
 }

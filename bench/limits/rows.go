@@ -11,6 +11,7 @@ type row struct {
 	Versus  string     // the row of the same group that it is compared with, "" if none
 	Limit   [2]float64 // what the ratio is to stay under, with one goroutine and with two; 0 if nothing is promised
 	MaxNS   float64    // what one ask is to stay under, 0 if nothing is promised
+	Allocs  float64    // what one ask of ours may allocate
 	Make    func() (*subject, error)
 }
 
@@ -105,22 +106,32 @@ func groups(all callers) []group {
 		{"adaptive, admitted and measured", []row{
 			{Name: "failsafe", Title: "failsafe-go adaptive limiter", Make: failsafeAdaptive(false)},
 			{Name: "enmesh", Title: "enmesh Adaptive", Versus: "failsafe", Make: ourAdaptive(false)},
-			{Name: "enmesh-shed", Title: "enmesh Shedder", Versus: "failsafe", Make: ourShedder},
+			{Name: "enmesh-shed", Title: "enmesh Shedder", Versus: "failsafe", Make: ourShedder(false)},
 			{Name: "go-zero", Title: "go-zero adaptive shedder", Versus: "failsafe", Make: goZeroShedder},
 			{Name: "kratos", Title: "kratos aegis bbr", Versus: "failsafe", Make: kratosBBR},
 		}},
 		{"adaptive, call refused", []row{
 			{Name: "failsafe", Title: "failsafe-go adaptive limiter", Refuses: true, Make: failsafeAdaptive(true)},
 			{Name: "enmesh", Title: "enmesh Adaptive", Refuses: true, Versus: "failsafe", Make: ourAdaptive(true)},
+			{Name: "enmesh-shed", Title: "enmesh Shedder", Refuses: true, Versus: "failsafe", Make: ourShedder(true)},
 		}},
 		{"a million keys", []row{
-			{Name: "open", Title: "open table of words, hash given", Make: all.openTable},
-			{Name: "enmesh", Title: "enmesh Keyed", Versus: "open", Limit: [2]float64{1.5, 1.6}, Make: all.ourKeyed},
-			{Name: "map", Title: "map of x/time/rate, one mutex", Versus: "open", Make: all.mapOfRates},
+			{Name: "open", Title: "open table of words, hash given", Make: all.openTable(false)},
+			{Name: "enmesh", Title: "enmesh Keyed", Versus: "open", Limit: [2]float64{1.5, 1.6}, Make: all.ourKeyed(false)},
+			{Name: "map", Title: "map of x/time/rate, one mutex", Versus: "open", Make: all.mapOfRates(false)},
+		}},
+		{"a million keys, call refused", []row{
+			{Name: "open", Title: "open table of words, hash given", Refuses: true, Make: all.openTable(true)},
+			{Name: "enmesh", Title: "enmesh Keyed", Refuses: true, Versus: "open", Make: all.ourKeyed(true)},
+			{Name: "map", Title: "map of x/time/rate, one mutex", Refuses: true, Versus: "open", Make: all.mapOfRates(true)},
 		}},
 		{"retry, first attempt succeeds", []row{
 			{Name: "failsafe", Title: "failsafe-go retry policy", Make: failsafeRetry},
 			{Name: "enmesh", Title: "enmesh retry", Versus: "failsafe", MaxNS: 20, Make: ourRetry},
+		}},
+		{"hedge, first attempt in time", []row{
+			{Name: "failsafe", Title: "failsafe-go hedge policy", Make: failsafeHedge},
+			{Name: "enmesh", Title: "enmesh hedge", Versus: "failsafe", Allocs: 14, Make: ourHedge},
 		}},
 		{"retry budget", []row{
 			{Name: "deposit", Title: "enmesh Budget, paid in", Make: ourDeposit},
