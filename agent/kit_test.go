@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,8 +94,15 @@ func write(t testing.TB, text string) string {
 }
 
 // bootstrap is the bootstrap of a workload, for a server such as "unix:///run/x.sock" or host:port.
-func bootstrap(server, more string) []byte {
-	return []byte(`{"xds_servers":[{"server_uri":"` + server + `","channel_creds":[{"type":"insecure"}]}],
+func bootstrap(server, more string) []byte { return bootstrapOf(more, server) }
+
+// bootstrapOf is one with servers to fall back to.
+func bootstrapOf(more string, servers ...string) []byte {
+	var list []string
+	for _, s := range servers {
+		list = append(list, `{"server_uri":"`+s+`","channel_creds":[{"type":"insecure"}]}`)
+	}
+	return []byte(`{"xds_servers":[` + strings.Join(list, ",") + `],
 		"node":{"id":"n1","cluster":"web","locality":{"region":"eu","zone":"a"},"metadata":{"namespace":"default","labels":{"app":"web"}}},
 		"server_listener_resource_name_template":"` + translate.ServerListenerTemplate + `"` + more + `}`)
 }

@@ -17,6 +17,10 @@ import (
 	"testing"
 	"time"
 
+	statuspb "github.com/envoyproxy/go-control-plane/envoy/service/status/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
 	"github.com/enmesh-go/enmesh/agent"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/discovery/consul"
@@ -150,3 +154,18 @@ func (p *process) wait() error {
 
 // bootstrap is that of its clients.
 func (p *process) bootstrap() []byte { return bootstrap("unix://"+p.cfg.Socket, "") }
+
+// clients are those that it serves, as it tells the client status service.
+func (p *process) clients() []*statuspb.ClientConfig {
+	p.t.Helper()
+	cc, err := grpc.NewClient("unix://"+p.cfg.Socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer cc.Close()
+	m, err := statuspb.NewClientStatusDiscoveryServiceClient(cc).FetchClientStatus(p.t.Context(), &statuspb.ClientStatusRequest{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return m.GetConfig()
+}

@@ -6,15 +6,19 @@ package agent_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/enmesh-go/enmesh/agent/xds"
@@ -99,8 +103,18 @@ func none(t testing.TB, what string, l *ledger.Ledger) ledger.Report {
 	return r
 }
 
-// TestScenarioX1_killed: the agent is killed for a minute, and started again: no call fails, and
-// clients come back to it. (reliability 3.2, X1)
+// within fails a run in full length, which has the machine to itself, when something took longer
+// than is promised.
+func within(t testing.TB, what string, took, most time.Duration) {
+	t.Helper()
+	t.Logf("%s: %v, %v at most", what, took.Round(time.Millisecond), most)
+	if ledger.Full() && took > most {
+		t.Errorf("%s: got %v, want %v at most", what, took, most)
+	}
+}
+
+// TestScenarioX1_killed: the agent is killed for a minute, and started again: no call fails,
+// clients stay with what they had meanwhile, and come back to it. (reliability 3.2, X1)
 func TestScenarioX1_killed(t *testing.T) {
 	ledger.Baseline(t)
 	n := consultest.Dev(t, consultest.Config{})
@@ -111,12 +125,24 @@ func TestScenarioX1_killed(t *testing.T) {
 	p.listening()
 	cc := dial(t, p.bootstrap(), "reviews:9080")
 	reaches(t, cc, "a", "b")
-	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
+	rate := paced
+	if ledger.Full() {
+		rate = 1000
+	}
+	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: rate})
 	pause(t, time.Second)
 	p.kill()
-	pause(t, ledger.Short(time.Minute))
-	p.start()
 	register(t, n, "c")
+	before := len(load.Records())
+	pause(t, ledger.Short(time.Minute))
+	servers := map[string]int{}
+	for _, r := range load.Records()[before:] {
+		servers[r.Server]++
+	}
+	if servers["a"] == 0 || servers["b"] == 0 || len(servers) != 2 {
+		t.Errorf("while there was no agent calls went to %v, want a and b alone", servers)
+	}
+	p.start()
 	back := time.Now()
 	reaches(t, cc, "a", "b", "c")
 	t.Logf("a new instance is known %v after the agent's return", time.Since(back).Round(time.Millisecond))
@@ -146,7 +172,8 @@ func TestScenarioX2_restartedWithOtherEndpoints(t *testing.T) {
 	n.Cont()
 	back := time.Now()
 	reaches(t, cc, "b", "c")
-	t.Logf("converged %v after Consul's return", time.Since(back).Round(time.Millisecond))
+	const backoff = 2 * time.Second // the second one of a client of gRPC, at the longest
+	within(t, "converged after Consul's return", time.Since(back), 2*time.Second+backoff)
 	none(t, "restarted with other endpoints", load)
 }
 
@@ -196,8 +223,8 @@ func TestScenario_instancesComeAndGo(t *testing.T) {
 	none(t, "instances came and went", load)
 }
 
-// TestScenarioX3_restartedWithoutRegistry: the agent starts while Consul is down. It serves what
-// was good, to clients that were there and to new ones. (X3)
+// TestScenarioX3_restartedWithoutRegistry: the agent starts while Consul is down, three times. It
+// serves what was good, to clients that were there and to new ones, at once. (X3)
 func TestScenarioX3_restartedWithoutRegistry(t *testing.T) {
 	ledger.Baseline(t)
 	n := consultest.Dev(t, consultest.Config{Keep: true})
@@ -210,13 +237,18 @@ func TestScenarioX3_restartedWithoutRegistry(t *testing.T) {
 	pause(t, 2*time.Second) // until it is on disk
 	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
 	n.Kill()
-	p.kill()
-	began := time.Now()
-	p.start()
-	p.listening()
-	listening := time.Since(began)
-	reaches(t, dial(t, p.bootstrap(), "reviews:9080"), "a")
-	t.Logf("listening %v after the start, a new client served after %v", listening.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	best := time.Duration(math.MaxInt64)
+	for range 3 {
+		p.kill()
+		began := time.Now()
+		p.start()
+		p.listening()
+		listening := time.Since(began)
+		reaches(t, dial(t, p.bootstrap(), "reviews:9080"), "a")
+		best = min(best, time.Since(began))
+		t.Logf("listening %v after the start, a new client served after %v", listening.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	}
+	within(t, "a new client is served after the start, at best", best, 500*time.Millisecond)
 	pause(t, 3*time.Second)
 	none(t, "restarted without the registry", load)
 }
@@ -231,10 +263,18 @@ func TestScenarioX4_newClientWithoutAgent(t *testing.T) {
 	cc := dial(t, p.bootstrap(), "reviews:9080")
 	began := time.Now()
 	_, err := call(t, cc)
-	t.Logf("without an agent: %v after %v", err, time.Since(began).Round(time.Millisecond))
-	if err == nil {
-		t.Fatal("a call was answered, and there is no agent")
+	const connecting = 20 * time.Second // gRPC's least timeout of a connection
+	if took := time.Since(began); took > connecting {
+		t.Errorf("without an agent a call took %v, want %v at most", took, connecting)
 	}
+	if status.Code(err) != codes.Unavailable {
+		t.Fatalf("without an agent: got %v, want UNAVAILABLE", err)
+	}
+	eventually(t, "calls end with the socket that is not there", func() bool { // the first has no reason yet
+		_, err := call(t, cc)
+		text := status.Convert(err).Message()
+		return strings.Contains(text, p.cfg.Socket) && strings.Contains(text, "no such file")
+	})
 	p.start()
 	p.listening()
 	began = time.Now()
@@ -242,8 +282,50 @@ func TestScenarioX4_newClientWithoutAgent(t *testing.T) {
 	t.Logf("served %v after the agent listens", time.Since(began).Round(time.Millisecond))
 }
 
+// TestScenarioX4_fallback: the first of two agents is dead. A client that was there goes on with
+// what it has; new ones are served by the second and hear its news. When the first is back all
+// go to it, and the first client hears its news: those that began with the second ask the first
+// for their listener alone (grpc-go 1.85), and go on with what the second said. No call fails.
+// (X4, gRFC A71)
+func TestScenarioX4_fallback(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "a")
+	first, second := newProcess(t, n.Addr), newProcess(t, n.Addr)
+	for _, p := range []*process{first, second} {
+		p.start()
+		p.listening()
+	}
+	both := bootstrapOf("", "unix://"+first.cfg.Socket, "unix://"+second.cfg.Socket)
+	clients := []*grpc.ClientConn{dial(t, both, "reviews:9080")}
+	reaches(t, clients[0], "a")
+	loads := []*ledger.Ledger{ledger.Start(t.Context(), ledger.Config{Call: rpc(clients[0]), Rate: paced})}
+	first.kill()
+	for range 5 {
+		cc := dial(t, both, "reviews:9080")
+		loads = append(loads, ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced / 5, Timeout: hang}))
+		clients = append(clients, cc)
+	}
+	for _, cc := range clients {
+		reaches(t, cc, "a")
+	}
+	register(t, n, "b")
+	for _, cc := range clients[1:] {
+		reaches(t, cc, "a", "b")
+	}
+	first.start()
+	first.listening()
+	eventually(t, "all are back at the first", func() bool { return len(first.clients()) == len(clients) && len(second.clients()) == 0 })
+	second.kill()
+	register(t, n, "c")
+	reaches(t, clients[0], "a", "b", "c")
+	for _, l := range loads {
+		none(t, "the first agent was dead", l)
+	}
+}
+
 // TestScenarioX6_standsStill: the agent stands still for five minutes: no call fails, and news
-// arrive when it goes on. (X6)
+// arrive when it goes on, over the stream that the client had. (X6)
 func TestScenarioX6_standsStill(t *testing.T) {
 	ledger.Baseline(t)
 	n := consultest.Dev(t, consultest.Config{})
@@ -253,6 +335,7 @@ func TestScenarioX6_standsStill(t *testing.T) {
 	p.listening()
 	cc := dial(t, p.bootstrap(), "reviews:9080")
 	reaches(t, cc, "a")
+	opened := streamOf(t, p)
 	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(cc), Rate: paced})
 	p.signal(syscall.SIGSTOP)
 	register(t, n, "b")
@@ -260,8 +343,25 @@ func TestScenarioX6_standsStill(t *testing.T) {
 	p.signal(syscall.SIGCONT)
 	began := time.Now()
 	reaches(t, cc, "a", "b")
-	t.Logf("news arrive %v after it goes on", time.Since(began).Round(time.Millisecond))
+	within(t, "news arrive after it goes on", time.Since(began), 5*time.Second)
+	if now := streamOf(t, p); !now.Equal(opened) {
+		t.Errorf("the client's stream is of %v, want that of %v: the pause was shorter than the client's keepalive", now, opened)
+	}
 	none(t, "the agent stood still", load)
+}
+
+// streamOf is when the only client of an agent took its listener: anew with each stream.
+func streamOf(t testing.TB, p *process) time.Time {
+	t.Helper()
+	for _, c := range p.clients() {
+		for _, r := range c.GetGenericXdsConfigs() {
+			if r.GetTypeUrl() == xds.Listener.TypeURL() {
+				return r.GetLastUpdated().AsTime()
+			}
+		}
+	}
+	t.Fatal("no client has a listener")
+	return time.Time{}
 }
 
 // TestScenarioX9_emptied: Consul suddenly knows nobody, while the instances are well: clients

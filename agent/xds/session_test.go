@@ -101,6 +101,44 @@ func ask(tb testing.TB, s *session, k Kind, nonce string, names ...string) {
 	}
 }
 
+// TestSession_laterSnapshotWithinASecond: what could not be answered is sent within a second of its
+// being known, by the defaults, be it asked for a moment ago or for so long that the client has been
+// told that there is none. (reliability 3.2, X14)
+func TestSession_laterSnapshotWithinASecond(t *testing.T) {
+	for _, waited := range []time.Duration{0, 100 * time.Millisecond, DefaultSettle - time.Millisecond, DefaultSettle, time.Minute} {
+		for k := range kinds {
+			t.Run(fmt.Sprint(k, " after ", waited), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					cat := newTables()
+					s := cat.session(t, Config{})
+					ask(t, s, k, "", "a")
+					for begin := time.Now(); time.Since(begin) < waited; time.Sleep(time.Millisecond) {
+						if r, _, _ := s.next(time.Now()); r != nil {
+							if got := values(r); len(got) > 0 {
+								t.Fatalf("got %v of what is not known", got)
+							}
+							ask(t, s, k, r.nonce, "a")
+						}
+					}
+					known := time.Now()
+					for cat.set(k, "a", "1"); ; time.Sleep(time.Millisecond) {
+						r, _, _ := s.next(time.Now())
+						if got := values(r); slices.Equal(got, []string{"a=1"}) {
+							break
+						}
+						if time.Since(known) > time.Second {
+							t.Fatalf("not sent %v after it is known", time.Since(known))
+						}
+						if r != nil {
+							ask(t, s, k, r.nonce, "a")
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
 func TestSession_changesWaitForOneAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cat := newTables()
