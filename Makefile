@@ -47,6 +47,10 @@ test scenarios: export ENMESH_REDIS := $(CURDIR)/bin/redis-server
 test scenarios: export ENMESH_RATELIMIT := $(CURDIR)/bin/ratelimit
 test scenarios: export ENMESH_SPIRE := $(CURDIR)/bin
 test scenarios: export ENMESH_NODE := $(CURDIR)/bin/node
+# Documents of Istio's are read where their folder stands beside the checkout, as in .ci/run.
+ifneq ($(wildcard ../shared/istio-samples),)
+test: export ENMESH_ISTIO_SAMPLES ?= $(abspath ../shared/istio-samples)
+endif
 test: $(SERVERS) ## all tests, race detector on, order shuffled
 	$(call each,go test -race -shuffle=on -p $(PARALLEL) -timeout 20m $$(go list ./... | grep -v $(PACED:.%=-e %$$)),$(CODE))
 	go test -race -shuffle=on -p 1 -timeout 20m $(PACED)
@@ -55,6 +59,7 @@ test: $(SERVERS) ## all tests, race detector on, order shuffled
 .PHONY: full-size
 full-size: ## what is made smaller under the race detector, in its full size
 	go test -count=1 -run 'TestSlowStart_survivesChanges|TestMarks' ./balance
+	go test -count=1 -run isNeverRejected ./agent/translate
 
 .PHONY: allocs
 allocs: ## what a call through an adapter may allocate, which the race detector hides

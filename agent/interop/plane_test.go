@@ -80,7 +80,7 @@ func (p *plane) open() {
 	}
 }
 
-// agreed fails the test if a client has refused something.
+// agreed fails the test if a client has refused something, now or since the agent began.
 func (p *plane) agreed() {
 	for _, c := range p.Status().Clients {
 		for _, r := range c.Resources {
@@ -89,6 +89,28 @@ func (p *plane) agreed() {
 			}
 		}
 	}
+	if n := p.sum("enmesh_agent_answers_total", "result", "rejected"); n > 0 {
+		p.t.Errorf("%v answers refused something, which was superseded", n)
+	}
+}
+
+// sum is what the counters of a name come to that have a label.
+func (p *plane) sum(name, label, value string) (sum float64) {
+	p.t.Helper()
+	families, err := p.metrics.Gather()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if f.GetName() == name && l.GetName() == label && l.GetValue() == value {
+					sum += m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return sum
 }
 
 // policy puts documents in force: they are in a file, as an operator would write it.

@@ -53,6 +53,12 @@ func TestSamples_areRefusedByNoClient(t *testing.T) {
 			resources += p.dialled(c, filepath.Base(file), spoken(s), at)
 		}
 		t.Logf("%d of %d files were judged, with %d resources", judged, len(files), resources)
+		if judged < len(files)*9/10 || resources < judged {
+			t.Errorf("%d of %d files were judged, with %d resources: too few to tell", judged, len(files), resources)
+		}
+		if n := p.sum("enmesh_agent_answers_total", "result", "accepted"); n < float64(judged) {
+			t.Errorf("%v answers took what they were sent, want one for each of %d files at least", n, judged)
+		}
 	})
 }
 

@@ -43,6 +43,9 @@ func TestSamples_areNeverRejected(t *testing.T) {
 		resources += j.file(t, file, s)
 	}
 	t.Logf("%d of %d files were judged, %d resources", judged, len(files), resources)
+	if judged < len(files)*9/10 || resources < 10*judged {
+		t.Errorf("%d of %d files were judged, with %d resources: too few to tell", judged, len(files), resources)
+	}
 }
 
 // file has all that is made of a file judged.
