@@ -47,6 +47,13 @@ func checkDuration(c cursor, d *durationpb.Duration) {
 	}
 }
 
+// checkNotNegative is for durations that Istio has no rule for.
+func checkNotNegative(c cursor, d *durationpb.Duration) {
+	if t := d.AsDuration(); t < 0 {
+		c.refuse("%v is less than 0: leave the field out for the default", t)
+	}
+}
+
 // checkPercent holds Istio's rule for percentages.
 func checkPercent(c cursor, p *networking.Percent) {
 	v := p.GetValue()

@@ -178,6 +178,8 @@ func checkConnectionPool(c cursor, p *networking.ConnectionPoolSettings) {
 	checkWhole(at.field("maxRetries"), h.GetMaxRetries(), math.MaxInt32)
 	checkWhole(at.field("maxConcurrentStreams"), h.GetMaxConcurrentStreams(), math.MaxInt32)
 	checkDuration(at.field("idleTimeout"), h.GetIdleTimeout())
+	checkNotNegative(at.field("http2KeepAlive").field("interval"), h.GetHttp2KeepAlive().GetInterval())
+	checkNotNegative(at.field("http2KeepAlive").field("timeout"), h.GetHttp2KeepAlive().GetTimeout())
 	if h.GetUseClientProtocol() && h.GetH2UpgradePolicy() == networking.ConnectionPoolSettings_HTTPSettings_UPGRADE {
 		at.field("useClientProtocol").refuse("the client's protocol cannot be kept where h2UpgradePolicy is UPGRADE: remove one")
 	}
