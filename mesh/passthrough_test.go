@@ -22,10 +22,14 @@ import (
 func TestOutboundMode_registryOnly(t *testing.T) {
 	s := newStreet(t, "reviews")
 	documents := subsets + "\n---\n" + forReviews("{match: [{uri: {prefix: /a}}], "+toReviews+"}, {match: [{uri: {prefix: /b}}], route: [{destination: {host: nowhere}}]}")
-	for _, tt := range []struct{ host, target, web, rpc string }{
-		{"nobody", "/a/b", "NotFound", "Unimplemented mesh: no rule and no registry knows the host [NR]"},
-		{"reviews", "/c/d", "NotFound", "Unimplemented mesh: no route matches the call [NR]"},
-		{"reviews", "/b/c", "Unavailable", "Unavailable balance: the service or subset is not known [NC]"},
+	for _, tt := range []struct {
+		host, target string
+		web          int
+		rpc          string
+	}{
+		{"nobody", "/a/b", 404, "Unimplemented mesh: no rule and no registry knows the host [NR]"},
+		{"reviews", "/c/d", 404, "Unimplemented mesh: no route matches the call [NR]"},
+		{"reviews", "/b/c", 503, "Unavailable balance: the service or subset is not known [NC]"},
 	} {
 		if got, _ := s.overGRPC(t, s.open(t, s.rpc, documents), request{host: tt.host, target: tt.target}); got != tt.rpc {
 			t.Errorf("%s%s over gRPC got %q, want %q", tt.host, tt.target, got, tt.rpc)
@@ -34,8 +38,8 @@ func TestOutboundMode_registryOnly(t *testing.T) {
 		_, err := get(t.Context(), (&town{t: t}).client(m), "http://"+tt.host+tt.target)
 		_, flag, _ := strings.Cut(tt.rpc, "[")
 		e := enmesh.ErrorOf(err)
-		if e == nil || string(e.Flag)+"]" != flag || e.Status != 404 && e.Status != 503 || errors.Is(err, mesh.ErrUnknownHost) != (tt.host == "nobody") {
-			t.Errorf("%s%s over HTTP got %v, want it refused with %s", tt.host, tt.target, err, tt.web)
+		if e == nil || string(e.Flag)+"]" != flag || e.Status != tt.web || errors.Is(err, mesh.ErrUnknownHost) != (tt.host == "nobody") {
+			t.Errorf("%s%s over HTTP got %v, want it refused with %d and %s", tt.host, tt.target, err, tt.web, flag)
 		}
 	}
 }

@@ -265,7 +265,7 @@ func TestConnection_requestsAreBounded(t *testing.T) {
 		}
 	}
 	_, err := c.EmptyCall(ctx, &testpb.Empty{})
-	if e := enmesh.ErrorOf(err); status.Code(err) != codes.Unavailable || e != nil && !errors.Is(e, balance.ErrOverflow) {
+	if status.Code(err) != codes.Unavailable || !errors.Is(err, balance.ErrOverflow) {
 		t.Errorf("both full: got %v, want Unavailable, UO", err)
 	}
 	close(release)
