@@ -54,6 +54,23 @@ func (x *inquiry) act() {
 		add("attempt timeout", r.PerTry.String())
 	}
 	add("retries", retryText(r.Retry))
+	if t := r.Trial; t != nil {
+		x.pretend(t, add)
+	}
+}
+
+// pretend tells what the rule only counts.
+func (x *inquiry) pretend(t *policy.Trial, add func(what, text string)) {
+	add("fault in shadow", faultText(t.Fault))
+	if t.Timeout > 0 {
+		add("timeout in shadow", t.Timeout.String())
+	}
+	if t.PerTry > 0 {
+		add("attempt timeout in shadow", t.PerTry.String())
+	}
+	if t.Retry.MaxAttempts != 1 {
+		add("retries in shadow", retryText(t.Retry))
+	}
 }
 
 // answer has the middleware that answers in the place of a service do so.

@@ -138,7 +138,9 @@ func (k kit) shed(owner string, s *policy.Shed) (out []enmesh.Middleware, err er
 		out = append(out, k.guard(gate, "shed", s.Shadow))
 	}
 	if s != nil && s.Queues {
-		gate, err := Keep(k.store, owner+"/queue", s.Queue, shed.NewQueue)
+		cfg := s.Queue
+		cfg.Recorder = k.recorder
+		gate, err := Keep(k.store, owner+"/queue", cfg, shed.NewQueue)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", &s.Own, err)
 		}

@@ -120,9 +120,14 @@ func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, 
 	if err != nil {
 		return nil, err
 	}
+	trial, err := p.trial(r)
+	if err != nil {
+		return nil, err
+	}
 	if r.Fault != (fault.Config{}) {
 		outer = append(outer, faults)
 	}
+	outer = append(outer, trial.fault)
 	if refusal := alwaysRefused(s, r, d); refusal != nil {
 		return append(outer, refuseWith(refusal)), nil
 	}
@@ -155,8 +160,8 @@ func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, 
 	if err != nil {
 		return nil, err
 	}
-	inner := []enmesh.Middleware{edits, mirror, timeout.Overall(r.Timeout), p.port(s, d), refused, key}
-	return append(slices.Concat(outer, inner, whole, again, each), limit, timeout.Attempt(r.PerTry), p.side.attempts(log)), nil
+	inner := []enmesh.Middleware{edits, mirror, timeout.Overall(r.Timeout), trial.overall, p.port(s, d), refused, key}
+	return append(slices.Concat(outer, inner, whole, again, each), limit, timeout.Attempt(r.PerTry), trial.attempt, p.side.attempts(log)), nil
 }
 
 // recorder records a rule's calls to a destination.

@@ -69,7 +69,11 @@ func (w *own) again(r *policy.Rule) ([]enmesh.Middleware, error) {
 	if err != nil {
 		return nil, err
 	}
-	out = append(out, hedged)
+	pretended, err := w.retryTrial(r, budget)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, hedged, pretended)
 	if r.Retry.MaxAttempts != 1 {
 		cfg := r.Retry
 		cfg.Budget, cfg.Recorder = budget, w.recorder

@@ -180,6 +180,33 @@ func TestOwn_shed(t *testing.T) {
 }
 
 // While one runs another waits, and goes when it is done.
+// In shadow all run at once, and the one for whom there was no room is counted.
+func TestOwn_queueInShadow(t *testing.T) {
+	eachProtocol(t, noRetries, func(t *testing.T, y *yard) {
+		y.own(ownDoc("Shed", reviewsOnly+"shadow: true, cpu: 0, queue: {slots: 1, waiting: 1, interval: 10s, target: 10s}"))
+		arrived, leave := make(chan struct{}, 3), make(chan struct{})
+		y.answers(func(context.Context, int64) int {
+			arrived <- struct{}{}
+			<-leave
+			return 200
+		})
+		codes := make(chan int, 3)
+		for range 3 {
+			go func() { code, _ := y.call(t.Context()); codes <- code }()
+		}
+		for range 3 {
+			<-arrived // nobody waits
+		}
+		close(leave)
+		for range 3 {
+			if code := <-codes; code != 200 {
+				t.Errorf("got %d, want 200", code)
+			}
+		}
+		until(t, "one is counted", func() bool { return y.counted(y.server, "shed", true) == 1 })
+	})
+}
+
 func TestOwn_queue(t *testing.T) {
 	eachProtocol(t, noRetries, func(t *testing.T, y *yard) {
 		y.own(ownDoc("Shed", reviewsOnly+"cpu: 0, queue: {slots: 1, waiting: 1, interval: 10s, target: 10s}"))

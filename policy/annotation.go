@@ -23,6 +23,9 @@ const loadBalancerAnnotation = annotationPrefix + "load-balancer"
 // that they list for consent.
 const strictRetriesAnnotation = annotationPrefix + "strict-retries"
 
+// shadowAnnotation has the timeouts, retries and faults of a VirtualService only counted.
+const shadowAnnotation = annotationPrefix + "shadow"
+
 // dryRunAnnotation makes an AuthorizationPolicy one that is only counted.
 const dryRunAnnotation = "istio.io/dry-run"
 
@@ -85,6 +88,7 @@ func isTypeName(s string) bool {
 var annotations = map[string]annotation{
 	loadBalancerAnnotation:  {kind: destinationRule, values: []string{"PEAK_EWMA", pickFirst}},
 	strictRetriesAnnotation: {kind: virtualService, values: []string{"true", "false"}},
+	shadowAnnotation:        {kind: virtualService, values: []string{"true", "false"}},
 	dryRunAnnotation:        {kind: authorizationPolicy, values: []string{"true", "false"}},
 	tokenAlgorithmsAnnotation: {kind: requestAuthentication, list: true, values: []string{
 		"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
@@ -135,8 +139,16 @@ func (d *document) annotate(w *walker, n *yaml.Node) {
 			}
 			d.own[p.key] = value
 			if a.kind == virtualService {
-				d.judge(path, yes, "", value)
+				d.judge(path, annotationRow(p.key, value), "", value)
 			}
 		}
 	}
+}
+
+// annotationRow is the verdict on an annotation of a VirtualService.
+func annotationRow(key, value string) row {
+	if key == shadowAnnotation && value == "true" {
+		return row{message: "timeouts, retries and faults of the document do nothing and are counted; Istio's default retries stay"}
+	}
+	return yes
 }

@@ -6,8 +6,11 @@ package policy_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/enmesh-go/enmesh/policy"
+	"github.com/enmesh-go/enmesh/resilience/fault"
+	"github.com/enmesh-go/enmesh/resilience/retry"
 )
 
 const quick = "annotations: {enmesh.dev/load-balancer: PEAK_EWMA, team.example/owner: shop}"
@@ -67,6 +70,37 @@ func TestParse_strictRetries(t *testing.T) {
 				t.Errorf("%s: over xDS %v", name, f)
 			}
 		}
+	}
+}
+
+// What a document in shadow says of timeouts, retries and faults is on trial, and Istio's
+// default retries stay; where it goes is no matter of shadow.
+func TestParse_inShadow(t *testing.T) {
+	text := strings.Replace(vs("a", "a", "[{timeout: 2s, retries: {attempts: 5, perTryTimeout: 1s, retryOn: 5xx, retryRemoteLocalities: true}, fault: {delay: {fixedDelay: 1s, percentage: {value: 1}}}, "+toA+"}, {timeout: 3s, "+toA+"}]"),
+		"metadata: {", `metadata: {annotations: {enmesh.dev/shadow: "true"}, `, 1)
+	s := parse(t, policy.Loader{}, text)
+	rules := s.Service("a.default.svc.cluster.local").Rules
+	for i, r := range rules {
+		if r.Timeout != 0 || r.PerTry != 0 || r.Fault != (fault.Config{}) || r.RemoteAfter != 0 || r.Retry != policy.DefaultRetry() || len(r.Split) != 1 {
+			t.Errorf("rule %d does %+v", i, r)
+		}
+	}
+	want := policy.Trial{Timeout: 2 * time.Second, PerTry: time.Second, Retry: retry.Config{MaxAttempts: 6, On: mustOn(t, "5xx")}, Fault: fault.Config{Delay: time.Second, DelayPPM: 10_000}}
+	if got := *rules[0].Trial; got != want {
+		t.Errorf("on trial is %+v, want %+v", got, want)
+	}
+	if got := *rules[1].Trial; got != (policy.Trial{Timeout: 3 * time.Second, Retry: retry.Config{MaxAttempts: 1}}) {
+		t.Errorf("of the second rule %+v is on trial", got)
+	}
+	for on, want := range map[policy.Enforcer]policy.Verdict{policy.Embedded: policy.Enforced, policy.GRPCJava: policy.Approximated} {
+		for _, f := range s.FindingsFor(on) {
+			if strings.HasPrefix(f.Field, "metadata.annotations") && (f.Verdict != want || !strings.Contains(f.Message, "timeouts, retries and faults of the document")) {
+				t.Errorf("for %v: %v", on, f)
+			}
+		}
+	}
+	if r := parse(t, policy.Loader{}, strings.Replace(text, `"true"`, `"false"`, 1)).Service("a.default.svc.cluster.local").Rules[0]; r.Trial != nil || r.Timeout != 2*time.Second {
+		t.Errorf("not in shadow: %+v", r)
 	}
 }
 

@@ -160,6 +160,9 @@ func (b *builder) rule(svc *Service, p part) *Rule {
 		rule.Left = append(rule.Left, Left{Name: l.name, Origin: p.matchOrigin(l.at), Why: l.why})
 	}
 	rule.Retry.Strict = p.says(strictRetriesAnnotation)
+	if p.says(shadowAnnotation) {
+		rule.onTrial(r.GetRetries())
+	}
 	b.checkActions(c, rule)
 	noteBody(c, rule.Direct)
 	idle(c, r)

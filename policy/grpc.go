@@ -89,6 +89,9 @@ func grpcRowOf(f *Finding, e Enforcer) (row, bool) {
 	if f.Field == annotationPath(strictRetriesAnnotation) && f.value == "true" {
 		return row{verdict: Approximated, message: "gRPC does not know which calls are idempotent: it makes only the retries of what provably did not reach the application"}, true
 	}
+	if f.Field == annotationPath(shadowAnnotation) && f.value == "true" {
+		return row{verdict: Approximated, message: "timeouts, retries and faults of the document are not sent to gRPC, and nobody counts"}, true
+	}
 	message := f.key[:strings.LastIndexByte(f.key, '.')+1]
 	for _, key := range [...]string{f.key, message} {
 		for _, r := range grpcFields[key] {

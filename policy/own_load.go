@@ -125,9 +125,6 @@ func (s *shedSpec) check(c cursor) {
 		checkRange(at.field("waiting"), q.Waiting, 1, maxConcurrency)
 		checkRange(at.field("interval"), q.Interval, time.Millisecond, time.Minute)
 		checkRange(at.field("target"), q.Target, time.Millisecond, time.Minute)
-		if s.Shadow {
-			at.refuse("calls wait in a queue, and so it has no shadow: remove queue or shadow")
-		}
 	}
 }
 
@@ -138,7 +135,7 @@ func (s *shedSpec) compile(_ *builder, c cursor, own Own) any {
 		out.Sheds = s.Delay > 0 || s.InFlight > 0
 	}
 	if q := s.Queue; q != nil {
-		out.Queues, out.Queue = true, shed.QueueConfig{Slots: q.Slots, Waiting: q.Waiting, Interval: q.Interval, Target: q.Target}
+		out.Queues, out.Queue = true, shed.QueueConfig{Slots: q.Slots, Waiting: q.Waiting, Interval: q.Interval, Target: q.Target, Shadow: own.Shadow}
 		_, err := shed.NewQueue(out.Queue)
 		built(c.field("queue"), err)
 	}

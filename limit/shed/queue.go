@@ -25,6 +25,11 @@ type QueueConfig struct {
 	// Target is how long a call waits at most once the queue has not been empty for
 	// Interval. 0 is 5 ms; negative, and more than Interval, is refused.
 	Target time.Duration
+	// Shadow: nobody waits and nobody is refused; Recorder is told of those that would have
+	// been. See [Queue].
+	Shadow bool
+	// Recorder is told of refusals in shadow, when the call ends. It may be nil.
+	Recorder enmesh.Recorder
 }
 
 // The defaults, those of "Fail at Scale".
@@ -71,6 +76,12 @@ func (cfg QueueConfig) withDefaults() (QueueConfig, error) {
 // What matters more goes before what matters less, whenever it came, and takes its place
 // when no more may wait. To each level the queue is only those who go before it, so that a
 // crowd of what matters less does not shorten the patience with what matters more.
+//
+// In shadow the queue is only thought: a call that would wait runs at once, and gives its
+// place up when it ends, in a slot or not. Since calls that would come one after another then
+// run together, and so perhaps longer each, what it counts is nearer to the truth for a server
+// that mostly waits itself than for one that is short of CPU. There a call that waits in
+// thought allocates.
 type Queue struct {
 	cfg QueueConfig
 
@@ -79,6 +90,7 @@ type Queue struct {
 	waiting int64
 	lines   [levels]line           // by rank
 	emptied [levels]enmesh.Instant // when a slot was free for which nobody of that rank or above waited
+	thought thought                // in shadow
 
 	spare sync.Pool // of *waiter
 }
@@ -112,6 +124,9 @@ func (q *Queue) Waiting() int64 {
 // ends while it waits is told why.
 func (q *Queue) Admit(ctx context.Context, c *enmesh.Call) (enmesh.Token, error) {
 	rank := enmesh.CriticalityOf(ctx).Rank()
+	if q.cfg.Shadow {
+		return q.pretend(c, rank), nil
+	}
 	w, limit, ok := q.enter(rank, c.Clock)
 	if w == nil {
 		if !ok {
@@ -129,6 +144,11 @@ func (q *Queue) Admit(ctx context.Context, c *enmesh.Call) (enmesh.Token, error)
 func (q *Queue) enter(rank int, now enmesh.Instant) (w *waiter, limit time.Duration, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.place(rank, now)
+}
+
+// place is enter. The lock is held.
+func (q *Queue) place(rank int, now enmesh.Instant) (w *waiter, limit time.Duration, ok bool) {
 	if q.running < q.cfg.Slots {
 		q.note(now)
 		q.running++
@@ -213,7 +233,11 @@ func (q *Queue) giveUp(w *waiter, why *enmesh.Error) *enmesh.Error {
 }
 
 // Done gives the slot to the next, or back.
-func (q *Queue) Done(_ enmesh.Token, r enmesh.Result) {
+func (q *Queue) Done(t enmesh.Token, r enmesh.Result) {
+	if q.cfg.Shadow {
+		q.remember(t, r)
+		return
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.note(r.Ended)

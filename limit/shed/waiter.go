@@ -14,6 +14,10 @@ type waiter struct {
 	tell  chan *enmesh.Error // its refusal, or nil: it has a slot. It is told once, and there is room.
 	timer *time.Timer
 
+	until   enmesh.Instant // in shadow: when it would give up
+	slot    bool           // in shadow: it would run by now
+	refused bool           // in shadow: it would have been
+
 	rank       int
 	in         bool // a line
 	prev, next *waiter

@@ -33,6 +33,8 @@
 //
 // [Idle] is for those: it ends a stream on which nothing was sent or received for so long.
 //
+// In shadow ([Config], [IdleConfig]) a limit counts what it would have cut.
+//
 // # A process that stood still
 //
 // When a process is stopped for a while, or its machine is, all its limits pass at once, and the answers

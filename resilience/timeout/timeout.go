@@ -12,27 +12,11 @@ import (
 
 // Overall bounds the whole call, retries and the waits between them included:
 // Istio's timeout. It stands outside a retry. A limit of zero or less is none.
-func Overall(limit time.Duration) enmesh.Middleware { return bound(limit, "call") }
+func Overall(limit time.Duration) enmesh.Middleware { return Config{Limit: limit}.Overall() }
 
 // Attempt bounds one attempt: Istio's perTryTimeout. It stands inside a retry. A
 // limit of zero or less is none.
-func Attempt(limit time.Duration) enmesh.Middleware { return bound(limit, "attempt") }
-
-func bound(limit time.Duration, what string) enmesh.Middleware {
-	expiry := expiryOf(limit, what)
-	return func(next enmesh.Next) enmesh.Next {
-		if limit <= 0 {
-			return next
-		}
-		return func(ctx context.Context, c *enmesh.Call) error {
-			deadline := c.Clock.Add(limit).Time()
-			if tighter, ok := ctx.Deadline(); ok && !deadline.Before(tighter) {
-				return next(ctx, c)
-			}
-			return newTerm(ctx, c, deadline, expiry).run(next, limit)
-		}
-	}
-}
+func Attempt(limit time.Duration) enmesh.Middleware { return Config{Limit: limit}.Attempt() }
 
 // Margin keeps back a little of the time that the caller gave: the context further in ends
 // so much earlier than the caller's deadline, so that the answer of a far side that was just in time,
@@ -41,22 +25,23 @@ func bound(limit time.Duration, what string) enmesh.Middleware {
 //
 // It stands outermost of the timeouts, on a client, and bounds unary calls and HTTP
 // requests that have a deadline. A margin of zero or less is none.
-func Margin(margin time.Duration) enmesh.Middleware {
+func Margin(margin time.Duration) enmesh.Middleware { return Config{Limit: margin}.Margin() }
+
+func bound(cfg Config, what string) enmesh.Middleware {
+	limit, expiry := cfg.Limit, expiryOf(cfg.Limit, what)
 	return func(next enmesh.Next) enmesh.Next {
-		if margin <= 0 {
+		if limit <= 0 {
 			return next
 		}
 		return func(ctx context.Context, c *enmesh.Call) error {
-			deadline, ok := ctx.Deadline()
-			if !ok || c.Kind != enmesh.Unary {
+			end := c.Clock.Add(limit)
+			if tighter, ok := ctx.Deadline(); ok && !end.Time().Before(tighter) {
 				return next(ctx, c)
 			}
-			deadline = deadline.Add(-margin)
-			left := deadline.Sub(c.Clock.Time())
-			if left <= 0 {
-				return enmesh.ErrDeadline
+			if cfg.Shadow {
+				return cfg.watch(ctx, c, next, end)
 			}
-			return newTerm(ctx, c, deadline, enmesh.ErrDeadline).run(next, left)
+			return newTerm(ctx, c, end.Time(), expiry).run(next, limit)
 		}
 	}
 }
