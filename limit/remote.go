@@ -38,6 +38,9 @@ type SharedConfig struct {
 	Status  int
 	Headers Headers
 	Envoy   bool
+	// Shadow: nothing is refused, no call waits, and no header is written. What would have
+	// been refused the Recorder is told of, by the name "limit".
+	Shadow bool
 	// Recorder is told of every call that is decided without the word of whoever counts.
 	// It may be nil.
 	Recorder enmesh.Recorder
@@ -64,6 +67,8 @@ type ServiceConfig struct {
 	Status int
 	// Envoy adds the headers X-RateLimit-Limit, -Remaining and -Reset to HTTP answers.
 	Envoy bool
+	// Shadow is as in [SharedConfig].
+	Shadow bool
 	// Recorder is told of every call that is decided without the service's word. It may be
 	// nil.
 	Recorder enmesh.Recorder

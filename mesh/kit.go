@@ -80,9 +80,9 @@ func (k kit) limit(owner string, cfg any, shadow bool) (enmesh.Middleware, error
 	case limit.KeyedConfig:
 		made, err = Keep(k.store, owner, cfg, limit.NewKeyed)
 	case policy.SharedLimit:
-		made, err = k.shared(owner, cfg)
+		return k.shared(owner, cfg, shadow)
 	case *policy.ServiceLimit:
-		made, err = k.service(cfg)
+		return k.service(owner, cfg, shadow)
 	case limit.LeakyConfig:
 		cfg.Shadow, cfg.Recorder = shadow, k.recorder
 		leaky, err := Keep(k.store, owner, cfg, limit.NewLeakyBucket)

@@ -6,6 +6,7 @@ package mesh
 import (
 	"fmt"
 
+	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/limit"
 	"github.com/enmesh-go/enmesh/policy"
 )
@@ -42,22 +43,33 @@ func WithRateLimitService(provider string, s limit.Service) Option {
 }
 
 // shared is a limit of a fleet. What it has taken ahead is kept over reloads.
-func (k kit) shared(owner string, s policy.SharedLimit) (limiter, error) {
+func (k kit) shared(owner string, s policy.SharedLimit, shadow bool) (enmesh.Middleware, error) {
 	by := k.remote.sharers[s.Provider]
 	if by == nil {
 		return nil, fmt.Errorf("provider %q of a sharedBucket is not known: open the mesh with mesh.WithSharedLimits(%q, ...)", s.Provider, s.Provider)
 	}
-	s.Config.Recorder = k.recorder
-	return Keep(k.store, owner, s, func(s policy.SharedLimit) (limit.Remote, error) { return by.Share(s.Config) })
+	s.Config.Shadow, s.Config.Recorder = shadow, k.recorder
+	made, err := Keep(k.store, owner, s, func(s policy.SharedLimit) (limit.Remote, error) { return by.Share(s.Config) })
+	if err != nil {
+		return nil, err
+	}
+	return made.Middleware(), nil
 }
 
-// service is a limit that a service decides. It has nothing to keep.
-func (k kit) service(s *policy.ServiceLimit) (limiter, error) {
+// service is a limit that a service decides. It has nothing to keep over a reload; the Store
+// closes what it replaces.
+func (k kit) service(owner string, s *policy.ServiceLimit, shadow bool) (enmesh.Middleware, error) {
 	by := k.remote.services[s.Provider]
 	if by == nil {
 		return nil, fmt.Errorf("provider %q of a rateLimitService is not known: open the mesh with mesh.WithRateLimitService(%q, ...)", s.Provider, s.Provider)
 	}
-	cfg := s.Config
-	cfg.Recorder = k.recorder
-	return by.Ask(cfg)
+	made, err := Keep(k.store, owner, s, func(s *policy.ServiceLimit) (limit.Remote, error) {
+		cfg := s.Config
+		cfg.Shadow, cfg.Recorder = shadow, k.recorder
+		return by.Ask(cfg)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made.Middleware(), nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/enmesh-go/enmesh/resilience/fallback"
 	"github.com/enmesh-go/enmesh/resilience/fault"
 	"github.com/enmesh-go/enmesh/resilience/throttle"
+	"github.com/enmesh-go/enmesh/resilience/timeout"
 )
 
 type nobody struct{}
@@ -23,6 +24,7 @@ func TestConfigs_areComparable(t *testing.T) {
 	r := &nobody{}
 	keys := func() map[any]bool {
 		return map[any]bool{
+			timeout.Config{Limit: 1, Shadow: true, Recorder: r}:                                    true,
 			resilience.BudgetConfig{Ratio: 0.1}:                                                    true,
 			breaker.Config{FailureRatio: 0.5, Recorder: r}:                                         true,
 			throttle.Config{Overloaded: resilience.MustOn("503"), Recorder: r}:                     true,

@@ -72,7 +72,12 @@ type Config struct {
 	Headers limit.Headers
 	// Envoy adds the headers X-RateLimit-Limit, -Remaining and -Reset to them.
 	Envoy bool
-	// Recorder is told of every call that is decided without Redis. It may be nil.
+	// Shadow: nothing is refused, no call waits for Redis, and no header is written. Permits
+	// are taken all the same; what has to ask Redis asks beside the call.
+	Shadow bool
+	// Recorder is told of every call that is decided without Redis, and in shadow of those
+	// that would have been refused, by the name "limit", of a copy of the call that says where
+	// it goes. It may be nil.
 	Recorder enmesh.Recorder
 }
 

@@ -43,7 +43,7 @@ func NewProvider(client redis.UniversalClient, cfg Config) (*Provider, error) {
 func (p *Provider) Share(cfg limit.SharedConfig) (limit.Remote, error) {
 	own := p.cfg
 	own.Name, own.Rate, own.Burst = cfg.Name, cfg.Rate, cfg.Burst
-	own.Status, own.Headers, own.Envoy, own.Recorder = cfg.Status, cfg.Headers, cfg.Envoy, cfg.Recorder
+	own.Status, own.Headers, own.Envoy, own.Shadow, own.Recorder = cfg.Status, cfg.Headers, cfg.Envoy, cfg.Shadow, cfg.Recorder
 	if cfg.MaxKeys != 0 {
 		own.MaxKeys = cfg.MaxKeys
 	}

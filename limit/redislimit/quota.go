@@ -135,22 +135,39 @@ func (q *Quota) Middleware() enmesh.Middleware {
 
 func (q *Quota) admit(ctx context.Context, c *enmesh.Call) error {
 	key := q.key(c)
+	if q.cfg.Shadow {
+		q.rehearse(key, c)
+		return nil
+	}
+	return q.decide(ctx, c, key)
+}
+
+func (q *Quota) decide(ctx context.Context, c *enmesh.Call, key string) error {
+	e, v, wait := q.look(c, key)
+	if v == unknown {
+		return q.settle(ctx, c, e)
+	}
+	return q.count(c, e.slot, v, wait)
+}
+
+// look is the entry of a key and what it says to a call; where that is unknown, with the
+// entry's lock held.
+func (q *Quota) look(c *enmesh.Call, key string) (e *entry, v verdict, wait time.Duration) {
 	for {
-		e := q.find(key, c.Clock)
+		e = q.find(key, c.Clock)
 		e.mu.Lock()
 		if e.gone {
 			e.mu.Unlock()
 			continue
 		}
-		v, wait := e.take(c.Clock)
-		if v == unknown {
-			return q.settle(ctx, c, e)
+		if v, wait = e.take(c.Clock); v == unknown {
+			return e, v, wait
 		}
 		if e.low(c.Clock) && !e.group.open.Load() {
 			q.refill(e, c.Clock, 0)
 		}
 		e.mu.Unlock()
-		return q.count(c, e.slot, v, wait)
+		return e, v, wait
 	}
 }
 

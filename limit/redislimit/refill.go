@@ -69,7 +69,7 @@ func (q *Quota) settleLocally(c *enmesh.Call, e *entry) error {
 	e.mu.Unlock()
 	e.slot.local.Add(1)
 	if q.cfg.Recorder != nil {
-		q.cfg.Recorder.Record(c, enmesh.Decision{Policy: "redislimit", Action: enmesh.ActionDegrade})
+		q.cfg.Recorder.Record(c, enmesh.Decision{Policy: "redislimit", Action: enmesh.ActionDegrade, Shadow: q.cfg.Shadow})
 	}
 	return q.count(c, e.slot, v, wait)
 }

@@ -40,8 +40,13 @@ type Config struct {
 	// Headers adds X-RateLimit-Limit, -Remaining and -Reset to HTTP answers, of the limit
 	// that is nearest (draft-polli-ratelimit-headers-03, as Envoy has it).
 	Headers bool
-	// Recorder is told of every call that is decided without the service's word. It may
-	// be nil.
+	// Shadow: nothing is refused, no call waits for the service, and no header is written, in
+	// the request or the answer. The service is asked beside, for 256 calls at once; more are
+	// skipped.
+	Shadow bool
+	// Recorder is told of every call that is decided without the service's word, and in shadow
+	// of those that would have been refused, by the name "limit", of a copy of the call that
+	// says where it goes. It may be nil.
 	Recorder enmesh.Recorder
 }
 

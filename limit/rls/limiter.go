@@ -21,12 +21,13 @@ import (
 )
 
 // Limiter asks a rate limit service about each call. It is a gate, safe for concurrent
-// use. It keeps nothing and starts nothing.
+// use. It keeps nothing and starts nothing, but in shadow: Close it then.
 type Limiter struct {
 	cfg         Config
 	client      service.RateLimitServiceClient
 	descriptors []Descriptor
 	onError     *enmesh.Error
+	beside      *beside // in shadow; nil: it is not
 
 	allowed, limited, failed, skipped atomic.Uint64
 }
@@ -51,12 +52,25 @@ func New(conn grpc.ClientConnInterface, cfg Config, descriptors ...Descriptor) (
 			return nil, fmt.Errorf("rls: descriptor %d: %w", i, err)
 		}
 	}
-	return &Limiter{
+	l := &Limiter{
 		cfg:         cfg,
 		client:      service.NewRateLimitServiceClient(conn),
 		descriptors: append([]Descriptor(nil), descriptors...),
 		onError:     errorRefusal(cfg.StatusOnError),
-	}, nil
+	}
+	if cfg.Shadow {
+		l.beside = newBeside()
+	}
+	return l, nil
+}
+
+// Close ends the asks that are under way in shadow, and waits for them. Calls that come
+// later are skipped.
+func (l *Limiter) Close() error {
+	if l.beside != nil {
+		l.beside.close()
+	}
+	return nil
 }
 
 // Admit asks the service, and refuses what is over a limit, or, with Deny, what the
@@ -103,10 +117,13 @@ func (l *Limiter) decide(ctx context.Context, c *enmesh.Call) (*service.RateLimi
 		l.skipped.Add(1)
 		return nil, nil
 	}
+	what := &service.RateLimitRequest{Domain: l.cfg.Domain, Descriptors: all, HitsAddend: l.cfg.Hits}
+	if l.beside != nil {
+		l.rehearse(c, what)
+		return nil, nil
+	}
 	began := time.Now()
-	answer, err := l.ask(ctx, &service.RateLimitRequest{
-		Domain: l.cfg.Domain, Descriptors: all, HitsAddend: l.cfg.Hits,
-	})
+	answer, err := l.ask(ctx, what)
 	c.Tick()
 	switch {
 	case err != nil:
@@ -138,7 +155,7 @@ func (l *Limiter) unknown(ctx context.Context, c *enmesh.Call) error {
 	}
 	l.failed.Add(1)
 	if l.cfg.Recorder != nil {
-		l.cfg.Recorder.Record(c, enmesh.Decision{Policy: "rls", Action: enmesh.ActionDegrade})
+		l.cfg.Recorder.Record(c, enmesh.Decision{Policy: "rls", Action: enmesh.ActionDegrade, Shadow: l.cfg.Shadow})
 	}
 	if l.cfg.Deny {
 		return l.onError
@@ -151,7 +168,7 @@ type Stats struct {
 	Allowed uint64 // calls that the service let through
 	Limited uint64 // calls that it refused
 	Failed  uint64 // calls that it said nothing about
-	Skipped uint64 // calls without a descriptor, about which it was not asked
+	Skipped uint64 // calls about which it was not asked: they have no descriptor, or in shadow too many are asked about
 }
 
 // Stats counts.

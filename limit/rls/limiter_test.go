@@ -272,3 +272,78 @@ func BenchmarkLimiter(b *testing.B) {
 		})
 	}
 }
+
+// In shadow a call does not wait for the service, which is asked all the same, with what the
+// call was when it came; nothing is written in it, and what is limited is told of.
+func TestLimiter_inShadow(t *testing.T) {
+	release := make(chan struct{})
+	conn, s := serve(t, func(ctx context.Context, r *service.RateLimitRequest) (*service.RateLimitResponse, error) {
+		<-release
+		answer, err := over(ctx, r)
+		answer.RequestHeadersToAdd = []*core.HeaderValue{{Key: "x-limited", Value: "yes"}}
+		return answer, err
+	})
+	told := make(chan *enmesh.Call, 2)
+	l := mustNew(t, conn, rls.Config{Headers: true, Shadow: true, Recorder: recording(told)}, rls.Descriptor{rls.RequestHeader{Name: "x-user", Key: "user"}})
+	in, out := header{}, header{}
+	in.Set("x-user", "ann")
+	c := &enmesh.Call{Side: enmesh.Server, Destination: enmesh.Destination{Service: "shop"}, Header: in, Answer: enmesh.Answer{Header: out}}
+	reached := false
+	err := l.Middleware()(func(context.Context, *enmesh.Call) error { reached = true; return nil })(t.Context(), c)
+	if err != nil || !reached {
+		t.Fatalf("got %v, reached %v; want it through while the service is silent", err, reached)
+	}
+	if _, err := l.Admit(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+	in.Set("x-user", "changed since")
+	close(release)
+	for range 2 {
+		if d := <-told; d == c || d.Service != "shop" || d.Side != enmesh.Server {
+			t.Errorf("told of %+v, want a copy of the call", d)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if len(in) != 1 || len(out) != 0 || l.Stats() != (rls.Stats{Limited: 2}) {
+		t.Errorf("the headers are %v and %v, counted %+v; want them untouched, and two limited", in, out, l.Stats())
+	}
+	if got := s.asked.Load().GetDescriptors()[0].GetEntries()[0].GetValue(); got != "ann" {
+		t.Errorf("the service was asked about %q, want ann", got)
+	}
+	if _, err := l.Admit(t.Context(), c); err != nil || l.Stats().Skipped != 1 {
+		t.Errorf("after its end: %v, %+v; want it skipped", err, l.Stats())
+	}
+}
+
+// Close ends asks of a service that says nothing.
+func TestLimiter_inShadowEnds(t *testing.T) {
+	conn, _ := serve(t, func(ctx context.Context, _ *service.RateLimitRequest) (*service.RateLimitResponse, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	told := make(chan *enmesh.Call, 1)
+	l := mustNew(t, conn, rls.Config{Deny: true, Shadow: true, Timeout: patient, Recorder: recording(told)})
+	for range 300 {
+		if _, err := l.Admit(t.Context(), &enmesh.Call{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := l.Stats().Skipped; got != 300-256 {
+		t.Errorf("%d of 300 were skipped, want all beyond 256", got)
+	}
+	if err := l.Close(); err != nil || len(told) != 0 {
+		t.Errorf("closed: %v, %d told", err, len(told))
+	}
+}
+
+// recording sends on of whom a limit in shadow tells.
+type recording chan *enmesh.Call
+
+// Record sends on.
+func (r recording) Record(c *enmesh.Call, d enmesh.Decision) {
+	if d == (enmesh.Decision{Policy: "limit", Action: enmesh.ActionRefuse, Shadow: true}) {
+		r <- c
+	}
+}

@@ -43,7 +43,7 @@ func NewProvider(conn grpc.ClientConnInterface, cfg Config) (*Provider, error) {
 func (p *Provider) Ask(cfg limit.ServiceConfig) (limit.Remote, error) {
 	own := p.cfg
 	own.Domain, own.Deny, own.Hits = cfg.Domain, cfg.Deny, cfg.Cost
-	own.Status, own.Headers, own.Recorder = cfg.Status, cfg.Envoy, cfg.Recorder
+	own.Status, own.Headers, own.Shadow, own.Recorder = cfg.Status, cfg.Envoy, cfg.Shadow, cfg.Recorder
 	descriptors := make([]Descriptor, 0, len(cfg.Descriptors))
 	for _, entries := range cfg.Descriptors {
 		var d Descriptor
