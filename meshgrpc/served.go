@@ -237,10 +237,11 @@ func (x *served) Sizes() (request, answer int64) {
 	switch {
 	case x.unary == nil:
 		return x.streaming.sizes.load()
-	case x.resp == nil:
-		return sizeOf(x.req), 0
+	case x.resp != nil:
+		return sizeOf(x.req), sizeOf(x.resp)
 	}
-	return sizeOf(x.req), sizeOf(x.resp)
+	answer, _ = sizeOfReply(&x.Call)
+	return sizeOf(x.req), answer
 }
 
 // Replayable is false: a handler runs once.

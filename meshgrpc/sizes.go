@@ -29,6 +29,16 @@ func sizeOf(m any) int64 {
 	return -1
 }
 
+// sizeOfReply is sizeOf for the message that a policy has made up in place of an answer, if
+// it did.
+func sizeOfReply(c *enmesh.Call) (int64, bool) {
+	r := c.ReplyFor(nil)
+	if r == nil || !isMessage(r) {
+		return 0, false
+	}
+	return prefix + int64(len(r.Body)), true
+}
+
 // sizes are the bytes of a stream's messages in both directions.
 type sizes struct{ request, answer size }
 

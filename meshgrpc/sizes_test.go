@@ -269,7 +269,7 @@ func TestSizes(t *testing.T) {
 // of an answer.
 func TestSizes_ofRetriesAndRefusals(t *testing.T) {
 	for kind, want := range map[string]weights{
-		"unary": {onWire(simple), -1}, "server": {onWire(asked), -1}, "client": {0, -1}, "bidi": {0, -1},
+		"unary": {0, -1}, "server": {0, -1}, "client": {0, -1}, "bidi": {0, -1},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			s := newScales()
@@ -278,9 +278,6 @@ func TestSizes_ofRetriesAndRefusals(t *testing.T) {
 			_, client := dial(t, "enmesh:///ratings", enmesh.Fixed(true, s.weigh(enmesh.Client), refuse), &clusters{})
 			if err := weighed[kind](testContext(t), client); status.Code(err) != codes.ResourceExhausted {
 				t.Fatal(err)
-			}
-			if kind == "server" {
-				want[0] = 0 // nothing was sent
 			}
 			if got := s.read(t, enmesh.Client); got != want {
 				t.Errorf("refused: got %v, want %v", got, want)
@@ -368,5 +365,54 @@ func TestSizes_ofForeignMessages(t *testing.T) {
 		if got, want := s.read(t, side), (weights{-1, -1}); got != want {
 			t.Errorf("%s: got %v, want %v", name, got, want)
 		}
+	}
+}
+
+// A message that a policy makes up has its size, on whichever side that is; a made-up error
+// has none.
+func TestSizes_ofWhatPoliciesMakeUp(t *testing.T) {
+	message, err := proto.Marshal(answered)
+	if err != nil {
+		t.Fatal(err)
+	}
+	makeUp := func(enmesh.Next) enmesh.Next {
+		return func(_ context.Context, c *enmesh.Call) error {
+			return c.SetReply(&enmesh.Reply{Status: 200, Header: map[string][]string{"Content-Type": {enmesh.MessageType}}, Body: message}, nil)
+		}
+	}
+	abort := func(enmesh.Next) enmesh.Next {
+		return func(_ context.Context, c *enmesh.Call) error {
+			return c.SetReply(&enmesh.Reply{Status: 503, Body: []byte("no")}, &enmesh.Error{Code: enmesh.Unavailable, Outcome: enmesh.Neutral, Status: 503})
+		}
+	}
+	pass := enmesh.Chain()
+	for name, tt := range map[string]struct {
+		client, server enmesh.Middleware
+		code           codes.Code
+		here, there    weights // there: nothing where the server has not heard of it
+	}{
+		"by the client":      {makeUp, pass, codes.OK, weights{0, onWire(answered)}, weights{}},
+		"by the server":      {pass, makeUp, codes.OK, weights{onWire(simple), onWire(answered)}, weights{onWire(simple), onWire(answered)}},
+		"aborted at once":    {abort, pass, codes.Unavailable, weights{0, -1}, weights{}},
+		"aborted over there": {pass, abort, codes.Unavailable, weights{onWire(simple), 0}, weights{onWire(simple), 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScales()
+			src := &clusters{}
+			src.apply("ratings", serve(t, weighty(false), meshgrpc.NewServer(enmesh.Fixed(false, s.weigh(enmesh.Server), tt.server)).Options()...))
+			_, client := dial(t, "enmesh:///ratings", enmesh.Fixed(false, s.weigh(enmesh.Client), tt.client), src)
+			if err := weighed["unary"](testContext(t), client); status.Code(err) != tt.code {
+				t.Fatal(err)
+			}
+			if got := s.read(t, enmesh.Client); got != tt.here {
+				t.Errorf("client: got %v, want %v", got, tt.here)
+			}
+			if tt.there == (weights{}) {
+				return
+			}
+			if got := s.read(t, enmesh.Server); got != tt.there {
+				t.Errorf("server: got %v, want %v", got, tt.there)
+			}
+		})
 	}
 }

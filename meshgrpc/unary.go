@@ -45,6 +45,7 @@ type unaryCall struct {
 	req, reply any
 	pending    *pick // ended without an error, as grpc told the balancer
 	picks      int32 // that the balancer has not reported on
+	tried      bool  // an attempt was made
 }
 
 // unaryCalls has the records of calls that are over: a record is large, and grpc has
@@ -78,6 +79,7 @@ func (x *unaryCall) Send(ctx context.Context, c *enmesh.Call) error {
 	if e := x.spent(ctx); e != nil {
 		return e
 	}
+	x.tried = true
 	defer x.abandon()
 	err := x.invoker(x.sent(ctx), c.Path, x.req, x.reply, x.cc, x.options()...)
 	switch {
@@ -166,9 +168,14 @@ func (x *unaryCall) abandon() {
 // they are compressed. An answer that is a status only has none; the size of a message that
 // is not protobuf is not known, nor that of an answer that never came.
 func (x *unaryCall) Sizes() (request, answer int64) {
-	request = sizeOf(x.req)
+	if x.tried {
+		request = sizeOf(x.req)
+	}
+	if n, ok := sizeOfReply(&x.Call); ok {
+		return request, n
+	}
 	switch {
-	case x.Call.Answer.Status == 0:
+	case x.Call.AnsweredAt() == 0:
 		return request, -1
 	case x.inside != nil:
 		return request, 0
@@ -190,6 +197,7 @@ func (x *unaryCall) Fork(ctx context.Context, c *enmesh.Call) (*enmesh.Carrier, 
 	if err != nil {
 		return nil, err
 	}
+	x.tried = true // by forks
 	f := &unaryCall{invoker: x.invoker, req: x.req, reply: reply}
 	f.Branch(ctx, f, c)
 	f.branch(&x.exchange)

@@ -307,6 +307,23 @@ func TestSizes_ofARetry(t *testing.T) {
 	}
 }
 
+// Of attempts at once it has the size of the one that won, and of nothing else.
+func TestSizes_ofTheAttemptThatWon(t *testing.T) {
+	s := newScales()
+	srv := httptest.NewUnstartedServer(weighed())
+	tr := sizesTransport(t, srv, false, enmesh.Fixed(true, s.weigh(enmesh.Client), hedge))
+	req := must(http.NewRequest("POST", "http://svc/chunks", unsized(3000)))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(unsized(3000)), nil }
+	req.Body, _ = req.GetBody()
+	resp, err := tr.RoundTrip(req)
+	if err != nil || readAll(resp) != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.read(t, enmesh.Client), (weights{3000, 3000}); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // Of an answer that is given up, the client has what was read; of a body that the handler
 // leaves alone, the server has nothing.
 func TestSizes_ofWhatIsLeftAlone(t *testing.T) {
