@@ -60,6 +60,8 @@ test: $(SERVERS) ## all tests, race detector on, order shuffled
 full-size: ## what is made smaller under the race detector, in its full size
 	go test -count=1 -run 'TestSlowStart_survivesChanges|TestMarks' ./balance
 	go test -count=1 -run isNeverRejected ./agent/translate
+	go test -count=1 -run 'TestScenarioO1[356]' ./limit
+	go test -count=1 -run 'TestScenarioO3_|TestScenarioO23_criticality' ./internal/scenario
 
 .PHONY: allocs
 allocs: ## what a call through an adapter may allocate, which the race detector hides

@@ -55,7 +55,8 @@ func (m naive) allow(t enmesh.Instant, key string, n int) bool {
 // TestScenarioO15_manyKeys: 100,000 keys, and then 5 million more that nobody has seen
 // before. Memory stays within 200 bytes a key and 64 MiB; the keys that were being limited
 // before stay limited; who has used up his own limit does not get a new one by filling the
-// table. The control, a map that forgets some key when it is full, forgives them.
+// table. The control, a map that forgets some key when it is full, forgives them. And a call takes at most
+// twice as long as where nobody attacks.
 func TestScenarioO15_manyKeys(t *testing.T) {
 	const known, hot = 100_000, 100
 	attack := uint64(5_000_000)
@@ -77,7 +78,6 @@ func TestScenarioO15_manyKeys(t *testing.T) {
 		k.AllowAt(aligned, numbered(i), 1)
 	}
 	full := heap() - before
-	calm := quantile(func(i uint64) { k.AllowAt(aligned, numbered(i%known), 1) })
 	admitted, forgiven, pardoned := 0, 0, 0
 	for i := range attack {
 		if k.AllowAt(aligned, numbered(known+i), 1) {
@@ -95,12 +95,10 @@ func TestScenarioO15_manyKeys(t *testing.T) {
 			}
 		}
 	}
-	attacked := quantile(func(i uint64) { k.AllowAt(aligned, numbered(known+attack+i), 1) })
 	after := heap() - before
 	room := k.Keys() - known
 	t.Logf("%d keys: %d KiB, %d B each; after %d more: %d keys, %d KiB", known, full>>10, full/known, attack, k.Keys(), after>>10)
-	t.Logf("p99 %v, of new keys with a full table %v; %d of these went; limited keys forgiven: %d, by the control %d",
-		calm, attacked, admitted, forgiven, pardoned)
+	t.Logf("%d calls of new keys went; limited keys forgiven: %d, by the control %d", admitted, forgiven, pardoned)
 	runtime.KeepAlive(control)
 	if forgiven != 0 || pardoned == 0 {
 		t.Errorf("%d limited calls forgiven, want 0; by the control %d, want some", forgiven, pardoned)
@@ -111,12 +109,55 @@ func TestScenarioO15_manyKeys(t *testing.T) {
 	if !raceEnabled && (full/known > 200 || after > 64<<20) {
 		t.Errorf("%d B a key and %d MiB, want at most 200 and 64", full/known, after>>20)
 	}
-	runtime.KeepAlive(k)
+	comparePace(t, k, known, known+attack)
+}
+
+// comparePace wants calls on an attacked table to take at most twice as long, at the 99th
+// percentile, as the same on one that has room: calls of keys that are known, and first calls of
+// new ones, for which a full table looks for a place. They are measured in turn, and the best of
+// some rounds counts: this machine may have others to serve.
+func comparePace(t *testing.T, attacked *limit.Keyed, known, unseen uint64) {
+	t.Helper()
+	const calls = 20_000
+	rounds := 40
+	if raceEnabled {
+		rounds = 1
+	}
+	table := func(room int) *limit.Keyed {
+		k := must[*limit.Keyed](t)(limit.NewKeyed(limit.KeyedConfig{
+			By: limit.ByPath(), Each: limit.FixedConfig{Limit: 10, Window: time.Hour}, MaxKeys: int(known) + room,
+		}))
+		for i := range known {
+			k.AllowAt(aligned, numbered(i), 1)
+		}
+		return k
+	}
+	calm, roomy := table(0), table(2*rounds*calls)
+	old := func(k *limit.Keyed) func(uint64) {
+		return func(i uint64) { k.AllowAt(aligned, numbered(i%known), 1) }
+	}
+	first := func(k *limit.Keyed) func(uint64) {
+		return func(i uint64) { k.AllowAt(aligned, numbered(unseen+i), 1) }
+	}
+	best := [4]time.Duration{time.Hour, time.Hour, time.Hour, time.Hour}
+	for range rounds {
+		for i, f := range []func(uint64){old(calm), old(attacked), first(roomy), first(attacked)} {
+			if i < 2 { // so that both find the same in the processor's caches
+				quantile(calls, f)
+			}
+			best[i] = min(best[i], quantile(calls, f))
+		}
+		unseen += calls
+	}
+	t.Logf("p99 of known keys %v, with the attack %v; of new ones %v and %v", best[0], best[1], best[2], best[3])
+	if !raceEnabled && (best[1] > 2*best[0] || best[3] > 2*best[2]) {
+		t.Errorf("p99 with the attack is %v for known keys and %v for new ones, want at most twice %v and %v", best[1], best[3], best[0], best[2])
+	}
 }
 
 // quantile is the 99th hundredth of how long f takes.
-func quantile(f func(i uint64)) time.Duration {
-	took := make([]time.Duration, 20_000)
+func quantile(calls int, f func(i uint64)) time.Duration {
+	took := make([]time.Duration, calls)
 	for i := range took {
 		began := time.Now()
 		f(uint64(i))

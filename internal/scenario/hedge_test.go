@@ -155,8 +155,7 @@ func TestScenarioP7_theLoserIsCancelledAtOnce(t *testing.T) {
 }
 
 // TestScenarioO9_allReplicasAreSlow: every replica is slow, so that each call is late. There are no
-// more hedges than the budget of 10 % gives, and no call fails for want of it; retries share the
-// budget.
+// more hedges than the budget of 10 % gives, and no call fails for want of it.
 func TestScenarioO9_allReplicasAreSlow(t *testing.T) {
 	for _, p := range []protocol{overHTTP, overGRPC} {
 		t.Run(p.name, func(t *testing.T) {
