@@ -155,7 +155,8 @@ func TestScenarioP7_theLoserIsCancelledAtOnce(t *testing.T) {
 }
 
 // TestScenarioO9_allReplicasAreSlow: every replica is slow, so that each call is late. There are no
-// more hedges than the budget of 10 % gives, and no call fails for want of it.
+// more hedges than the budget of 10 % gives, and no call fails for want of it. Where every answer is a
+// failure as well, retries spend from the same budget, and both together are no more than it gives.
 func TestScenarioO9_allReplicasAreSlow(t *testing.T) {
 	for _, p := range []protocol{overHTTP, overGRPC} {
 		t.Run(p.name, func(t *testing.T) {
@@ -176,6 +177,18 @@ func TestScenarioO9_allReplicasAreSlow(t *testing.T) {
 			}
 			if extra > 0.1+1e-9 || r.Lost != 0 {
 				t.Errorf("%.3f more attempts and %d failures, want at most 0.1 and none", extra, r.Lost)
+			}
+			var fails target
+			fails.fails.Store(true)
+			slowly := func(ctx context.Context) error { _ = both.serve(ctx); return fails.serve(ctx) }
+			shared := newBudget(t, resilience.BudgetConfig{Ratio: 0.1, MinPerSecond: -1})
+			chain := []enmesh.Middleware{shared.Middleware(), newHedge(t, hedge.Config{Delay: 20 * time.Millisecond, Budget: shared}), thrice(t, shared)[1]}
+			ask := p.to(t, chain, p.serve(t, slowly), p.serve(t, slowly))
+			failing := ledger.Start(t.Context(), ledger.Config{Rate: 100, For: 2 * time.Second, Call: asLoad(ask)}).Wait()
+			extra = float64(fails.hits.Load())/float64(failing.Sent) - 1
+			t.Logf("%.1f %% more with hedges and retries", 100*extra)
+			if extra > 0.1+1e-9 || extra < 0.05 || failing.OK != 0 {
+				t.Errorf("%.3f more attempts with hedges and retries, and %d answers; want 0.05 to 0.1, and none", extra, failing.OK)
 			}
 		})
 	}
