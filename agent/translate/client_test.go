@@ -4,13 +4,17 @@
 package translate_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	listenerpb "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	managerpb "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/enmesh-go/enmesh/agent/translate"
+	agentxds "github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
 )
 
@@ -94,7 +98,18 @@ func TestClient_ofAnUnknownServiceFailsAtOnce(t *testing.T) {
 	if _, err := call(t, cc, "/a.A/Get"); status.Code(err) != codes.Unavailable || time.Since(start) > 5*time.Second {
 		t.Errorf("%v after %v, want UNAVAILABLE at once", err, time.Since(start))
 	}
-	if len(c.Notes()) == 0 {
-		t.Error("no note says why")
+	const why = "no registry and no VirtualService knows the service nowhere.default.svc.cluster.local"
+	if n := c.Notes(); len(n) != 1 || !strings.Contains(n[0].String(), "rejected: nowhere:80: "+why) {
+		t.Errorf("got the notes %q, want one that says why", n)
+	}
+	for _, language := range []string{"gRPC Go", "gRPC Node Pure JS"} {
+		listener, manager := &listenerpb.Listener{}, &managerpb.HttpConnectionManager{}
+		err := resource(t, c, &agentxds.Node{Client: language}, agentxds.Listener, "nowhere:80").UnmarshalTo(listener)
+		if err == nil {
+			err = listener.GetApiListener().GetApiListener().UnmarshalTo(manager)
+		}
+		if got := manager.GetRouteConfig().GetName(); err != nil || !strings.HasPrefix(got, "enmesh: "+why) {
+			t.Errorf("%s: the routes are called %q, %v, want the reason", language, got, err)
+		}
 	}
 }

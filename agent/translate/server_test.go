@@ -227,6 +227,49 @@ func TestServer_saysHowItIsSecured(t *testing.T) {
 	}
 }
 
+// TestServer_hasThePoliciesForItAlone: a workload's listener has the policies that select it, those
+// of its namespace and those of all, and none for another workload or namespace.
+func TestServer_hasThePoliciesForItAlone(t *testing.T) {
+	document := func(kind, name, namespace, spec string) string {
+		return "---\napiVersion: security.istio.io/v1\nkind: " + kind + "\nmetadata: {name: " + name + ", namespace: " + namespace + "}\nspec: {" + spec + "}\n"
+	}
+	deny := func(name, namespace, selected string) string {
+		if selected != "" {
+			selected = "selector: {matchLabels: {app: " + selected + "}}, "
+		}
+		return document("AuthorizationPolicy", name, namespace, selected+"action: DENY, rules: [{to: [{operation: {paths: [/"+name+"/*]}}]}]")
+	}
+	all := deny("for-all", "istio-system", "") + deny("for-shop", "shop", "") + deny("for-bank", "bank", "") +
+		deny("for-web", "shop", "web") + deny("for-cart", "shop", "cart") + deny("for-web-of-bank", "bank", "web") +
+		document("PeerAuthentication", "all", "istio-system", "mtls: {mode: STRICT}") +
+		document("PeerAuthentication", "cart", "shop", "selector: {matchLabels: {app: cart}}, mtls: {mode: DISABLE}")
+	c, _ := open(t, translate.Config{Certificates: "default"}, all)
+	for _, tc := range []struct {
+		namespace, app string
+		want           string
+		tls            bool
+	}{
+		{"shop", "web", "for-all for-shop for-web", true},
+		{"shop", "cart", "for-all for-shop for-cart", false},
+		{"shop", "other", "for-all for-shop", true},
+		{"bank", "web", "for-all for-bank for-web-of-bank", true},
+		{"bank", "cart", "for-all for-bank", true},
+		{"street", "web", "for-all", true},
+	} {
+		n := &agentxds.Node{Client: "gRPC Go", Namespace: tc.namespace, Labels: map[string]string{"app": tc.app}}
+		body := string(resource(t, c, n, agentxds.Listener, "grpc/server?xds.resource.listening_address=127.0.0.1:9080").GetValue())
+		var got []string
+		for _, name := range []string{"for-all", "for-shop", "for-bank", "for-web", "for-cart", "for-web-of-bank"} {
+			if strings.Contains(body, "/"+name+"/0") { // namespace/name/rule
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != tc.want || strings.Contains(body, "DownstreamTlsContext") != tc.tls {
+			t.Errorf("%s in %s: got the policies %q, TLS %v, want %q, %v", tc.app, tc.namespace, got, !tc.tls, tc.want, tc.tls)
+		}
+	}
+}
+
 func TestServer_withoutRulesThatAllowDeniesAll(t *testing.T) {
 	for name, policy := range map[string]string{
 		"an empty ALLOW":              "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: nothing}\nspec: {}\n",

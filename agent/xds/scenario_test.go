@@ -56,7 +56,8 @@ func TestScenarioX5_rejected(t *testing.T) {
 	}{
 		{"unknown balancing", clusterOf("reviews", clusterv3.Cluster_MAGLEV)},
 		{"bad expression", resource(xds.Route, "reviews", regex)},
-		{"empty cluster", resource(xds.Cluster, "reviews", &clusterv3.Cluster{Name: "reviews"})},
+		{"cluster without a type", resource(xds.Cluster, "reviews", &clusterv3.Cluster{Name: "reviews"})},
+		{"empty cluster name", xds.Resource{Kind: xds.Endpoints, Name: "reviews", Version: "nameless", Body: endpointsOf("", "127.0.0.1:1").Body}},
 		{"address twice", resource(xds.Endpoints, "reviews", &endpointv3.ClusterLoadAssignment{ClusterName: "reviews", Endpoints: []*endpointv3.LocalityLbEndpoints{{}}})},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // tables is a catalog without locks, for one goroutine.
@@ -490,6 +491,13 @@ func FuzzRequest(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	for _, m := range huge() {
+		b, err := proto.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		req := &request{last: &[kinds]listing{}}
 		var want discoveryv3.DiscoveryRequest
@@ -507,8 +515,14 @@ func FuzzRequest(f *testing.F) {
 		if n, err := nodeOf(req.GetNode(), Peer{}, s.cfg.Limits); err == nil {
 			s.node = n
 		}
+		served := want.GetTypeUrl()
+		_, known := KindOf(served)
 		for range 2 {
-			if err := s.request(req); err != nil {
+			err := s.request(req)
+			if beyond := known && tooMuch(want.GetResourceNames(), s.cfg.Limits); beyond != (err != nil) {
+				t.Fatalf("got %v of %d names of %s, beyond the bounds: %v", err, len(want.GetResourceNames()), served, beyond)
+			}
+			if err != nil {
 				return
 			}
 			if r, _, err := s.next(time.Now().Add(time.Minute)); err != nil || r != nil && len(r.bodies) > 0 {
@@ -517,6 +531,61 @@ func FuzzRequest(f *testing.F) {
 		}
 		s.close()
 	})
+}
+
+// huge are requests beyond the bounds: in number of names, in one name, in the node.
+func huge() []*discoveryv3.DiscoveryRequest {
+	many := make([]string, DefaultNames+1)
+	for i := range many {
+		many[i] = fmt.Sprint(i)
+	}
+	long := strings.Repeat("x", DefaultNameBytes+1)
+	return []*discoveryv3.DiscoveryRequest{
+		{TypeUrl: Cluster.TypeURL(), ResourceNames: many},
+		{TypeUrl: Endpoints.TypeURL(), ResourceNames: []string{"a", long}},
+		{TypeUrl: Listener.TypeURL(), Node: &corev3.Node{Id: strings.Repeat(long, DefaultNodeBytes/DefaultNameBytes)}},
+	}
+}
+
+// tooMuch reports whether a list of names is beyond the bounds.
+func tooMuch(names []string, lim Limits) bool {
+	return len(names) > lim.Names || slices.ContainsFunc(names, func(n string) bool { return len(n) > lim.NameBytes })
+}
+
+// TestRequest_hugeOnesAreRefused: what FuzzRequest begins with is beyond a bound each, and refused.
+func TestRequest_hugeOnesAreRefused(t *testing.T) {
+	for _, m := range huge() {
+		s := newTables().session(t, Config{})
+		_, node := nodeOf(m.GetNode(), Peer{}, s.cfg.Limits)
+		if m.GetNode() == nil {
+			node = nil
+		}
+		if err := s.request(&request{DiscoveryRequest: discoveryv3.DiscoveryRequest{TypeUrl: m.GetTypeUrl(), ResourceNames: m.GetResourceNames()}}); err == nil && node == nil {
+			t.Errorf("a request of %d bytes for %s is taken", proto.Size(m), m.GetTypeUrl())
+		}
+	}
+}
+
+// TestNodeOf_bounds: metadata counts, to the byte.
+func TestNodeOf_bounds(t *testing.T) {
+	lim, err := Limits{}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := func(size int) *corev3.Node {
+		n := &corev3.Node{Id: "n", Metadata: &structpb.Struct{Fields: map[string]*structpb.Value{"x": structpb.NewStringValue("")}}}
+		for text := ""; proto.Size(n) < size; {
+			text += strings.Repeat("x", size-proto.Size(n))
+			n.Metadata.Fields["x"] = structpb.NewStringValue(text)
+		}
+		return n
+	}
+	if _, err := nodeOf(node(lim.NodeBytes-10), Peer{}, lim); err != nil {
+		t.Errorf("within the bound: %v", err)
+	}
+	if _, err := nodeOf(node(lim.NodeBytes+1), Peer{}, lim); err == nil || !strings.Contains(err.Error(), "at most 65536 are allowed") {
+		t.Errorf("beyond the bound: got %v, want that at most 65536 bytes are allowed", err)
+	}
 }
 
 // There is one entry for each name of each stream.
