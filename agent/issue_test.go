@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
@@ -139,6 +140,42 @@ func TestIssue_renewsWhatDoesNotRenewItself(t *testing.T) {
 		},
 	}}})
 	certificate(t, a, "it was renewed", func(s agent.CertificateStatus) bool { return s.Rotations >= 1 && s.Left > 0 })
+}
+
+// TestIssue_renewsAtHalfLife follows an issuer for a day: each certificate is asked for when between
+// 50 % and 60 % of the one before are over, and in the directory at once.
+func TestIssue_renewsAtHalfLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const life, look = time.Hour, time.Minute // an issuer looks more often than that
+		authority := development(t, ca.Config{TTL: life})
+		var last *security.Identity
+		var over []float64 // of the life of each, when the next was asked for
+		dir := t.TempDir()
+		a := start(t, agent.Config{Resolver: discovery.NewMemory(), Issue: []agent.Issue{{
+			Dir: dir, Identity: account("web"), From: func(_ context.Context, id security.ID) (security.Source, error) {
+				if last != nil {
+					over = append(over, float64(time.Since(last.NotBefore()))/float64(last.NotAfter().Sub(last.NotBefore())))
+				}
+				one, err := authority.Issue(id)
+				last = one
+				return security.Fixed(one), err
+			},
+		}}})
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		if len(over) < 24*10/6-1 || len(over) > 24*2 {
+			t.Errorf("renewed %d times in a day, want each half hour, about", len(over))
+		}
+		for i, part := range over {
+			if part < 0.5 || part > 0.6+float64(look)/float64(life) {
+				t.Errorf("renewal %d came after %.3f of the life, want 0.5 to 0.6", i, part)
+			}
+		}
+		s := a.Status().Certificates[0]
+		if !s.NotAfter.Equal(last.NotAfter()) || int(s.Rotations) != len(over) || s.Failures > 0 {
+			t.Errorf("got %+v after %d renewals, want the last one in the directory", s, len(over))
+		}
+	})
 }
 
 func TestIssue_refusesTheCertificateOfAnother(t *testing.T) {

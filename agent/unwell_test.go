@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	"github.com/enmesh-go/enmesh/agent"
 	"github.com/enmesh-go/enmesh/agent/xds"
@@ -122,5 +124,22 @@ func TestAgent_saysForHowLongItIsOutOfTouch(t *testing.T) {
 	if _, page, _ := get(t, a, "/"); !regexp.MustCompile(`<td>reviews</td><td>failing</td><td>1</td><td>0</td><td>[0-9a-z ]+ ago</td><td>[1-9][0-9ms]*</td><td class="bad">[^<]+</td>`).MatchString(page) {
 		t.Errorf("the page does not say so:\n%s", page)
 	}
+	reaches(t, cc, "a")
+}
+
+// TestAgent_failsCallsToWhomConsulDoesNotKnow: a call to a name that Consul never heard of fails at once,
+// with the guard as it is by default, and is answered when the service is registered.
+func TestAgent_failsCallsToWhomConsulDoesNotKnow(t *testing.T) {
+	n := consultest.Dev(t, consultest.Config{})
+	p := newProcess(t, n.Addr)
+	p.start()
+	p.listening()
+	cc := dial(t, p.bootstrap(), "reviews:9080")
+	began := time.Now()
+	_, err := call(t, cc)
+	if took := time.Since(began); status.Code(err) != codes.Unavailable || took > 10*time.Second {
+		t.Errorf("got %v after %v, want UNAVAILABLE at once", err, took)
+	}
+	register(t, n, "a")
 	reaches(t, cc, "a")
 }

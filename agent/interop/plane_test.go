@@ -30,6 +30,7 @@ type plane struct {
 	policies string // the directory
 
 	documents string // in force
+	bare      bool   // some client has no certificates, though it needs them
 }
 
 // run starts an agent. When the test ends no client may have refused anything.
@@ -89,9 +90,21 @@ func (p *plane) agreed() {
 			}
 		}
 	}
-	if n := p.sum("enmesh_agent_answers_total", "result", "rejected"); n > 0 {
-		p.t.Errorf("%v answers refused something, which was superseded", n)
+	n := p.sum("enmesh_agent_answers_total", "result", "rejected")
+	switch {
+	case p.bare && n == 0:
+		p.t.Error("a client without certificates has refused nothing that needs them")
+	case !p.bare && n > 0:
+		p.t.Errorf("%v answers of clients refused something", n)
 	}
+}
+
+// without starts a client that has no certificates where policy needs them: it refuses what
+// names them.
+func (p *plane) without(l language, target string) *program {
+	p.t.Helper()
+	p.bare = true
+	return p.client(l, target)
 }
 
 // sum is what the counters of a name come to that have a label.

@@ -4,13 +4,18 @@
 package interop_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	"github.com/enmesh-go/enmesh/agent"
 	"github.com/enmesh-go/enmesh/agent/bootstrap"
@@ -112,7 +117,7 @@ func TestMutualTLS(t *testing.T) {
 		if got := c.calls(5, unary); got.failed() > 0 {
 			t.Errorf("with a certificate: %v", got)
 		}
-		plain := s.client(l, "echo:7070")
+		plain := s.without(l, "echo:7070")
 		if got := plain.call(unary); got.Code != codes.Unavailable {
 			t.Errorf("without: got %+v, want UNAVAILABLE", got)
 		}
@@ -121,6 +126,35 @@ func TestMutualTLS(t *testing.T) {
 		eventually(t, "another identity than expected is refused", func() bool {
 			return s.as(l, "web").call(unary).Code == codes.Unavailable // connections that are there stay
 		})
+	})
+}
+
+// TestMutualTLSByDefault: workloads have certificates, and no PeerAuthentication says anything. The
+// server takes those who have one, and nobody in plaintext.
+func TestMutualTLSByDefault(t *testing.T) {
+	each(t, func(t *testing.T, l language) {
+		s := secure(t, "")
+		if got := s.as(l, "web").calls(5, unary); got.failed() > 0 {
+			t.Errorf("with a certificate: %v", got)
+		}
+		if got := s.without(l, "echo:7070").call(unary); got.Code != codes.Unavailable {
+			t.Errorf("without, over xDS: got %+v, want UNAVAILABLE", got)
+		}
+		cc, err := grpc.NewClient(s.addr, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.ForceCodec(raw{})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cc.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		in, out := []byte{}, []byte{}
+		if err := cc.Invoke(ctx, unary, &in, &out); status.Code(err) != codes.Unavailable {
+			t.Errorf("in plaintext: got %v, want UNAVAILABLE", err)
+		}
+		said := func(note string) bool { return strings.Contains(note, "this one is STRICT") }
+		if n := s.Status().Notes; !slices.ContainsFunc(n, said) {
+			t.Errorf("got the notes %q, want one that says that the server is STRICT", n)
+		}
 	})
 }
 
@@ -140,7 +174,7 @@ func TestMutualTLSOff(t *testing.T) {
 func TestMutualTLSIsSwitched(t *testing.T) {
 	each(t, func(t *testing.T, l language) {
 		s := secure(t, strict)
-		c, plain := s.as(l, "web"), s.client(l, "echo:7070")
+		c, plain := s.as(l, "web"), s.without(l, "echo:7070")
 		settled(t, c, "it is on", "echo", []string{unary})
 		s.policy(disabled)
 		settled(t, plain, "it is off", "echo", []string{unary})
