@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// client calls the target once for each line of its input, and prints how the call ended.
+// client calls the target once for each line of its input, and prints how the call ended. The call
+// waits for a connection unless the line is "once".
 func client(target string) int {
 	creds, err := xdscreds.NewClientCredentials(xdscreds.ClientOptions{FallbackCreds: insecure.NewCredentials()})
 	if err != nil {
@@ -47,7 +48,7 @@ func client(target string) int {
 	for in.Scan() {
 		ctx, cancel := context.WithTimeout(context.Background(), hang)
 		var p peer.Peer
-		err := cc.Invoke(ctx, "/shop.Reviews/List", &emptypb.Empty{}, &emptypb.Empty{}, grpc.WaitForReady(true), grpc.Peer(&p))
+		err := cc.Invoke(ctx, "/shop.Reviews/List", &emptypb.Empty{}, &emptypb.Empty{}, grpc.WaitForReady(in.Text() != "once"), grpc.Peer(&p))
 		cancel()
 		if err != nil {
 			fmt.Println(err)
@@ -91,7 +92,13 @@ func newDialer(t *testing.T, bootstrap, target string) *dialer {
 // call is how one call ended. The client bounds it.
 func (d *dialer) call(t *testing.T) string {
 	t.Helper()
-	if _, err := io.WriteString(d.in, "call\n"); err != nil {
+	return d.ask(t, "call")
+}
+
+// ask is how one call ended that was asked for by a word.
+func (d *dialer) ask(t *testing.T, word string) string {
+	t.Helper()
+	if _, err := io.WriteString(d.in, word+"\n"); err != nil {
 		t.Fatal(err)
 	}
 	line, err := d.out.ReadString('\n')
