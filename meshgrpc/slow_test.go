@@ -66,16 +66,24 @@ func newSlowClient(t *testing.T, addr string) *slowClient {
 // begin begins a call, with part of what is sent first.
 func (c *slowClient) begin(stream uint32, path string, first []byte, end bool) {
 	c.t.Helper()
-	var block bytes.Buffer
-	enc := hpack.NewEncoder(&block)
-	enc.SetMaxDynamicTableSize(0) // each call brings another encoder
+	err := c.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block(path), EndHeaders: true})
+	if err == nil && (end || len(first) > 0) {
+		err = c.fr.WriteData(stream, end, first)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// block is the head of a call for path, encoded without memory of another.
+func block(path string) []byte {
+	var out bytes.Buffer
+	enc := hpack.NewEncoder(&out)
+	enc.SetMaxDynamicTableSize(0)
 	for _, f := range head(path) {
 		_ = enc.WriteField(f)
 	}
-	_ = c.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true})
-	if err := c.fr.WriteData(stream, end, first); err != nil {
-		c.t.Fatal(err)
-	}
+	return out.Bytes()
 }
 
 // settled waits until the server has read all that was sent.

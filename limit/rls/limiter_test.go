@@ -347,3 +347,31 @@ func (r recording) Record(c *enmesh.Call, d enmesh.Decision) {
 		r <- c
 	}
 }
+
+// brokenWire fails every question at once, and counts them.
+type brokenWire struct {
+	here
+	asked atomic.Int64
+}
+
+func (b *brokenWire) Invoke(context.Context, string, any, any, ...grpc.CallOption) error {
+	b.asked.Add(1)
+	return status.Error(codes.Unavailable, "no wire")
+}
+
+// CVE-2026-26330: a limit that was asked about once more at the end of a call crashed when
+// that question failed at once. Here the end of a call, however it comes, asks nobody.
+func TestCVE_2026_26330_theEndOfACallAsksNobody(t *testing.T) {
+	wire := &brokenWire{}
+	for i, end := range []enmesh.Result{{Outcome: enmesh.Success}, {Outcome: enmesh.Failure, Err: io.ErrUnexpectedEOF}, {Outcome: enmesh.Neutral, Err: context.Canceled}} {
+		l := mustNew(t, wire, rls.Config{})
+		token, err := l.Admit(t.Context(), &enmesh.Call{})
+		if err != nil {
+			t.Fatalf("the service fails: got %v, want the call let through", err)
+		}
+		l.Done(token, end)
+		if got := wire.asked.Load(); got != int64(i+1) {
+			t.Errorf("after the end %+v: asked %d times, want %d", end, got, i+1)
+		}
+	}
+}
