@@ -328,6 +328,32 @@ spec:
 	}
 }
 
+// The root namespace is the one that the program names: policies there are for the whole mesh,
+// and those of the usual one for its own processes only.
+func TestMesh_rootNamespace(t *testing.T) {
+	document := func(kind, namespace, spec string) string {
+		return "apiVersion: security.istio.io/v1\nkind: " + kind + "\nmetadata: {name: all, namespace: " + namespace + "}\nspec: {" + spec + "}\n---\n"
+	}
+	strict, denyAll := "mtls: {mode: STRICT}", "action: DENY, rules: [{to: [{operation: {paths: [/secret]}}]}]"
+	for _, tt := range []struct {
+		namespace   string
+		opts        []mesh.Option
+		plain, deny int
+	}{
+		{"mesh-root", []mesh.Option{mesh.WithRootNamespace("mesh-root")}, 0, 403},
+		{"istio-system", []mesh.Option{mesh.WithRootNamespace("mesh-root")}, 200, 200},
+		{"istio-system", nil, 0, 403},
+		{"mesh-root", nil, 200, 200},
+	} {
+		f := newFort(t, document("PeerAuthentication", tt.namespace, strict)+document("AuthorizationPolicy", tt.namespace, denyAll), tt.opts...)
+		plain, _ := f.get(f.client(""), "/")
+		denied, _ := f.get(f.client("web"), "/secret")
+		if plain != tt.plain || denied != tt.deny {
+			t.Errorf("documents in %s with %d options: plaintext got %d, the secret %d; want %d and %d", tt.namespace, len(tt.opts), plain, denied, tt.plain, tt.deny)
+		}
+	}
+}
+
 // What no policy is about is allowed, unless the program says otherwise.
 func TestMesh_defaultOfAuthorization(t *testing.T) {
 	f := newFort(t, "", mesh.WithAuthzDefault(authz.DenyByDefault), mesh.WithHiddenDenials())

@@ -5,6 +5,7 @@ package scenario_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,9 +17,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/enmeshtest"
+	"github.com/enmesh-go/enmesh/meshgrpc"
 	"github.com/enmesh-go/enmesh/meshhttp"
 	"github.com/enmesh-go/enmesh/telemetry"
 	"github.com/enmesh-go/enmesh/telemetry/accesslog"
@@ -160,5 +167,42 @@ func TestGO_2024_2978_tokens(t *testing.T) {
 	_ = resp.Body.Close()
 	if text := out.String(); !strings.Contains(text, "panic") || strings.Contains(text, "canary") {
 		t.Errorf("the log has the token, or nothing: %q", text)
+	}
+}
+
+// The same of a gRPC call: its server and its client log, and neither has the token, nor has
+// the error that the caller gets.
+func TestGO_2024_2978_tokensOverGRPC(t *testing.T) {
+	const token = "eyJhbGciOiJSUzI1NiJ9.canary.canary"
+	var out bytes.Buffer
+	slogger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := accesslog.New(slogger.Handler(), accesslog.Config{})
+	logged := func(side enmesh.Side) enmesh.Router {
+		return enmesh.Fixed(false, telemetry.Calls(log.Calls(telemetry.Scope{Side: side})))
+	}
+	server := grpc.NewServer(append(meshgrpc.NewServer(logged(enmesh.Server), meshgrpc.WithPanicHook(
+		func(ctx context.Context, method string, value any, _ []byte) {
+			slogger.ErrorContext(ctx, "panic", "method", method, "value", value)
+		})).Options(),
+		grpc.ChainUnaryInterceptor(func(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler) (any, error) { panic("oh") }))...)
+	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
+	listener, done := loopback(t), make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(listener) }()
+	client := meshgrpc.NewClient(logged(enmesh.Client), nil)
+	cc, err := grpc.NewClient("passthrough:///"+listener.Addr().String(), append(client.InterceptorOptions(), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	for _, key := range []string{"authorization", "cookie", "x-api-key", "proxy-authorization", "token-bin"} {
+		ctx = metadata.AppendToOutgoingContext(ctx, key, "Bearer "+token)
+	}
+	_, err = grpc_health_v1.NewHealthClient(cc).Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+	_ = cc.Close()
+	server.Stop()
+	<-done
+	if text := out.String(); err == nil || strings.Contains(err.Error(), "canary") || !strings.Contains(text, "panic") ||
+		strings.Count(text, "/grpc.health.v1.Health/Check") < 2 || strings.Contains(text, "canary") {
+		t.Errorf("got %v; a log has the token, or nothing: %q", err, text)
 	}
 }
