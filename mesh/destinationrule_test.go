@@ -330,3 +330,47 @@ func (v *visit) ownShare(want float64) {
 		v.Errorf("the own zone got %.3f of the calls, want %.3f", got, want)
 	}
 }
+
+// maxRetries bounds how many calls are sent again at once; one more keeps the answer that it
+// got. A retryBudget takes its place.
+func TestDestinationRule_maxRetries(t *testing.T) {
+	for rule, want := range map[string]int{
+		"connectionPool: {http: {maxRetries: 1}}":                                                        1,
+		"connectionPool: {http: {maxRetries: 2}}":                                                        2,
+		"connectionPool: {http: {maxRetries: 1}}, retryBudget: {percent: 100, minRetryConcurrency: 100}": 2,
+		"portLevelSettings: [{port: {number: 9081}, connectionPool: {http: {maxRetries: 1}}}]":           2, // of another port
+		"portLevelSettings: [{port: {number: 9080}, connectionPool: {http: {maxRetries: 1}}}]":           1,
+	} {
+		t.Run(rule, func(t *testing.T) { testMaxRetries(t, rule, want) })
+	}
+}
+
+// testMaxRetries has a call sent beside one that is sent again, and counts how often.
+func testMaxRetries(t *testing.T, rule string, want int) {
+	t.Helper()
+	s := newStreet(t, "reviews")
+	s.status = func(heard) int { return http.StatusServiceUnavailable }
+	s.code = func(heard) codes.Code { return codes.Unavailable }
+	documents := destinationRule("trafficPolicy: {"+rule+"}") +
+		forReviews("{retries: {attempts: 1, retryOn: '5xx,unavailable'}, route: [{destination: {host: reviews}}]}")
+	s.atPorts(t, documents, []string{"9080"}, func(v *visit) {
+		s.take("")
+		held := make(chan string)
+		go func() { held <- v.say("reviews", "/held.A/B") }()
+		until(t, "the call is there", func() bool { return len(s.take("")) == 1 })
+		s.release <- struct{}{}
+		until(t, "the call is sent again", func() bool { return len(s.take("")) == 1 })
+		for range 3 {
+			v.say("reviews", "/a.B/C")
+			if got := len(s.take("")); got != want {
+				t.Errorf("beside a retry a call was sent %d times, want %d", got, want)
+			}
+		}
+		s.release <- struct{}{}
+		<-held
+		v.say("reviews", "/a.B/C")
+		if got := len(s.take("")); got != 2 {
+			t.Errorf("with no retry beside it a call was sent %d times, want 2", got)
+		}
+	})
+}

@@ -75,16 +75,28 @@ func (w *own) again(r *policy.Rule) ([]enmesh.Middleware, error) {
 	}
 	out = append(out, hedged, pretended)
 	if r.Retry.MaxAttempts != 1 {
-		cfg := r.Retry
-		cfg.Budget, cfg.Recorder = budget, w.recorder
-		cfg.Strict = cfg.Strict || w.policies.mesh.cfg.strict
-		again, err := retry.New(cfg)
+		again, err := byPort(w.origin.snapshot, w.to, func(d enmesh.Destination) (enmesh.Middleware, error) { return w.retries(r, d, budget) })
 		if err != nil {
 			return nil, fmt.Errorf("retries of %s: %w", r.Origin, err)
 		}
 		out = append(out, again)
 	}
 	return w.shadowBudget(out)
+}
+
+// retries is the retry of a rule, under the limit of a destination. A retryBudget stands in
+// the limit's place, as in Envoy.
+func (w *own) retries(r *policy.Rule, d enmesh.Destination, b *resilience.Budget) (enmesh.Middleware, error) {
+	cfg := r.Retry
+	cfg.Budget, cfg.Recorder = b, w.recorder
+	cfg.Strict = cfg.Strict || w.policies.mesh.cfg.strict
+	if t := w.origin.snapshot.Destination(d.Service).Traffic(d.Subset, d.Port); t.MaxRetries > 0 && !t.BoundRetries {
+		var err error
+		if cfg.Limit, err = Keep(w.store, d.String()+"/retries", int(t.MaxRetries), retry.NewLimit); err != nil {
+			return nil, err
+		}
+	}
+	return retry.New(cfg)
 }
 
 // budget is that of a RetryBudget, else the DestinationRule's, else a fifth of the calls

@@ -266,6 +266,7 @@ func (m *merged) trafficOf(s settings) Traffic {
 	var t Traffic
 	t.balancing(s.lb, m.algorithm)
 	t.MaxRequests = uint32(s.pool.GetHttp().GetHttp2MaxRequests())
+	t.MaxRetries = uint32(s.pool.GetHttp().GetMaxRetries())
 	t.Connection = connectionOf(s.pool)
 	if s.outlier != nil {
 		t.DetectOutliers, t.Outlier = true, outlierOf(s.outlier)

@@ -118,6 +118,7 @@ type Traffic struct {
 	Locality       *balance.LocalityConfig
 	Connection     balance.ConnectionConfig // how each instance is connected to
 	MaxRequests    uint32                   // in flight to all instances; 0: any number, Istio's default
+	MaxRetries     uint32                   // under way at once; 0: any number, Istio's default
 	DetectOutliers bool                     // the block outlierDetection exists
 	Outlier        outlier.Config           // used if DetectOutliers
 	// MinHealthPercent is the panic threshold: below it calls go to all instances, ejected

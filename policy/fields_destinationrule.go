@@ -112,7 +112,7 @@ var destinationRuleFields = map[string]row{
 	"ConnectionPoolSettings.HTTPSettings.http1MaxPendingRequests":  eachInstance,
 	"ConnectionPoolSettings.HTTPSettings.http2MaxRequests":         yes,
 	"ConnectionPoolSettings.HTTPSettings.maxRequestsPerConnection": yes,
-	"ConnectionPoolSettings.HTTPSettings.maxRetries":               not("not enforced yet: the retry budget bounds retries"),
+	"ConnectionPoolSettings.HTTPSettings.maxRetries":               yes,
 	"ConnectionPoolSettings.HTTPSettings.idleTimeout":              yes,
 	"ConnectionPoolSettings.HTTPSettings.h2UpgradePolicy":          yes,
 	"ConnectionPoolSettings.HTTPSettings.useClientProtocol":        {verdict: Approximated, message: "a request that a program makes has no protocol of its own: HTTP/1.1 and HTTP/2 are both offered"},

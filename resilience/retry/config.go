@@ -53,10 +53,12 @@ type Config struct {
 	Strict bool
 	// Budget bounds the retries of all calls together. nil does not.
 	Budget Budget
+	// Limit bounds how many retries are under way at once. nil does not.
+	Limit *Limit
 	// Shadow makes no retries: it tells the Recorder of each call that would have been
 	// sent a second time.
 	Shadow bool
-	// Recorder is told of retries, and of those that the Budget refuses. nil is nobody.
+	// Recorder is told of retries, and of those that the Budget or the Limit refuses. nil is nobody.
 	Recorder enmesh.Recorder
 }
 

@@ -73,11 +73,17 @@ func (r *retrier) again(ctx context.Context, c *enmesh.Call, next enmesh.Next, e
 		}
 		r.record(c, enmesh.ActionRetry)
 		begun := c.Clock
-		if err = next(ctx, c); err == nil {
+		if err = r.attempt(ctx, c, next); err == nil {
 			r.pace.learn(c, begun)
 			return nil
 		}
 	}
+}
+
+// attempt makes a retry that was taken.
+func (r *retrier) attempt(ctx context.Context, c *enmesh.Call, next enmesh.Next) error {
+	defer r.Limit.leave()
+	return next(ctx, c)
 }
 
 // pretend tells of the first retry that would have been made after err. The budget is
@@ -112,9 +118,20 @@ func (r *retrier) may(ctx context.Context, c *enmesh.Call, err error) bool {
 	return c.Repeatable(err) || !r.Strict && r.On.consents(e)
 }
 
-func (r *retrier) take() bool { return r.Budget == nil || r.Budget.Take() }
+// take asks for one retry; what it is given is given back by attempt or by refund.
+func (r *retrier) take() bool {
+	switch {
+	case !r.Limit.enter():
+		return false
+	case r.Budget == nil || r.Budget.Take():
+		return true
+	}
+	r.Limit.leave()
+	return false
+}
 
 func (r *retrier) refund() {
+	r.Limit.leave()
 	if r.Budget != nil {
 		r.Budget.Refund()
 	}
