@@ -135,5 +135,5 @@
 // connections share may see one failure. An answer that a policy makes up has no gRPC
 // message; its status alone counts. A foreign server whose process hangs, or behind a
 // proxy, is found out only at the next ping where a call was silent for longer than 20 s
-// before; a path that drops packets always is, by TCP.
+// before, within 5 min 20 s; a path that drops packets always is, by TCP.
 package meshgrpc
