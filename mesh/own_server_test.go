@@ -8,6 +8,12 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/mesh"
@@ -142,8 +148,9 @@ func TestOwn_concurrencyOfAServer(t *testing.T) {
 	eachProtocol(t, noRetries, func(t *testing.T, y *yard) {
 		y.own(ownDoc("ConcurrencyLimit", reviewsOnly+"max: 2, shares: {sheddable: 0.5}"))
 		hold(t, y, 1)
-		if code, _ := y.call(enmesh.WithCriticality(t.Context(), enmesh.Sheddable)); code != 429 {
-			t.Errorf("a call that is sheddable: got %d, want 429", code)
+		code, answer := y.call(enmesh.WithCriticality(t.Context(), enmesh.Sheddable))
+		if code != 429 || answer["retry-after"] != "1" && answer["grpc-retry-pushback-ms"] != "100" {
+			t.Errorf("a call that is sheddable: got %d %v, want 429, and when to come back", code, answer)
 		}
 		if got := y.calls(2); got[200] != 2 {
 			t.Errorf("while one runs: got %v, want room for one more", got)
@@ -156,6 +163,30 @@ func TestOwn_concurrencyOfAServer(t *testing.T) {
 		y.own(ownDoc("ConcurrencyLimit", reviewsOnly+"shadow: true, adaptive: {min: 1, max: 1, initial: 1}"))
 		if got := y.calls(3); got[200] != 3 {
 			t.Errorf("in shadow: got %v", got)
+		}
+	})
+}
+
+// The status that a document wants is that of HTTP; gRPC's code stays, with RetryInfo.
+func TestOwn_concurrencyStatus(t *testing.T) {
+	eachProtocol(t, noRetries, func(t *testing.T, y *yard) {
+		y.own(ownDoc("ConcurrencyLimit", reviewsOnly+"max: 1, status: 529"))
+		hold(t, y, 1)
+		if y.protocol == "http" {
+			if code, answer := y.call(t.Context()); code != 529 || answer["retry-after"] != "1" {
+				t.Errorf("got %d %v, want 529 and to come back in 1 s", code, answer)
+			}
+			return
+		}
+		_, err := grpc_health_v1.NewHealthClient(y.conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+		var wait time.Duration
+		for _, d := range status.Convert(err).Details() {
+			if info, ok := d.(*errdetails.RetryInfo); ok {
+				wait = info.GetRetryDelay().AsDuration()
+			}
+		}
+		if status.Code(err) != codes.ResourceExhausted || wait != 100*time.Millisecond {
+			t.Errorf("got %v with RetryInfo %v, want RESOURCE_EXHAUSTED and 100ms", err, wait)
 		}
 	})
 }

@@ -23,6 +23,7 @@ type concurrencyLimitSpec struct {
 	Max      int64
 	Adaptive *adaptiveSpec
 	Shares   *sharesSpec
+	Status   int64
 }
 
 type adaptiveSpec struct {
@@ -46,6 +47,7 @@ const maxConcurrency = 1_000_000
 func (s *concurrencyLimitSpec) check(c cursor) {
 	one(c, "max", "adaptive")
 	checkRange(c.field("max"), s.Max, 1, maxConcurrency)
+	checkRange(c.field("status"), s.Status, 400, 599)
 	if a, at := s.Adaptive, c.field("adaptive"); a != nil {
 		checkRange(at.field("initial"), a.Initial, 1, maxConcurrency)
 		checkRange(at.field("min"), a.Min, 1, maxConcurrency)
@@ -77,11 +79,11 @@ func (s *concurrencyLimitSpec) compile(_ *builder, c cursor, own Own) any {
 		algorithms := map[string]concurrency.Algorithm{"VEGAS": concurrency.Vegas, "AIMD": concurrency.AIMD}
 		out.Adaptive = concurrency.AdaptiveConfig{
 			Algorithm: algorithms[a.Algorithm], Initial: a.Initial, Min: a.Min, Max: a.Max,
-			Tolerance: a.Tolerance, Timeout: a.Timeout, Backoff: a.Backoff, Shares: shares,
+			Tolerance: a.Tolerance, Timeout: a.Timeout, Backoff: a.Backoff, Shares: shares, Status: int(s.Status),
 		}
 		_, err = concurrency.NewAdaptive(out.Adaptive)
 	} else {
-		out.Fixed = concurrency.Config{Max: s.Max, Shares: shares}
+		out.Fixed = concurrency.Config{Max: s.Max, Shares: shares, Status: int(s.Status)}
 		_, err = concurrency.NewFixed(out.Fixed)
 	}
 	built(c, err)

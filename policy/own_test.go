@@ -59,7 +59,7 @@ func TestOwn_examples(t *testing.T) {
 		{payments.RateLimit.Limits[0].Name, "limit-0"},
 		{payments.RateLimit.Limits[0].Limit, limit.LeakyConfig{Rate: 50, Queue: 20, MaxWait: 200 * time.Millisecond}},
 		{payments.RateLimit.Limits[1].Limit, limit.LogConfig{Limit: 5, Window: time.Minute, Terms: limit.Terms{Name: "reports"}}},
-		{s.Inbound.Concurrency.Fixed, concurrency.Config{Max: 200, Shares: concurrency.Shares{Critical: 1, SheddablePlus: 0.8, Sheddable: 0.5}}},
+		{s.Inbound.Concurrency.Fixed, concurrency.Config{Max: 200, Status: 529, Shares: concurrency.Shares{Critical: 1, SheddablePlus: 0.8, Sheddable: 0.5}}},
 		{ratings.Concurrency.IsAdaptive && ratings.Concurrency.Shadow, true},
 		{ratings.Concurrency.Adaptive, concurrency.AdaptiveConfig{Initial: 20, Min: 3, Max: 1000, Tolerance: 1.5, Timeout: 2 * time.Second, Backoff: 0.9}},
 		{reviews.Budget.Config, resilience.BudgetConfig{Ratio: 0.1, MinPerSecond: 3, Window: 10 * time.Second}},

@@ -63,7 +63,11 @@ func NewAdaptive(cfg AdaptiveConfig) (*Adaptive, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Adaptive{refusal: refusals(cfg.Refusal), shares: shares, control: newControl(cfg)}
+	refusal, err := refusals(cfg.Refusal, cfg.Status, cfg.RetryAfter)
+	if err != nil {
+		return nil, err
+	}
+	a := &Adaptive{refusal: refusal, shares: shares, control: newControl(cfg)}
 	a.limit.Store(cfg.Initial)
 	return a, nil
 }

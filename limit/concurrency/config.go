@@ -68,6 +68,9 @@ type AdaptiveConfig struct {
 	Shares Shares
 	// Refusal is the error of a call that is one too many; see Config.Refusal.
 	Refusal *enmesh.Error
+	// Status and RetryAfter are as in Config.
+	Status     int
+	RetryAfter time.Duration
 }
 
 // The defaults. Those of the algorithms themselves are with them.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/enmeshtest"
@@ -69,6 +70,57 @@ func TestFixed_refusesBySide(t *testing.T) {
 			_, err := f.Admit(t.Context(), c)
 			if e := enmesh.ErrorOf(err); e != tt.want || e.Status != tt.status {
 				t.Errorf("got %#v, want %#v", e, tt.want)
+			}
+		})
+	}
+}
+
+// A refusal of the package's own says when to come back, on a server, and has the status that
+// is wanted; one that the program brings is left alone.
+func TestRefusals_areAsConfigured(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cfg            concurrency.Config
+		client, server int
+		after          time.Duration // on a server
+		bad            bool
+	}{
+		"by default":     {concurrency.Config{}, 503, 429, concurrency.DefaultRetryAfter, false},
+		"status":         {concurrency.Config{Status: 529}, 529, 529, concurrency.DefaultRetryAfter, false},
+		"later":          {concurrency.Config{RetryAfter: 2 * time.Second}, 503, 429, 2 * time.Second, false},
+		"never":          {concurrency.Config{RetryAfter: -1}, 503, 429, -1, false},
+		"no status":      {concurrency.Config{Status: 200}, 0, 0, 0, true},
+		"too late":       {concurrency.Config{RetryAfter: 2 * time.Hour}, 0, 0, 0, true},
+		"own and status": {concurrency.Config{Refusal: concurrency.ErrOverflow, Status: 500}, 0, 0, 0, true},
+		"own and a wish": {concurrency.Config{Refusal: concurrency.ErrOverflow, RetryAfter: 1}, 0, 0, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := tt.cfg
+			cfg.Max = 1
+			fixed, err := concurrency.NewFixed(cfg)
+			adaptive, err2 := concurrency.NewAdaptive(concurrency.AdaptiveConfig{Min: 1, Max: 1, Refusal: cfg.Refusal, Status: cfg.Status, RetryAfter: cfg.RetryAfter})
+			if (err != nil) != tt.bad || (err2 != nil) != tt.bad {
+				t.Fatalf("made: %v, %v; want refused %v", err, err2, tt.bad)
+			}
+			if tt.bad {
+				return
+			}
+			for _, gate := range []enmesh.Gate{fixed, adaptive} {
+				for side, status := range map[enmesh.Side]int{enmesh.Client: tt.client, enmesh.Server: tt.server} {
+					c := &enmesh.Call{Side: side, Clock: enmesh.Now()}
+					token, err := gate.Admit(t.Context(), c)
+					if err != nil {
+						t.Fatal(err)
+					}
+					_, err = gate.Admit(t.Context(), c)
+					after := time.Duration(0)
+					if side == enmesh.Server {
+						after = tt.after
+					}
+					if e := enmesh.ErrorOf(err); !errors.Is(err, concurrency.ErrFull) || e.Status != status || e.RetryAfter != after {
+						t.Errorf("%T, side %v: got %#v, want status %d and back after %v", gate, side, e, status, after)
+					}
+					gate.Done(token, enmesh.Result{Ended: c.Clock})
+				}
 			}
 		})
 	}
