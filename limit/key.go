@@ -15,7 +15,7 @@ import (
 )
 
 // Key says whose limit a call counts against. Keys are made by this package's functions
-// ([ByHeader], [ByMethod], [ByPath], [ByPrincipal], [BySource], [ByAll], [ByFunc]), and but
+// ([ByHeader], [ByMethod], [ByPath], [ByPrincipal], [ByClaim], [BySource], [ByAll], [ByFunc]), and but
 // for those of ByFunc they are comparable by what they say. Whatever a key is, how long and
 // of which bytes, only a hash of 16 bytes is kept of it, under a secret of its own for every
 // limit, so that nobody can choose keys that meet. A call that has no such key counts as
@@ -69,7 +69,7 @@ func ByAll(keys ...Key) Key {
 	return all
 }
 
-// ByFunc is what f makes of a call, a claim of its token for instance. f is called on the
+// ByFunc is what f makes of a call. f is called on the
 // call's goroutine. Each call of ByFunc makes a key that equals no other.
 func ByFunc(f func(*enmesh.Call) string) Key { return &funcKey{f} }
 

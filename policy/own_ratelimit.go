@@ -84,6 +84,7 @@ type limitKeySpec struct {
 	Method    bool
 	Path      bool
 	Principal bool
+	Claim     string
 	Source    *sourceKeySpec
 }
 
@@ -202,7 +203,7 @@ func (k *limitKeySpec) check(c cursor, server bool) {
 }
 
 // keyParts are the fields of a part of a key, of which it has one.
-var keyParts = []string{"header", "method", "path", "principal", "source"}
+var keyParts = []string{"header", "method", "path", "principal", "claim", "source"}
 
 func (k *limitKeySpec) checkParts(c cursor, server bool) {
 	if h := c.field("header"); h.isSet() && !headerName.MatchString(k.Header) {
@@ -213,7 +214,10 @@ func (k *limitKeySpec) checkParts(c cursor, server bool) {
 			c.field(name).refuse("false says nothing: write true, or remove it")
 		}
 	}
-	for _, name := range []string{"principal", "source"} {
+	if claim := c.field("claim"); claim.isSet() && k.Claim == "" {
+		claim.refuse("an empty name is of no claim: write one, such as sub")
+	}
+	for _, name := range []string{"principal", "claim", "source"} {
 		if !server && c.field(name).isSet() {
 			c.field(name).refuse("calls that this process makes have no %s: use it with a selector, on servers", name)
 		}
@@ -318,6 +322,8 @@ func (k *limitKeySpec) key() limit.Key {
 		return limit.ByPath()
 	case k.Principal:
 		return limit.ByPrincipal()
+	case k.Claim != "":
+		return limit.ByClaim(k.Claim)
 	}
 	return limit.BySource(int(k.Source.IPv4Bits), int(k.Source.IPv6Bits))
 }

@@ -46,6 +46,25 @@ func TestRemoteLimits_compile(t *testing.T) {
 	}
 }
 
+// A claim is part of a key wherever a header can be, on servers.
+func TestRateLimit_claims(t *testing.T) {
+	s := parse(t, policy.Loader{}, own("RateLimit", "a", `rules: [
+  {key: [{claim: sub}, {path: true}], tokenBucket: {rate: 1}},
+  {name: b, key: [{claim: tenant}], sharedBucket: {provider: p, rate: 1}},
+  {rateLimitService: {provider: p, domain: d, descriptors: [{entries: [{key: user, claim: sub, optional: true}]}]}}]`))
+	if got := notes(s); got != "" {
+		t.Errorf("got notes %s", got)
+	}
+	limits := s.Inbound.RateLimit.Limits
+	keyed, _ := limits[0].Limit.(limit.KeyedConfig)
+	shared, _ := limits[1].Limit.(policy.SharedLimit)
+	service, _ := limits[2].Limit.(*policy.ServiceLimit)
+	if keyed.By != limit.ByAll(limit.ByClaim("sub"), limit.ByPath()) || shared.Config.By != limit.ByClaim("tenant") ||
+		service == nil || service.Config.Descriptors[0][0] != (limit.ServiceEntry{Key: "user", By: limit.ByClaim("sub"), Optional: true}) {
+		t.Errorf("got %+v", limits)
+	}
+}
+
 func TestRemoteLimits_mistakes(t *testing.T) {
 	const service = "rateLimitService: {provider: p, domain: d, descriptors: [{entries: [{key: k, value: v}]}]}"
 	entry := func(fields string) string {
@@ -62,6 +81,9 @@ func TestRemoteLimits_mistakes(t *testing.T) {
 		{"name: a, cost: 2, sharedBucket: {provider: p, rate: 1}", "spec.rules[0].cost: a call takes one of a sharedBucket"},
 		{"name: a, sharedBucket: {provider: p, rate: 1}, tokenBucket: {rate: 1}", "sharedBucket: tokenBucket is set too, and only one of them may be"},
 		{"name: a, key: [{principal: true}], sharedBucket: {provider: p, rate: 1}", "spec.rules[0].key[0].principal: calls that this process makes have no principal"},
+		{"key: [{claim: sub}], tokenBucket: {rate: 1}", "spec.rules[0].key[0].claim: calls that this process makes have no claim"},
+		{"key: [{claim: ''}], tokenBucket: {rate: 1}", "spec.rules[0].key[0].claim: an empty name is of no claim"},
+		{entry("key: k, claim: sub"), "descriptors[0].entries[0].claim: calls that this process makes have no claim"},
 		{"key: [{path: true}], " + service, "spec.rules[0].key: the descriptors say whose limit a call counts against"},
 		{"headers: NEVER, " + service, "spec.rules[0].headers: the service says which headers a refusal has"},
 		{"rateLimitService: {descriptors: [{entries: [{key: k, value: v}]}]}", "spec.rules[0].rateLimitService.provider: the name given to mesh.WithRateLimitService is missing: add provider"},
