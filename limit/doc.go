@@ -24,7 +24,10 @@
 // All but LeakyBucket are gates that never wait: Middleware puts them into a route's chain,
 // and they can be hung on an endpoint as well. LeakyBucket is a middleware. Each is also
 // there without a call: AllowAt takes the time as an argument, and the two buckets have
-// ReserveAt and Wait for those who would rather come later than not at all.
+// ReserveAt and Wait for those who would rather come later than not at all. A window has
+// neither: what it counts is over when it is over, and a place in one to come would have to be
+// kept for every window until then, by each key. Who would wait for a window waits for what
+// its refusal says, or takes a bucket of the same rate.
 //
 // # What a call takes, and what it is told
 //

@@ -64,8 +64,8 @@ func (w *wisher) Check(ctx context.Context, _ *grpc_health_v1.HealthCheckRequest
 }
 
 // TestScenarioO11_whatTheFarSideWishes: a wish is waited for, an absurd one is cut to the cap (ten times
-// MaxBackoff, here half a second), a negative one is the end, garbage is no wish in HTTP and in
-// gRPC the end. gRPC's codes are found in trailers alone and after a header.
+// MaxBackoff, here half a second) and no attempt comes much later, a negative one is the end, garbage is
+// no wish in HTTP and in gRPC the end. gRPC's codes are found in trailers alone and after a header.
 func TestScenarioO11_whatTheFarSideWishes(t *testing.T) {
 	ledger.Baseline(t)
 	on, err := retry.ParseOn("503,unavailable")
@@ -77,6 +77,7 @@ func TestScenarioO11_whatTheFarSideWishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	const limit, wish = 500 * time.Millisecond, 200 * time.Millisecond
+	const latest = 10 * limit // of the second attempt, on a machine that is busy
 	for _, tt := range []struct {
 		name     string
 		p        protocol
@@ -126,8 +127,11 @@ func TestScenarioO11_whatTheFarSideWishes(t *testing.T) {
 			if got := len(tt.far.at); got != tt.attempts {
 				t.Fatalf("%d attempts, want %d", got, tt.attempts)
 			}
-			if tt.attempts == 2 && tt.far.at[1].Sub(tt.far.at[0]) < tt.wait {
-				t.Errorf("it came again after %v, want %v", tt.far.at[1].Sub(tt.far.at[0]), tt.wait)
+			if tt.attempts == 1 {
+				return
+			}
+			if waited := tt.far.at[1].Sub(tt.far.at[0]); waited < tt.wait || waited > latest {
+				t.Errorf("it came again after %v, want %v and at most %v", waited, tt.wait, latest)
 			}
 		})
 	}

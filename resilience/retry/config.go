@@ -44,7 +44,8 @@ type Config struct {
 	BaseBackoff time.Duration
 	// MaxBackoff bounds the wait. 0 is 10 times BaseBackoff; less than BaseBackoff is
 	// refused. The far side's own wish (Retry-After, pushback) may go beyond it,
-	// up to 10 times MaxBackoff, and is cut there.
+	// up to 10 times MaxBackoff, and is cut there: Retry-After counts in seconds, so that
+	// at MaxBackoff itself, a quarter of one by default, no wish of HTTP's would ever be met.
 	MaxBackoff time.Duration
 	// Strict takes no code in On as consent: then a call that is not idempotent is sent
 	// again only if it provably never reached the application, whatever was

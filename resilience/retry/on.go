@@ -92,7 +92,7 @@ func DefaultOn() On {
 //	gateway-error               502, 503, 504, or no answer at all
 //	reset                       no answer at all
 //	reset-before-request        no answer, and the request was not sent
-//	connect-failure             connecting failed, or there was no endpoint to connect to
+//	connect-failure             connecting failed; no endpoint to connect to is no failure of it
 //	refused-stream              the far side refused the stream, or went away before reading it
 //	retriable-4xx               409
 //	envoy-ratelimited           an answer with the header x-envoy-ratelimited
