@@ -70,6 +70,48 @@ func TestDeadline_travels(t *testing.T) {
 	}
 }
 
+// The far side is told a hundredth less than is left, 5 ms at most, unless the program says
+// otherwise; what has nothing left beyond that is not sent.
+func TestDeadline_isToldWithLessThanIsLeft(t *testing.T) {
+	for _, tt := range []struct {
+		left time.Duration
+		opts []meshhttp.ClientOption
+		want string // "": it is not sent
+	}{
+		{time.Minute, nil, "59995"},
+		{200 * time.Millisecond, nil, "198"},
+		{time.Minute, []meshhttp.ClientOption{meshhttp.DeadlineSlack(30 * time.Second)}, "30000"},
+		{time.Minute, []meshhttp.ClientOption{meshhttp.DeadlineSlack(0)}, "60000"},
+		{time.Second, []meshhttp.ClientOption{meshhttp.DeadlineSlack(time.Second)}, ""},
+		{500 * time.Microsecond, nil, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			told := ""
+			base := tripper(func(r *http.Request) (*http.Response, error) {
+				told = r.Header.Get(meshhttp.DefaultDeadlineHeader)
+				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			})
+			cluster := newCluster(nil, "127.0.0.1:1")
+			tr := meshhttp.NewTransport(base, enmesh.Fixed(false), oneCluster{cluster}, tt.opts...)
+			defer tr.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), tt.left)
+			defer cancel()
+			resp, err := tr.RoundTrip(must(http.NewRequestWithContext(ctx, "GET", "http://svc/", nil)))
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+			if told != tt.want || (err == nil) != (tt.want != "") {
+				t.Errorf("of %v left %q is told, %v; want %q", tt.left, told, err, tt.want)
+			}
+		})
+	}
+}
+
+// tripper is a base that a test brings.
+type tripper func(*http.Request) (*http.Response, error)
+
+func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 func TestDeadline_onTheServer(t *testing.T) {
 	for _, tt := range []struct {
 		value  string
