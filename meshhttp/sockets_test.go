@@ -147,37 +147,35 @@ func TestSockets_boundConnectionsAndTheQueue(t *testing.T) {
 					<-release
 					_, _ = io.WriteString(w, "done")
 				}))
-			var all sync.WaitGroup
+			ends := make(chan error, 4)
 			call := func() {
-				all.Go(func() {
-					if resp, err := s.client.Get("http://svc/"); err != nil {
-						t.Error(err)
-					} else if got := body(t, resp); got != "done" {
-						t.Errorf("got %q", got)
+				go func() {
+					resp, err := s.client.Get("http://svc/")
+					if err == nil {
+						if got := body(t, resp); got != "done" {
+							t.Errorf("got %q", got)
+						}
 					}
-				})
+					ends <- err
+				}()
 			}
 			call()
 			<-held
 			call()
 			<-held
+			call() // of these two one waits, whichever comes first,
 			call()
-			eventually(t, "the third waits", func() bool { return s.cluster.Set().Endpoints[0].InFlight() == 3 })
-			var err error
-			eventually(t, "the fourth is refused", func() bool {
-				var resp *http.Response
-				if resp, err = s.client.Get("http://svc/"); err == nil {
-					t.Error("it was served")
-					_ = resp.Body.Close()
-				}
-				return err != nil
-			})
+			err := <-ends // and the other is refused
 			e := enmesh.ErrorOf(err)
 			if !errors.Is(err, balance.ErrOverflow) || e.Status != 503 || e.Flag != enmesh.FlagOverflow || !e.Unsent || e.Outcome != enmesh.Neutral {
 				t.Errorf("got %#v, want UO, unsent, neutral", e)
 			}
 			close(release)
-			all.Wait()
+			for range 3 {
+				if err := <-ends; err != nil {
+					t.Error(err)
+				}
+			}
 			if got := s.made.Load(); got != 2 {
 				t.Errorf("connections: got %d, want 2", got)
 			}
