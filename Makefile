@@ -56,12 +56,25 @@ test: $(SERVERS) ## all tests, race detector on, order shuffled
 	go test -race -shuffle=on -p 1 -timeout 20m $(PACED)
 	@$(MAKE) --no-print-directory allocs full-size
 
+# SECURED and ABUSED are tests of times, sizes and allocations that the race detector would
+# falsify: with it they are smaller, have a laxer bound, or say nothing.
+SECURED := TestScenarioA7_unknownKeys TestScenarioA14_tenThousandRules TestScenarioA15_oracle TestScenarioA15_grpc \
+	TestScenarioT10_badCertificates TestEngine_allocatesNothing TestEngine_refusalIsCheap TestAllocations \
+	TestHandler_strippingCostsNothingWhereThereIsNothing TestHandler_aRefusalCostsLittle
+ABUSED := TestScenarioR1_rapidReset TestScenarioR2_madeYouReset TestScenarioR3_floods TestScenarioR4_largeHeaders TestScenarioR4_overHTTP1 \
+	TestScenarioR5_slowHeaders TestScenarioR8_request TestScenarioR8_answer TestScenarioR8_overHTTP \
+	TestScenarioT13_silentHandshakes
+empty :=
+named = '^($(subst $(empty) ,|,$(strip $(1))))$$'
+
 .PHONY: full-size
 full-size: ## what is made smaller under the race detector, in its full size
 	go test -count=1 -run 'TestSlowStart_survivesChanges|TestMarks' ./balance
 	go test -count=1 -run isNeverRejected ./agent/translate
 	go test -count=1 -run 'TestScenarioO1[356]' ./limit
 	go test -count=1 -run 'TestScenarioO3_|TestScenarioO23_criticality' ./internal/scenario
+	go test -count=1 -p 1 -run $(call named,$(SECURED)) ./security/... ./meshhttp
+	go test -count=1 -timeout 20m -run $(call named,$(ABUSED)) ./internal/scenario
 
 .PHONY: allocs
 allocs: ## what a call through an adapter may allocate, which the race detector hides

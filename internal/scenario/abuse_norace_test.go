@@ -17,3 +17,7 @@ const (
 	raceSlows  = 1
 	raceWeighs = 1
 )
+
+// judgesLatency: the race detector's own work is in the way of calls, so that their time is
+// judged without it.
+const judgesLatency = true

@@ -36,8 +36,8 @@ const (
 // throng is connections that an attacker holds.
 type throng []net.Conn
 
-// newThrong connects, by TCP alone.
-func newThrong(t *testing.T, addr string, n int) throng {
+// newThrong connects so many times.
+func newThrong(t *testing.T, n int, connect func(context.Context) (net.Conn, error)) throng {
 	t.Helper()
 	var h throng
 	t.Cleanup(func() {
@@ -46,7 +46,7 @@ func newThrong(t *testing.T, addr string, n int) throng {
 		}
 	})
 	for range n {
-		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
+		c, err := connect(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,12 +81,12 @@ func TestScenarioT13_silentHandshakes(t *testing.T) {
 	for _, g := range allTargets(t) {
 		t.Run(g.name, func(t *testing.T) {
 			n := crowdSize(5000, 1000)
-			g.beside(t, func() []string {
+			g.beside(t, bearableWait, func() []string {
 				began := time.Now()
 				var closed int
 				var last time.Duration
-				grown := weigh(t, func() {
-					h := newThrong(t, g.addr, n)
+				grown := weighEvery(t, time.Second, func() {
+					h := newThrong(t, n, (&fortress{addr: g.addr}).connect) // by TCP alone
 					closed, last = h.wait(began, handshakeTimeout+slack)
 				})
 				each := grown * 1024 / float64(n)
@@ -103,41 +103,53 @@ func TestScenarioT13_silentHandshakes(t *testing.T) {
 	}
 }
 
-// TestScenarioR5_slowHeaders: connections that send a byte of a header a second are ended
-// by the header's timeout, and honest clients do not notice.
+// TestScenarioR5_slowHeaders: connections that send a byte of a header a second, in plaintext
+// or after the handshake of TLS, are ended by the header's timeout, and honest clients do not
+// notice.
 func TestScenarioR5_slowHeaders(t *testing.T) {
 	ledger.Baseline(t)
-	g := webTarget(t, false)
 	n := crowdSize(2000, 500)
-	g.beside(t, func() []string {
-		h := newThrong(t, g.addr, n)
-		ctx, stop := context.WithCancel(t.Context())
-		var drip sync.WaitGroup
-		began := time.Now()
-		drip.Go(func() {
-			const text = "GET / HTTP/1.1\r\nHost: a\r\nX-A: aaaaaaaaaaaaaaaaaaaaaaaaaa"
-			tick := time.NewTicker(time.Second)
-			defer tick.Stop()
-			for i := range len(text) {
-				for _, c := range h {
-					_, _ = io.WriteString(c, text[i:i+1])
-				}
-				select {
-				case <-tick.C:
-				case <-ctx.Done():
-					return
-				}
+	for _, g := range []*fortress{webTarget(t, false), webTarget(t, true)} {
+		t.Run(g.name, func(t *testing.T) {
+			first := &fortress{addr: g.addr, secure: g.secure.Clone()}
+			if first.secure != nil {
+				first.secure.NextProtos = []string{"http/1.1"}
 			}
+			g.beside(t, bearableWait, func() []string {
+				h := newThrong(t, n, first.connect)
+				began, stop := time.Now(), h.drip(t)
+				closed, last := h.wait(began, meshhttp.DefaultHeaderTimeout+slack)
+				stop()
+				t.Logf("%d of %d connections ended, the last after %v", closed, n, last)
+				if closed != n {
+					t.Errorf("%d of %d slow connections were ended within %v, want all", closed, n, meshhttp.DefaultHeaderTimeout+slack)
+				}
+				return nil
+			})
 		})
-		closed, last := h.wait(began, meshhttp.DefaultHeaderTimeout+slack)
-		stop()
-		drip.Wait()
-		t.Logf("%d of %d connections ended, the last after %v", closed, n, last)
-		if closed != n {
-			t.Errorf("%d of %d slow connections were ended within %v, want all", closed, n, meshhttp.DefaultHeaderTimeout+slack)
+	}
+}
+
+// drip sends a byte of a header over each connection a second, until it is stopped.
+func (h throng) drip(t *testing.T) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		const text = "GET / HTTP/1.1\r\nHost: a\r\nX-A: aaaaaaaaaaaaaaaaaaaaaaaaaa"
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for i := range len(text) {
+			for _, c := range h {
+				_, _ = io.WriteString(c, text[i:i+1])
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
 		}
-		return nil
 	})
+	return func() { cancel(); sending.Wait() }
 }
 
 // TestScenarioR5_slowBody: a body that stops coming ends its handler, over HTTP/1.1 and

@@ -187,42 +187,21 @@ func (g *fortress) honest(t *testing.T) ledger.Call {
 	return ledger.HTTP(&http.Client{Transport: base}, http.MethodGet, scheme+g.addr+"/")
 }
 
-// beside runs an attack while honest clients call, and wants 99.9 of 100 of their calls
-// answered. Their latency is only told: the attacker takes half of the machine. What attack
-// says took too long counts, unless the honest clients themselves could not keep their pace:
-// then others had the machine.
-func (g *fortress) beside(t *testing.T, attack func() (slow []string)) {
-	t.Helper()
-	load := ledger.Start(t.Context(), ledger.Config{Call: g.honest(t), Rate: 200})
-	slow := attack()
-	load.Stop()
-	r := load.Wait()
-	t.Logf("%s, honest calls: %d of %d answered, p50 %v, p99 %v", g.name, r.OK, r.Sent, r.P50, r.P99)
-	if r.Late > time.Second {
-		t.Logf("%s: an honest call was sent %v late: others had the machine, and nothing is judged", g.name, r.Late)
-		return
-	}
-	if r.Sent == 0 || float64(r.OK) < 0.999*float64(r.Sent) {
-		t.Errorf("%s: of %d honest calls %d were answered, want 99.9 %%: %v", g.name, r.Sent, r.OK, r.Errors)
-	}
-	for _, s := range slow {
-		if r.Late > 100*time.Millisecond {
-			t.Logf("%s, %s; but an honest call was sent %v late", g.name, s, r.Late)
-			continue
-		}
-		t.Errorf("%s, %s", g.name, s)
-	}
-}
-
 // weigh runs do and says by how many MiB the memory in use grew at most, client and server
 // together: what is live after a collection, looked at ten times a second.
 func weigh(t *testing.T, do func()) float64 {
+	t.Helper()
+	return weighEvery(t, 100*time.Millisecond, do)
+}
+
+// weighEvery looks less often: a collection takes the processors from whoever calls.
+func weighEvery(t *testing.T, every time.Duration, do func()) float64 {
 	t.Helper()
 	base, most := inUse(), uint64(0)
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(100 * time.Millisecond)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {
