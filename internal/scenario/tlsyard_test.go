@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -44,18 +45,21 @@ type yard struct {
 	http, grpc ledger.Call
 	client     *http.Client
 	stub       grpc_health_v1.HealthClient
+	caller     security.ID   // who calls
 	handled    atomic.Int64  // calls that came to a handler
 	takes      time.Duration // how long one is there
+
+	open, peak atomic.Int64 // connections over HTTP
 }
 
 func newYard(t *testing.T, server, client security.Source, takes time.Duration) *yard {
 	t.Helper()
-	y := &yard{takes: takes}
+	y := &yard{takes: takes, caller: idOf(t, client)}
 	y.serve(t, mtls.ListenerConfig{Source: server})
 	source := balance.NewStaticSource(map[string][]discovery.Endpoint{
 		"web": {{Addrs: []string{y.web.Addr().String()}}}, "rpc": {{Addrs: []string{y.rpc.Addr().String()}}},
 	}, nil)
-	secured := yardSource{source, mtls.NewClients(client)}
+	secured := yardSource{source, mtls.NewClients(client), idOf(t, server)}
 	router := enmesh.Fixed(true)
 	transport := meshhttp.NewTransport(nil, router, secured)
 	t.Cleanup(func() { _ = transport.Close() })
@@ -77,16 +81,26 @@ func newYard(t *testing.T, server, client security.Source, takes time.Duration) 
 type yardSource struct {
 	balance.Source
 	clients *mtls.Clients
+	server  security.ID
 }
 
-func (s yardSource) ClientTLS(*balance.Endpoint) *tls.Config { return s.clients.For(yardServer) }
+func (s yardSource) ClientTLS(*balance.Endpoint) *tls.Config { return s.clients.For(s.server) }
+
+func idOf(t *testing.T, s security.Source) security.ID {
+	t.Helper()
+	own, err := s.Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return own.ID()
+}
 
 func (y *yard) serve(t *testing.T, cfg mtls.ListenerConfig) {
 	t.Helper()
 	guard := func(next enmesh.Next) enmesh.Next {
 		return func(ctx context.Context, c *enmesh.Call) error {
 			y.handled.Add(1)
-			if c.Source.Identity != yardClient.String() {
+			if c.Source.Identity != y.caller.String() {
 				t.Errorf("a call of %q was let in", c.Source.Identity)
 			}
 			<-time.After(y.takes)
@@ -101,7 +115,7 @@ func (y *yard) serve(t *testing.T, cfg mtls.ListenerConfig) {
 	if y.rpc, err = mtls.NewListener(loopback(t), cfg); err != nil {
 		t.Fatal(err)
 	}
-	web := &http.Server{ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute}
+	web := &http.Server{ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute, ConnState: y.count}
 	web.Handler = meshhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/wait" {
 			_ = http.NewResponseController(w).Flush()
@@ -129,8 +143,39 @@ func (y *yard) connections() int {
 	return int(y.web.Stats().Secured + y.rpc.Stats().Secured)
 }
 
-// open begins a call over each protocol that lasts until it is broken, and tells when.
-func (y *yard) open(t *testing.T) (ends map[string]<-chan time.Time) {
+// count keeps how many connections over HTTP are open, and how many were at most.
+func (y *yard) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		n := y.open.Add(1)
+		for most := y.peak.Load(); n > most; most = y.peak.Load() {
+			if y.peak.CompareAndSwap(most, n) {
+				break
+			}
+		}
+	case http.StateClosed, http.StateHijacked:
+		y.open.Add(-1)
+	case http.StateActive, http.StateIdle:
+	}
+}
+
+// noStorm wants connections that are each used for a time at least: over HTTP as many as
+// were open at once, as often as that time is in the length of the load, and over gRPC one.
+func (y *yard) noStorm(t *testing.T, length, use time.Duration) {
+	t.Helper()
+	lives := 1 + uint64(length/use)
+	web, rpc, peak := y.web.Stats(), y.rpc.Stats(), y.peak.Load()
+	t.Logf("handshakes of HTTP %+v, %d connections at once, of gRPC %+v", web, peak, rpc)
+	if web.Secured > uint64(peak)*lives || rpc.Secured > lives {
+		t.Errorf("%d connections over HTTP, %d at once, and %d over gRPC; want each to be made %d times at most", web.Secured, peak, rpc.Secured, lives)
+	}
+	if web.Refused+rpc.Refused+web.Closed+rpc.Closed != 0 {
+		t.Errorf("connections were refused or closed: %+v, %+v", web, rpc)
+	}
+}
+
+// begin begins a call over each protocol that lasts until it is broken, and tells when.
+func (y *yard) begin(t *testing.T) (ends map[string]<-chan time.Time) {
 	t.Helper()
 	resp, err := y.client.Get("http://web/wait")
 	if err != nil {
