@@ -72,7 +72,7 @@ full-size: ## what is made smaller under the race detector, in its full size
 	go test -count=1 -run 'TestSlowStart_survivesChanges|TestMarks' ./balance
 	go test -count=1 -run isNeverRejected ./agent/translate
 	go test -count=1 -run 'TestScenarioO1[356]' ./limit
-	go test -count=1 -run 'TestScenarioO3_|TestScenarioO23_criticality' ./internal/scenario
+	go test -count=1 -run 'TestScenarioO3_loadToTenTimes|TestScenarioO23_criticalityAtThreeTimes' ./internal/scenario
 	go test -count=1 -p 1 -run $(call named,$(SECURED)) ./security/... ./meshhttp
 	go test -count=1 -timeout 20m -run $(call named,$(ABUSED)) ./internal/scenario
 

@@ -77,7 +77,7 @@ func bareAlias(n int) (*subject, error) {
 			for range count {
 				word := rand.Uint64()
 				i := int((word >> 32) * uint64(n) >> 32)
-				if uint32(word) > keep[i] {
+				if word&math.MaxUint32 > uint64(keep[i]) {
 					i = other[i]
 				}
 				if eps[i] == nil {
