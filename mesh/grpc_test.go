@@ -98,4 +98,15 @@ func TestMesh_refusesAnEndpointItCannotNameOverGRPC(t *testing.T) {
 	if got, err := check(t.Context(), cc); err == nil {
 		t.Errorf("an imposter answered as %q", got)
 	}
+	town.write("policy.yaml", `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: details}
+spec:
+  host: details
+  trafficPolicy:
+    tls: {mode: ISTIO_MUTUAL, subjectAltNames: ["spiffe://cluster.local/ns/default/sa/reviews"]}`)
+	until(t, "ISTIO_MUTUAL with its name is answered", func() bool {
+		got, err := check(t.Context(), cc)
+		return got == "v1" && err == nil
+	})
 }

@@ -4,6 +4,7 @@
 package mesh_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,8 +23,16 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/mesh"
+	"github.com/enmesh-go/enmesh/meshgrpc"
 	"github.com/enmesh-go/enmesh/meshhttp"
 	"github.com/enmesh-go/enmesh/security/ca"
 )
@@ -43,13 +52,23 @@ func newBank(t *testing.T) *bank {
 	pool := x509.NewCertPool()
 	pool.AddCert(b.root)
 	leaf, key := b.issue(t, "api.bank.example", b.root, b.key)
-	b.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who := "nobody"
-		if len(r.TLS.PeerCertificates) > 0 {
-			who = r.TLS.PeerCertificates[0].Subject.CommonName
+	rpc := grpc.NewServer(grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		from, _ := peer.FromContext(ctx)
+		secured, _ := from.AuthInfo.(credentials.TLSInfo)
+		if err := grpc.SetHeader(ctx, metadata.Pairs("served-by", asks(&secured.State))); err != nil {
+			return nil, err
 		}
-		_, _ = io.WriteString(w, who+" asks "+r.TLS.ServerName)
+		return next(ctx, req)
 	}))
+	grpc_health_v1.RegisterHealthServer(rpc, health.NewServer())
+	b.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Content-Type") == "application/grpc" {
+			rpc.ServeHTTP(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, asks(r.TLS))
+	}))
+	b.server.EnableHTTP2 = true
 	b.server.TLS = &tls.Config{
 		MinVersion: tls.VersionTLS12, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: pool,
 		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}},
@@ -57,6 +76,15 @@ func newBank(t *testing.T) *bank {
 	b.server.StartTLS()
 	t.Cleanup(b.server.Close)
 	return b
+}
+
+// asks is who calls, and by which name.
+func asks(s *tls.ConnectionState) string {
+	who := "nobody"
+	if len(s.PeerCertificates) > 0 {
+		who = s.PeerCertificates[0].Subject.CommonName
+	}
+	return who + " asks " + s.ServerName
 }
 
 // issue makes a certificate of parent, its own without one.
@@ -116,6 +144,29 @@ spec:
 // A host outside is called over the TLS that its DestinationRule says, with files that may
 // come later; whoever else answers is refused, and nothing is ever sent in plaintext.
 func TestMesh_callsHostsOutsideOverTLS(t *testing.T) {
+	t.Run("HTTP", func(t *testing.T) {
+		callsHostsOutside(t, func(m *mesh.Mesh, host string) (string, error) {
+			transport := meshhttp.NewTransport(nil, m.Outbound(), m)
+			defer transport.Close()
+			return get(t.Context(), &http.Client{Transport: transport, Timeout: 20 * time.Second}, "http://"+host+"/")
+		})
+	})
+	t.Run("gRPC", func(t *testing.T) {
+		callsHostsOutside(t, func(m *mesh.Mesh, host string) (string, error) {
+			cc, err := grpc.NewClient("enmesh:///"+host, meshgrpc.NewClient(m.Outbound(), m).DialOptions()...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cc.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			return check(ctx, cc)
+		})
+	})
+}
+
+func callsHostsOutside(t *testing.T, call func(m *mesh.Mesh, host string) (string, error)) {
+	t.Helper()
 	b := newBank(t)
 	client, key := b.issue(t, "shop", b.root, b.key)
 	b.write(t, "client", client, key)
@@ -140,18 +191,11 @@ func TestMesh_callsHostsOutsideOverTLS(t *testing.T) {
 	}
 	defer m.Close()
 	ask := func() string {
-		transport := meshhttp.NewTransport(nil, m.Outbound(), m)
-		defer transport.Close()
-		resp, err := (&http.Client{Transport: transport, Timeout: 20 * time.Second}).Get("http://api.bank.example/")
+		got, err := call(m, "api.bank.example")
 		if err != nil {
 			return "refused"
 		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			return err.Error()
-		}
-		return string(body)
+		return got
 	}
 	becomes := func(settings, want string) {
 		t.Helper()
@@ -189,6 +233,11 @@ func TestMesh_callsHostsOutsideOverTLS(t *testing.T) {
 func TestMesh_callsStrangersInPlaintextAsIstioDoes(t *testing.T) {
 	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer plain.Close()
+	plainRPC, rpc := loopback(t), grpc.NewServer()
+	grpc_health_v1.RegisterHealthServer(rpc, health.NewServer())
+	served := make(chan struct{})
+	go func() { defer close(served); _ = rpc.Serve(plainRPC) }()
+	t.Cleanup(func() { rpc.Stop(); <-served })
 	authority, err := ca.NewDevelopment("cluster.local", ca.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -211,6 +260,11 @@ apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: legacy, namespace: shop}
 spec: {host: legacy, trafficPolicy: {tls: {mode: DISABLE}}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: legacy-rpc, namespace: shop}
+spec: {host: legacy-rpc, trafficPolicy: {tls: {mode: DISABLE}}}
 `, "legacy", true},
 		"ISTIO_MUTUAL": {denySecret + `
 ---
@@ -218,6 +272,11 @@ apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: legacy, namespace: shop}
 spec: {host: legacy, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: legacy-rpc, namespace: shop}
+spec: {host: legacy-rpc, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
 `, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -227,7 +286,8 @@ spec: {host: legacy, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
 			}
 			m, err := mesh.Open(t.Context(), mesh.WithWorkload(mesh.Workload{Service: "web", Namespace: "shop"}), mesh.WithPolicies(file), mesh.WithCertificates(src),
 				mesh.WithResolver(discovery.NewStatic(map[string][]discovery.Endpoint{
-					"legacy": {{Addrs: []string{plain.Listener.Addr().String()}, Namespace: "shop", ServiceAccount: tt.account}},
+					"legacy":     {{Addrs: []string{plain.Listener.Addr().String()}, Namespace: "shop", ServiceAccount: tt.account}},
+					"legacy-rpc": {{Addrs: []string{plainRPC.Addr().String()}, Namespace: "shop", ServiceAccount: tt.account}},
 				})))
 			if err != nil {
 				t.Fatal(err)
@@ -240,7 +300,10 @@ spec: {host: legacy, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
 				_ = resp.Body.Close()
 			}
 			if got := err == nil && resp.StatusCode == http.StatusOK; got != tt.want {
-				t.Errorf("got %v, %v, want %v", got, err, tt.want)
+				t.Errorf("HTTP: got %v, %v, want %v", got, err, tt.want)
+			}
+			if _, err := check(t.Context(), (&town{t: t}).conn(m, "enmesh:///legacy-rpc")); (err == nil) != tt.want {
+				t.Errorf("gRPC: got %v, want it answered %v", err, tt.want)
 			}
 		})
 	}
