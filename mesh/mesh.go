@@ -117,7 +117,7 @@ func compose(cfg config) (*Mesh, error) {
 	if err != nil {
 		return nil, err
 	}
-	collector := prom.New(prom.Config{})
+	collector := prom.New(prom.Config{MaxSeries: cfg.maxSeries})
 	observers := append([]Observers{collector}, cfg.observers...)
 	out := m.newSide(enmesh.Client, principal, collector, observers)
 	out.flying = &m.calling

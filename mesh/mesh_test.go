@@ -236,6 +236,31 @@ func TestMesh_tellsMetricsAndEdges(t *testing.T) {
 	}
 }
 
+// What is beyond the limit of series is counted in one.
+func TestMesh_boundsItsSeries(t *testing.T) {
+	town := newTown(t)
+	town.registry.Set("reviews", town.serve("reviews", "v1", nil))
+	town.registry.Set("ratings", town.serve("ratings", "v1", nil))
+	for _, limit := range []int{0, 1, 5} {
+		m := town.open("productpage", "v1", mesh.WithMaxSeries(limit))
+		client := town.client(m)
+		for _, service := range []string{"reviews", "ratings"} {
+			if _, err := get(t.Context(), client, "http://"+service+"/"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		series := func() (all, over int) {
+			w := httptest.NewRecorder()
+			m.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+			return strings.Count(w.Body.String(), "istio_requests_total{"), strings.Count(w.Body.String(), `istio_requests_total{connection_security_policy="_overflow"`)
+		}
+		until(t, "both calls are counted", func() bool { all, _ := series(); return all == 2 })
+		if _, over := series(); (over == 1) != (limit == 1) {
+			t.Errorf("with a limit of %d there are %d series for the rest", limit, over)
+		}
+	}
+}
+
 func TestMesh_reloadKeepsClustersAndWhatTheyLearned(t *testing.T) {
 	town := newTown(t, subsets, split(50, 50))
 	town.registry.Set("reviews", town.serve("reviews", "v1", nil), town.serve("reviews", "v2", nil))

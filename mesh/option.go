@@ -42,6 +42,7 @@ type config struct {
 	registry     *prometheus.Registry
 	log          *slog.Logger
 	observers    []Observers
+	maxSeries    int
 	tracing      *tracing.Tracer
 	trust        func(*enmesh.Peer) bool // nil: shed.Verified
 	outbound     []enmesh.Middleware
@@ -175,6 +176,13 @@ type attempts interface {
 // collector that is always there.
 func WithTelemetry(o ...Observers) Option {
 	return optionFunc(func(cfg *config) { cfg.observers = append(cfg.observers, o...) })
+}
+
+// WithMaxSeries bounds the series of each Prometheus metric of calls, beside one
+// for what is too much. Without it, and with 0 or less: 1,999. A process with thousands of
+// callers, or of services that it calls, wants more.
+func WithMaxSeries(n int) Option {
+	return optionFunc(func(cfg *config) { cfg.maxSeries = n })
 }
 
 // WithTracing makes spans of calls, on both sides. Without it there are none, and

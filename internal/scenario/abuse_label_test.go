@@ -6,12 +6,16 @@ package scenario_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,9 +26,11 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/enmeshtest"
+	"github.com/enmesh-go/enmesh/internal/ledger"
 	"github.com/enmesh-go/enmesh/meshgrpc"
 	"github.com/enmesh-go/enmesh/meshhttp"
 	"github.com/enmesh-go/enmesh/telemetry"
@@ -37,8 +43,8 @@ import (
 // maxAttackedSeries is how many series an attacker may leave behind in one metric.
 const maxAttackedSeries = 2000
 
-// TestScenarioR10_labels: requests that each have a method, path, host, user agent and peer
-// of their own.
+// TestScenarioR10_labels: requests that each have a method, path, host, user agent, address
+// and verified identity of their own.
 func TestScenarioR10_labels(t *testing.T) { labelAttack(t, crowdSize(1_000_000, 50_000)) }
 
 // TestCVE_2023_45142_labels: a server's metrics had the client's method and user agent as
@@ -51,45 +57,53 @@ func TestCVE_2023_47108_labels(t *testing.T) { labelAttack(t, 10_000) }
 // TestCVE_2022_21698_labels: they had the method.
 func TestCVE_2022_21698_labels(t *testing.T) { labelAttack(t, 10_000) }
 
-func labelAttack(t *testing.T, n int) {
+// meters are all that counts calls by what is known of them.
+type meters struct {
+	reader    *metric.ManualReader
+	meter     *otelmetric.Meter
+	table     *edges.Table
+	collector *prom.Collector
+}
+
+func newMeters(t *testing.T) *meters {
 	t.Helper()
-	reader := metric.NewManualReader()
-	provider := metric.NewMeterProvider(metric.WithReader(reader))
+	m := &meters{reader: metric.NewManualReader(), table: edges.New(edges.Config{}), collector: prom.New(prom.Config{})}
+	provider := metric.NewMeterProvider(metric.WithReader(m.reader))
 	t.Cleanup(func() { _ = provider.Shutdown(t.Context()) })
-	meter, err := otelmetric.New(otelmetric.Config{Provider: provider})
-	if err != nil {
+	var err error
+	if m.meter, err = otelmetric.New(otelmetric.Config{Provider: provider}); err != nil {
 		t.Fatal(err)
 	}
-	table := edges.New(edges.Config{})
-	collector := prom.New(prom.Config{})
+	return m
+}
+
+// calls hears of a server's.
+func (m *meters) calls() enmesh.Middleware {
 	scope := telemetry.Scope{Side: enmesh.Server, Self: telemetry.Workload{Name: "reviews"}}
-	handler := meshhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(200 + 100*(len(r.URL.Path)%4))
-	}), enmesh.Fixed(false, telemetry.Calls(collector.Calls(scope), meter.Calls(scope), table.Calls(scope))))
-	for i := range n {
-		method := http.MethodGet
-		if i%2 == 0 {
-			method = fmt.Sprintf("M%d", i) // it is refused before anybody counts
-		}
-		r := httptest.NewRequest(method, fmt.Sprintf("http://host%d/%d", i, i), http.NoBody)
-		r.Header.Set("User-Agent", fmt.Sprintf("agent/%d", i))
-		r.Header.Set("X-Forwarded-For", fmt.Sprintf("10.0.0.%d", i))
-		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:%d", i>>16&255, i>>8&255, i&255, 1024+i%60_000)
-		handler.ServeHTTP(httptest.NewRecorder(), r)
-	}
+	return telemetry.Calls(m.collector.Calls(scope), m.meter.Calls(scope), m.table.Calls(scope))
+}
+
+// judge wants few series after n calls, and what is too much in one that says so.
+func (m *meters) judge(t *testing.T, n int) {
+	t.Helper()
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector)
+	registry.MustRegister(m.collector)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+	folded := false
 	for _, f := range families {
 		if series := len(f.GetMetric()); series > maxAttackedSeries {
 			t.Errorf("%s has %d series after %d requests, want %d at most", f.GetName(), series, n, maxAttackedSeries)
 		}
+		folded = folded || f.GetName() == "istio_requests_total" && strings.Contains(f.String(), `"_overflow"`)
+	}
+	if !folded {
+		t.Errorf("no series of istio_requests_total is the overflow after %d requests", n)
 	}
 	var data metricdata.ResourceMetrics
-	if err := reader.Collect(t.Context(), &data); err != nil {
+	if err := m.reader.Collect(t.Context(), &data); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range data.ScopeMetrics {
@@ -99,9 +113,71 @@ func labelAttack(t *testing.T, n int) {
 			}
 		}
 	}
-	if got := len(table.Snapshot()); got > maxAttackedSeries {
+	if got := len(m.table.Snapshot()); got > maxAttackedSeries {
 		t.Errorf("%d edges, want %d at most", got, maxAttackedSeries)
 	}
+}
+
+// callerNo is the identity of one of many callers.
+func callerNo(i int) *url.URL {
+	return &url.URL{Scheme: "spiffe", Host: "cluster.local", Path: fmt.Sprintf("/ns/ns%d/sa/caller%d", i%1000, i)}
+}
+
+func labelAttack(t *testing.T, n int) {
+	t.Helper()
+	m := newMeters(t)
+	handler := meshhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(200 + 100*(len(r.URL.Path)%4))
+	}), enmesh.Fixed(false, m.calls()))
+	for i := range n {
+		method := http.MethodGet
+		if i%2 == 0 {
+			method = fmt.Sprintf("M%d", i) // it is refused before anybody counts
+		}
+		r := httptest.NewRequest(method, fmt.Sprintf("http://host%d/%d", i, i), http.NoBody)
+		r.Header.Set("User-Agent", fmt.Sprintf("agent/%d", i))
+		r.Header.Set("X-Forwarded-For", fmt.Sprintf("10.0.0.%d", i))
+		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:%d", i>>16&255, i>>8&255, i&255, 1024+i%60_000)
+		leaf := []*x509.Certificate{{URIs: []*url.URL{callerNo(i)}}}
+		r.TLS = &tls.ConnectionState{HandshakeComplete: true, PeerCertificates: leaf, VerifiedChains: [][]*x509.Certificate{leaf}}
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	m.judge(t, n)
+}
+
+// TestScenarioR10_labelsOverGRPC: calls that each have a service, method, authority and identity
+// of their own, at a server that takes any method. The identity is put into the call, since
+// a connection has one.
+func TestScenarioR10_labelsOverGRPC(t *testing.T) {
+	ledger.Baseline(t)
+	m, n := newMeters(t), crowdSize(100_000, 5000)
+	var calls atomic.Int64
+	anybody := func(next enmesh.Next) enmesh.Next {
+		return func(ctx context.Context, c *enmesh.Call) error {
+			c.Source = &enmesh.Peer{Addr: c.Source.Addr, Identity: callerNo(int(calls.Add(1))).String()}
+			return next(ctx, c)
+		}
+	}
+	server := grpc.NewServer(append(meshgrpc.NewServer(enmesh.Fixed(false, anybody, m.calls())).Options(),
+		grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error { return s.SendMsg(&emptypb.Empty{}) }))...)
+	l, done := loopback(t), make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(l) }()
+	t.Cleanup(func() { server.Stop(); <-done })
+	cc, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cc.Close() })
+	for i := range n {
+		method := fmt.Sprintf("/service%d/M%d", i, i)
+		if err := cc.Invoke(t.Context(), method, &emptypb.Empty{}, &emptypb.Empty{}, grpc.CallAuthority(fmt.Sprintf("host%d", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := calls.Load(); got != int64(n) {
+		t.Errorf("%d of %d calls came to the meters", got, n)
+	}
+	m.judge(t, n)
 }
 
 // TestScenarioR11_logs: what a client sends stands in one line of the access log, with

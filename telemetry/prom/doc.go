@@ -45,7 +45,7 @@
 //
 // New labels of an endpoint that stays are seen within 10 seconds.
 //
-// Each metric has at most Config.MaxSeries series (10,000). What comes later is
+// Each metric has at most Config.MaxSeries series (1,999). What comes later is
 // counted in one series whose labels are all "_overflow". Of the names that clients call a
 // server by, the first 100 show, and the others as "_overflow". Series are not forgotten:
 // Prometheus would read a counter that starts again. A scrape reads each number
