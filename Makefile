@@ -78,7 +78,7 @@ full-size: ## what is made smaller under the race detector, in its full size
 
 .PHONY: allocs
 allocs: ## what a call through an adapter may allocate, which the race detector hides
-	go test -count=1 -run _allocations ./meshhttp ./meshgrpc
+	go test -count=1 -run _allocations ./meshhttp ./meshgrpc ./mesh
 
 .PHONY: consul
 consul: bin/consul ## run the example on a Consul that it builds and starts
