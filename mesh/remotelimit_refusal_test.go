@@ -14,13 +14,11 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/enmesh-go/enmesh/internal/redistest"
-	"github.com/enmesh-go/enmesh/limit/rls"
 	"github.com/enmesh-go/enmesh/mesh"
 )
 
@@ -29,18 +27,7 @@ import (
 // RetryInfo and pushback, which say the same, and the headers. Nothing is sent again.
 func TestRemoteLimit_refusalsOnTheWire(t *testing.T) {
 	redis := redistest.Start(t)
-	conn, err := grpc.NewClient(redistest.RateLimit(t, `domain: shop
-descriptors:
-  - {key: user, rate_limit: {unit: day, requests_per_unit: 2}}
-`), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	provider, err := rls.NewProvider(conn, rls.Config{Timeout: 5e9})
-	if err != nil {
-		t.Fatal(err)
-	}
+	provider := asEnvoys(t, "day, requests_per_unit: 2")
 	for _, tt := range []struct {
 		name    string
 		limit   func(protocol string) string // two calls

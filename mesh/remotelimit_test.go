@@ -112,11 +112,12 @@ func TestRemoteLimit_ofAClient(t *testing.T) {
 	}
 }
 
-// The service that Envoy asks about calls is asked about ours.
-func TestRemoteLimit_byEnvoysService(t *testing.T) {
+// asEnvoys runs the service that Envoy asks about calls, with a limit for each user.
+func asEnvoys(t *testing.T, limit string) *rls.Provider {
+	t.Helper()
 	conn, err := grpc.NewClient(redistest.RateLimit(t, `domain: shop
 descriptors:
-  - {key: user, rate_limit: {unit: year, requests_per_unit: 3}}
+  - {key: user, rate_limit: {unit: `+limit+`}}
 `), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +127,12 @@ descriptors:
 	if err != nil {
 		t.Fatal(err)
 	}
+	return provider
+}
+
+// The service that Envoy asks about calls is asked about ours.
+func TestRemoteLimit_byEnvoysService(t *testing.T) {
+	provider := asEnvoys(t, "year, requests_per_unit: 3")
 	for _, protocol := range []string{"http", "grpc"} {
 		t.Run(protocol, func(t *testing.T) {
 			y := newYard(t, protocol, noRetries, mesh.WithRateLimitService("envoy", provider))
