@@ -29,6 +29,15 @@ type policies struct {
 	status PolicyStatus
 }
 
+// origin is where a set of policy is from.
+type origin int
+
+const (
+	empty    origin = iota // nothing is configured
+	restored               // the disk
+	loaded                 // the sources
+)
+
 // patience is how long a start waits for the sources before it takes what is on disk.
 const patience = 200 * time.Millisecond
 
@@ -51,7 +60,7 @@ func (p *policies) open(ctx, background context.Context, wait *sync.WaitGroup) e
 		if err != nil {
 			return err
 		}
-		p.apply(none, false)
+		p.apply(none, empty)
 		return nil
 	}
 	first := make(chan error, 1)
@@ -85,22 +94,19 @@ func (p *policies) follow(ctx context.Context, first chan<- error) {
 	}
 }
 
-// take puts a load in force, or notes why not.
+// take puts a load in force, or notes why not. It is counted once that is done: who sees a
+// load in the status finds its policy served.
 func (p *policies) take(s *policy.Snapshot, err error) {
-	p.mu.Lock()
-	p.status.Loads++
 	if err != nil {
+		p.mu.Lock()
+		p.status.Loads++
 		p.status.Refused++
 		p.status.Error, p.status.ErrorAt = err.Error(), time.Now()
-	} else {
-		p.status.Error, p.status.ErrorAt = "", time.Time{}
-	}
-	p.mu.Unlock()
-	if err != nil {
+		p.mu.Unlock()
 		p.log.Error("agent: policy refused; the last good one stays in force", "error", err)
 		return
 	}
-	p.apply(s, false)
+	p.apply(s, loaded)
 	if p.disk == "" {
 		return
 	}
@@ -114,20 +120,24 @@ func (p *policies) take(s *policy.Snapshot, err error) {
 }
 
 // apply puts a snapshot in force, and begins to answer. One that is restored gives way to any
-// that was loaded.
-func (p *policies) apply(s *policy.Snapshot, restored bool) {
+// that was loaded, and is no load.
+func (p *policies) apply(s *policy.Snapshot, from origin) {
 	p.applying.Lock()
 	defer p.applying.Unlock()
-	if restored && p.inForce() != nil {
+	if from == restored && p.inForce() != nil {
 		return
 	}
 	p.enforce(s)
 	p.mu.Lock()
 	p.force = s
 	p.status.Version, p.status.Documents = s.Version, len(s.Documents)
-	p.status.Applied, p.status.Restored = time.Now(), restored
+	p.status.Applied, p.status.Restored = time.Now(), from == restored
+	if from == loaded {
+		p.status.Loads++
+		p.status.Error, p.status.ErrorAt = "", time.Time{}
+	}
 	p.mu.Unlock()
-	p.log.Info("agent: policy applied", "version", s.Version, "documents", len(s.Documents), "restored", restored)
+	p.log.Info("agent: policy applied", "version", s.Version, "documents", len(s.Documents), "restored", from == restored)
 }
 
 // restore puts the last good policy of an earlier process in force, unless there is one by
@@ -148,7 +158,7 @@ func (p *policies) restore() bool {
 		p.log.Warn("agent: policy on disk", "error", err)
 		return false
 	}
-	p.apply(s, true)
+	p.apply(s, restored)
 	return true
 }
 

@@ -80,9 +80,10 @@ func TestAgent_keepsTheLastGoodPolicy(t *testing.T) {
 		reaches(t, cc, "a")
 		rewrite(t, path, toward("b"))
 		reaches(t, cc, "b")
-		if got := a.Status().Policy; got.Error != "" || got.Loads != 3 {
-			t.Errorf("after the mistake was put right: got %+v, want no error and 3 loads", got)
-		}
+		eventually(t, "the mistake was put right in the third load", func() bool {
+			got := a.Status().Policy // told after the clients
+			return got.Error == "" && got.Loads == 3
+		})
 	})
 	rewrite(t, path, broken)
 	t.Run("refused at the start", func(t *testing.T) {
@@ -93,9 +94,10 @@ func TestAgent_keepsTheLastGoodPolicy(t *testing.T) {
 		}
 		rewrite(t, path, toward("a"))
 		reaches(t, dial(t, bootstrap(a.Addr().String(), ""), "reviews:80"), "a")
-		if got := a.Status().Policy; got.Restored || got.Error != "" {
-			t.Errorf("got %+v, want that of the files", got)
-		}
+		eventually(t, "the status has the policy of the files", func() bool {
+			got := a.Status().Policy
+			return !got.Restored && got.Error == ""
+		})
 	})
 	rewrite(t, path, broken)
 	t.Run("damaged on disk", func(t *testing.T) {
@@ -222,6 +224,30 @@ func (r *records) count(part string) int {
 		}
 	}
 	return n
+}
+
+// Who sees a load in the status finds its policy in force: counted before, a client that came
+// then was served the old.
+func TestAgent_countsALoadOnceItIsInForce(t *testing.T) {
+	path := write(t, toward("a"))
+	a := start(t, agent.Config{Resolver: ab(t), Listen: "127.0.0.1:0", Policies: []string{path}})
+	set := toward("a")
+	for n := 2; n <= 10; n++ {
+		set += "---" + strings.Replace(toward("b"), "reviews", fmt.Sprintf("reviews-%d", n), 2)
+		rewrite(t, path, set)
+		for end := time.Now().Add(time.Minute); ; {
+			got := a.Status().Policy
+			if got.Loads == uint64(n) {
+				if got.Documents != n {
+					t.Errorf("load %d is counted while %d documents are in force, want %d", n, got.Documents, n)
+				}
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("load %d never came: %+v", n, got)
+			}
+		}
+	}
 }
 
 func TestAgent_logsVerdictsOncePerChange(t *testing.T) {
