@@ -265,8 +265,9 @@ func (d *dialer) try(ctx context.Context, network, addr string) (net.Conn, error
 
 // slowConnect is how long connecting to an endpoint that has not answered yet may take
 // until others are preferred. Calls pile up behind it otherwise: HTTP connects when it is
-// called.
-const slowConnect = 250 * time.Millisecond
+// called. It is longer than a round trip within a region; a farther endpoint is passed over
+// for what its first connection takes beyond that.
+const slowConnect = 25 * time.Millisecond
 
 // restIfSlow has an endpoint rest that takes long to connect to, until it is connected or
 // the time for that is over. One that has answered is known to live.

@@ -82,10 +82,10 @@
 // that an HTTP/1.1 server names in Keep-Alive. That is to be sooner than the server does
 // it: a request that is written just as the server closes may have been processed, and
 // fails. An HTTP/2 connection that is silent is pinged after 10 s and given up after 15;
-// over HTTP/1.1 TCP's probes do that, in 14 s, but not while a request waits for its
-// answer: a deadline bounds that. An endpoint that cannot be connected to within 250 ms,
-// and has not answered before, gets no more calls until it is connected, while others are
-// ready.
+// over HTTP/1.1 TCP's probes do that, in 14 s, but not while bytes of a request are
+// unacknowledged: a deadline bounds that. An endpoint that cannot be connected to within
+// 25 ms, and has not answered before, gets no more calls until it is connected, while
+// others are ready.
 //
 // Connections that the Source secures are replaced between calls before a certificate of
 // either side ends, after 40 min at the latest. Every 2 s the Source's configuration

@@ -14,5 +14,6 @@
 //	link.Freeze()
 //
 // The kernels on both sides of a link still acknowledge what they get, and answer TCP's
-// probes: what a link does cannot be told from a far process that hangs.
+// probes: what a link does cannot be told from a far process that hangs. A [Severable]
+// listener's kernel drops every packet of a connection instead, and acknowledges nothing.
 package faultnet

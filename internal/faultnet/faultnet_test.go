@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,5 +86,61 @@ func TestBlackhole_lastsUntilTheDeadline(t *testing.T) {
 	var slow net.Error
 	if !errors.As(err, &slow) || !slow.Timeout() {
 		t.Errorf("got %v, want a timeout", err)
+	}
+}
+
+func TestSeverable_acknowledgesNothing(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the filter of a socket is Linux's")
+	}
+	s := faultnet.NewSeverable(t)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		for {
+			c, err := s.Accept()
+			if err != nil {
+				return
+			}
+			defer func() { _ = c.Close() }()
+			go func() { _, _ = io.Copy(c, c) }()
+		}
+	}()
+	defer func() { _ = s.Close(); <-served }()
+	dial := func() *net.TCPConn {
+		t.Helper()
+		c, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.(*net.TCPConn)
+	}
+	ask := func(c *net.TCPConn) error {
+		if _, err := c.Write([]byte("x")); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(c, make([]byte, 1))
+		return err
+	}
+	c := dial()
+	defer func() { _ = c.Close() }()
+	if err := ask(c); err != nil {
+		t.Fatal(err)
+	}
+	s.Sever(t)
+	err := c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ETIMEDOUT) {
+		t.Errorf("got %v, want that nobody answered TCP's probes", err)
+	}
+	d := dial()
+	defer func() { _ = d.Close() }()
+	if err := ask(d); err != nil {
+		t.Errorf("a connection that was made after: %v", err)
 	}
 }
