@@ -94,19 +94,24 @@ func TestSeverable_acknowledgesNothing(t *testing.T) {
 		t.Skip("the filter of a socket is Linux's")
 	}
 	s := faultnet.NewSeverable(t)
-	served := make(chan struct{})
+	conns := make(chan net.Conn, 8)
 	go func() {
-		defer close(served)
+		defer close(conns)
 		for {
 			c, err := s.Accept()
 			if err != nil {
 				return
 			}
-			defer func() { _ = c.Close() }()
+			conns <- c
 			go func() { _, _ = io.Copy(c, c) }()
 		}
 	}()
-	defer func() { _ = s.Close(); <-served }()
+	defer func() {
+		_ = s.Close()
+		for c := range conns { // they hear of no end
+			_ = c.Close()
+		}
+	}()
 	dial := func() *net.TCPConn {
 		t.Helper()
 		c, err := net.Dial("tcp", s.Addr().String())

@@ -14,8 +14,8 @@ import (
 func sever(c syscall.RawConn) error {
 	var failed error
 	err := c.Control(func(fd uintptr) {
-		nothing := []syscall.SockFilter{{Code: syscall.BPF_RET | syscall.BPF_K}}       //nolint:staticcheck // x/net/bpf assembles programs; this is one instruction
-		failed = os.NewSyscallError("setsockopt", syscall.AttachLsf(int(fd), nothing)) //nolint:staticcheck // the same
+		nothing := []syscall.SockFilter{{Code: syscall.BPF_RET | syscall.BPF_K}}
+		failed = os.NewSyscallError("setsockopt", syscall.AttachLsf(int(fd), nothing)) //nolint:staticcheck // x/net/bpf assembles programs; this is one instruction
 	})
 	return errors.Join(err, failed)
 }

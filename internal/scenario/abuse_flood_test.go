@@ -51,13 +51,7 @@ func rapidReset(t *testing.T, targets []*fortress, lasts func(*fortress) time.Du
 		g.beside(t, most, func() (slow []string) {
 			for until := time.Now().Add(lasts(g)); time.Now().Before(until); conns++ {
 				c := rawTo(t, g)
-				took, ended := c.flood(50_000, endAtAll, func() error {
-					id, err := c.open(true)
-					if err != nil {
-						return err
-					}
-					return c.WriteRSTStream(id, http2.ErrCodeCancel)
-				})
+				took, ended := c.flood(50_000, endAtAll, c.openAndReset)
 				worst = max(worst, took)
 				slow = judge(t, g, "rapid reset", took, ended, slow)
 				if c.code.Load() == int64(http2.ErrCodeEnhanceYourCalm) {

@@ -61,8 +61,7 @@ func (g *fortress) heard() string {
 }
 
 // certificates are a server's and a client's configuration of TLS.
-func certificates(t *testing.T) (server, client *tls.Config) {
-	t.Helper()
+func certificates() (server, client *tls.Config) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.StartTLS()
 	defer s.Close()
@@ -93,30 +92,52 @@ func (g *fortress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func webTarget(t *testing.T, secure bool, opts ...meshhttp.LimitOption) *fortress {
 	t.Helper()
 	g := &fortress{name: "HTTP"}
-	opts = append(opts, meshhttp.FloodHook(g.hear), meshhttp.FloodLimit(floodRate, floodBurst))
-	server := meshhttp.NewServer(meshhttp.NewHandler(g, enmesh.Fixed(false)), opts...)
-	server.ErrorLog = log.New(io.Discard, "", 0)
+	var cfg *tls.Config
 	if secure {
 		g.name += " over TLS"
-		server.TLSConfig, g.secure = certificates(t)
+		cfg, g.secure = certificates()
 	}
-	listener, graceful, done := loopback(t), meshhttp.Graceful(server), make(chan struct{})
-	go func() { defer close(done); _ = graceful.Serve(listener) }()
-	t.Cleanup(func() { _ = graceful.Close(); <-done })
-	g.addr = listener.Addr().String()
+	g.open(t, cfg, func(cfg *tls.Config) (func(net.Listener) error, func()) { return g.web(cfg, opts...) })
 	return g
+}
+
+// web is g's server of HTTP, over TLS with a configuration of that.
+func (g *fortress) web(secure *tls.Config, opts ...meshhttp.LimitOption) (serve func(net.Listener) error, stop func()) {
+	opts = append(opts, meshhttp.FloodHook(g.hear), meshhttp.FloodLimit(floodRate, floodBurst))
+	server := meshhttp.NewServer(meshhttp.NewHandler(g, enmesh.Fixed(false)), opts...)
+	server.ErrorLog, server.TLSConfig = log.New(io.Discard, "", 0), secure
+	graceful := meshhttp.Graceful(server)
+	return graceful.Serve, func() { _ = graceful.Close() }
+}
+
+// open serves until the test ends.
+func (g *fortress) open(t *testing.T, secure *tls.Config, of func(*tls.Config) (serve func(net.Listener) error, stop func())) {
+	t.Helper()
+	listener, done := loopback(t), make(chan struct{})
+	serve, stop := of(secure)
+	go func() { defer close(done); _ = serve(listener) }()
+	t.Cleanup(func() { stop(); <-done })
+	g.addr = listener.Addr().String()
 }
 
 // rpcTarget is a gRPC server.
 func rpcTarget(t *testing.T, secure bool, opts ...meshgrpc.ServerOption) *fortress {
 	t.Helper()
 	g := &fortress{name: "gRPC", rpc: true}
-	opts = append(opts, meshgrpc.WithFloodHook(g.hear), meshgrpc.WithFloodLimit(floodRate, floodBurst))
+	var cfg *tls.Config
 	if secure {
 		g.name += " over TLS"
-		var cfg *tls.Config
-		cfg, g.secure = certificates(t)
-		opts = append(opts, meshgrpc.WithTLS(cfg))
+		cfg, g.secure = certificates()
+	}
+	g.open(t, cfg, func(cfg *tls.Config) (func(net.Listener) error, func()) { return g.calls(cfg, opts...) })
+	return g
+}
+
+// calls is g's server of gRPC, over TLS with a configuration of that.
+func (g *fortress) calls(secure *tls.Config, opts ...meshgrpc.ServerOption) (serve func(net.Listener) error, stop func()) {
+	opts = append(opts, meshgrpc.WithFloodHook(g.hear), meshgrpc.WithFloodLimit(floodRate, floodBurst))
+	if secure != nil {
+		opts = append(opts, meshgrpc.WithTLS(secure))
 	}
 	server := grpc.NewServer(append(meshgrpc.NewServer(enmesh.Fixed(false), opts...).Options(),
 		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -127,11 +148,7 @@ func rpcTarget(t *testing.T, secure bool, opts ...meshgrpc.ServerOption) *fortre
 			return next(ctx, req)
 		}))...)
 	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
-	listener, done := loopback(t), make(chan struct{})
-	go func() { defer close(done); _ = server.Serve(listener) }()
-	t.Cleanup(func() { server.Stop(); <-done })
-	g.addr = listener.Addr().String()
-	return g
+	return server.Serve, server.Stop
 }
 
 // allTargets are servers of HTTP/2, in plaintext and over TLS.

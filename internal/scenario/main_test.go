@@ -4,9 +4,16 @@
 package scenario_test
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVariable); role != "" {
+		serveApart(role)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
