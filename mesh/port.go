@@ -114,11 +114,14 @@ func (p *policies) registryPort(service string) portFinder {
 	}
 }
 
-// place is a service's place in the registry, followed from now on.
+// place is a service's place in the registry, followed from now on for as long as the mesh is
+// open: a route asks once.
 func (s *source) place(service string) *watch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.watch(service)
+	w := s.watch(service)
+	w.kept = true
+	return w
 }
 
 // follows reports whether a service, by its key, is followed already.

@@ -98,10 +98,10 @@ func (s service) outlier(t policy.Traffic) (cfg outlier.Config, detect bool) {
 }
 
 // check has the instances of a new cluster asked until the mesh is closed.
-func (m *Mesh) check(d enmesh.Destination, c *balance.Cluster) {
+func (m *Mesh) check(d enmesh.Destination, c *balance.Cluster) (checked bool) {
 	s, ok := m.services[d.Service]
 	if !ok || s.checker == nil {
-		return
+		return false
 	}
 	log := m.cfg.log.With("service", d.String())
 	monitor := health.New(c, s.Health, s.checker, health.OnChange(func(v health.Verdict) {
@@ -112,4 +112,5 @@ func (m *Mesh) check(d enmesh.Destination, c *balance.Cluster) {
 		log.Warn("instance is unhealthy", "instance", v.Endpoint.Addr(), "error", v.Err)
 	}))
 	m.source.wait.Go(func() { _ = monitor.Run(m.source.ctx) }) // runs once: no error
+	return true
 }

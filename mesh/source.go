@@ -24,15 +24,16 @@ type source struct {
 	resolver  discovery.Resolver // asked for keys
 	configure func(d enmesh.Destination, p enmesh.Protocol) (balance.ClusterConfig, *enmesh.Error)
 	report    func(service string, err error)
-	opened    func(d enmesh.Destination, c *balance.Cluster) // a cluster is new
+	opened    func(d enmesh.Destination, c *balance.Cluster) (kept bool) // a cluster is new; kept: it must stay
 
 	ctx      context.Context //nolint:containedctx // of the watches, ended by close
 	cancel   context.CancelFunc
 	wait     sync.WaitGroup
 	clusters atomic.Pointer[map[clusterKey]*balance.Cluster]
 
-	mu      sync.Mutex // guards watches, and the writing of clusters
+	mu      sync.Mutex // guards what follows, and the writing of clusters
 	watches map[string]*watch
+	crowd   crowd
 }
 
 // clusterKey is a destination, by its own name or as somebody spelled it, for a
@@ -44,7 +45,11 @@ type clusterKey struct {
 
 // watch is one service's place in the registry, shared by all its clusters.
 type watch struct {
+	end  context.CancelFunc // of following it
+	kept bool               // whether it stays, empty or not; belongs to the source
+
 	mu       sync.Mutex // guards what follows, and orders what clusters are told
+	left     bool       // it is followed no more
 	clusters map[clusterKey]*balance.Cluster
 	known    bool
 	set      []discovery.Endpoint
@@ -79,19 +84,25 @@ func (s *source) join(asked enmesh.Destination, p enmesh.Protocol) *balance.Clus
 		own.Service = s.naming.Key(asked.Service)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := *s.clusters.Load()
-	c := now[own]
+	next := maps.Clone(*s.clusters.Load())
+	c := next[own]
+	var left []*balance.Cluster
 	switch {
 	case c == nil && foreign:
+		left = s.thin(next)
 		c = balance.NewCluster(balance.ClusterConfig{Destination: asked, Protocol: p})
 		c.Apply([]discovery.Endpoint{direct})
+		s.crowd.outside = append(s.crowd.outside, own)
 	case c == nil:
+		left = s.thin(next)
 		c = s.open(own)
 	}
-	next := maps.Clone(now)
 	next[own], next[clusterKey{asked, p}] = c, c
 	s.clusters.Store(&next)
+	s.mu.Unlock()
+	for _, c := range left { // their subscribers may ask for clusters
+		c.Refuse(balance.ErrNoCluster)
+	}
 	return c
 }
 
@@ -102,8 +113,11 @@ func (s *source) open(key clusterKey) *balance.Cluster {
 	if refusal != nil {
 		c.Refuse(refusal)
 	}
-	s.watch(key.Service).join(key, c, refusal)
-	s.opened(key.Destination, c)
+	w := s.watch(key.Service)
+	w.join(key, c, refusal)
+	if s.opened(key.Destination, c) {
+		w.kept = true
+	}
 	return c
 }
 
@@ -111,18 +125,19 @@ func (s *source) open(key clusterKey) *balance.Cluster {
 func (s *source) watch(service string) *watch {
 	w := s.watches[service]
 	if w == nil {
-		w = &watch{clusters: map[clusterKey]*balance.Cluster{}, ports: newListedPorts()}
+		ctx, cancel := context.WithCancel(s.ctx)
+		w = &watch{end: cancel, clusters: map[clusterKey]*balance.Cluster{}, ports: newListedPorts()}
 		s.watches[service] = w
-		s.wait.Go(func() { s.follow(service, w) })
+		s.crowd.services = append(s.crowd.services, service)
+		s.wait.Go(func() { defer cancel(); s.follow(ctx, service, w) })
 	}
 	return w
 }
 
-// follow tells a service's clusters what the registry says, until the source is
-// closed.
-func (s *source) follow(service string, w *watch) {
-	for set, err := range s.resolver.Watch(s.ctx, service) {
-		if s.ctx.Err() != nil {
+// follow tells a service's clusters what the registry says, until ctx ends.
+func (s *source) follow(ctx context.Context, service string, w *watch) {
+	for set, err := range s.resolver.Watch(ctx, service) {
+		if ctx.Err() != nil {
 			return
 		}
 		if errors.Is(err, entries.ErrMoved) {
@@ -210,6 +225,9 @@ func (w *watch) tell(c *balance.Cluster) {
 func (w *watch) apply(set []discovery.Endpoint) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.left {
+		return
+	}
 	w.set, w.known = set, true
 	w.changed = time.Now()
 	if len(set) > 0 {
@@ -234,7 +252,7 @@ func (w *watch) forget() {
 func (w *watch) fail(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.known || !errors.Is(err, discovery.ErrUnknownService) {
+	if w.left || w.known || !errors.Is(err, discovery.ErrUnknownService) {
 		return
 	}
 	w.refusal = balance.ErrNoCluster
@@ -249,6 +267,9 @@ func (w *watch) fail(err error) {
 func (w *watch) reconfigure(configure func(enmesh.Destination, enmesh.Protocol) (balance.ClusterConfig, *enmesh.Error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.left {
+		return
+	}
 	for key, c := range w.clusters {
 		cfg, refusal := configure(key.Destination, key.protocol)
 		if refusal != nil {

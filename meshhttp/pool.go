@@ -199,11 +199,28 @@ func (p *pools) watch(c *balance.Cluster) {
 	have, _ := p.watched.LoadOrStore(c, new(watch))
 	w := have.(*watch) //nolint:errcheck // the only type stored
 	w.once.Do(func() {
-		w.cancel = c.Subscribe(func(s *balance.Set) { p.hear(w, s) })
+		w.cancel = c.Subscribe(func(s *balance.Set) {
+			p.hear(w, s)
+			if len(s.Endpoints) == 0 && s.Refusal == balance.ErrNoCluster {
+				p.unwatch(c, w)
+			}
+		})
 	})
 	if p.closed.Load() {
 		w.cancel()
 	}
+}
+
+// unwatch forgets a cluster of a service that is not known any more, and may never be again.
+// Should it be, its first call watches it anew.
+func (p *pools) unwatch(c *balance.Cluster, w *watch) {
+	if !p.watched.CompareAndDelete(c, w) {
+		return
+	}
+	go func() { // a subscriber may not cancel, and may be told before it has subscribed
+		w.once.Do(func() { w.cancel = func() {} })
+		w.cancel()
+	}()
 }
 
 // hear takes a set of a cluster: what has left is let go, and so are the connections that
