@@ -23,11 +23,11 @@
 //
 // All but LeakyBucket are gates that never wait: Middleware puts them into a route's chain,
 // and they can be hung on an endpoint as well. LeakyBucket is a middleware. Each is also
-// there without a call: AllowAt takes the time as an argument, and the two buckets have
-// ReserveAt and Wait for those who would rather come later than not at all. A window has
-// neither: what it counts is over when it is over, and a place in one to come would have to be
-// kept for every window until then, by each key. Who would wait for a window waits for what
-// its refusal says, or takes a bucket of the same rate.
+// there without a call: AllowAt takes the time as an argument, and Wait is for those who
+// would rather come later than not at all. The two buckets keep a place for whoever
+// waits, and have ReserveAt to take one ahead. A window has no such places: what it counts
+// is over when it is over, and those in windows to come would have to be kept until then,
+// for each key. Who waits for a window asks again when it is to have room.
 //
 // # What a call takes, and what it is told
 //

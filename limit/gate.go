@@ -60,6 +60,33 @@ func (g *gate) AllowAt(t enmesh.Instant, n int) bool {
 	return n <= 0 || g.limiter.take(t, n, false).ok
 }
 
+// Wait takes n units, and waits until there are as many. No place is kept meanwhile: whoever
+// asks first when units are free has them, and the others wait on. It fails at once, taking
+// none, when that would be after the deadline of ctx, with a refusal as Admit's; and with the
+// cause when ctx ends before.
+func (g *gate) Wait(ctx context.Context, n int) error {
+	return g.refusals.wait(ctx, n, func(t enmesh.Instant) verdict { return g.limiter.take(t, n, false) })
+}
+
+// wait takes n units when they are there.
+func (r *refusals) wait(ctx context.Context, n int, take func(enmesh.Instant) verdict) error {
+	if n <= 0 {
+		return nil
+	}
+	for {
+		said := take(enmesh.Now())
+		switch {
+		case said.ok:
+			return nil
+		case said.wait < 0 || said.wait > patienceOf(ctx):
+			return r.after(said.wait)
+		}
+		if err := sleep(ctx, max(said.wait, time.Microsecond)); err != nil {
+			return err
+		}
+	}
+}
+
 // Admit takes what the call costs, by the reading of the clock that it carries, or
 // refuses. A refusal says after which time the call would pass.
 func (g *gate) Admit(_ context.Context, c *enmesh.Call) (enmesh.Token, error) {

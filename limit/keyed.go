@@ -90,12 +90,20 @@ func (k *Keyed) Overflowed() uint64 { return k.spilled.Load() }
 // text is another than any that By finds in a call, unless By is [ByHeader], [ByMethod],
 // [ByPath], [ByPrincipal] or [ByFunc].
 func (k *Keyed) AllowAt(t enmesh.Instant, key string, n int) bool {
-	if n <= 0 {
-		return true
-	}
+	return n <= 0 || k.take(k.digestOf(key), t, n, false).ok
+}
+
+// Wait takes n units of the key's limit, and waits until there are as many, as that of
+// [FixedWindow] does. The key is as AllowAt has it.
+func (k *Keyed) Wait(ctx context.Context, key string, n int) error {
+	d := k.digestOf(key)
+	return k.refusals.wait(ctx, n, func(t enmesh.Instant) verdict { return k.take(d, t, n, false) })
+}
+
+func (k *Keyed) digestOf(key string) digest {
 	s := k.secret.start()
 	s.part(key)
-	return k.take(s.sum(), t, n, false).ok
+	return s.sum()
 }
 
 func (k *Keyed) take(key digest, t enmesh.Instant, n int, look bool) verdict {
