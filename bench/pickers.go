@@ -47,7 +47,7 @@ var pickerRows = []pickerRow{
 	{Name: "rr-done", Title: "RoundRobin, admitted and released", Versus: "grpc-rr", Flat: true, Make: pickAndDone(balance.RoundRobin(), even)},
 
 	{Name: "grpc-wrr", Title: "grpc-go weighted_round_robin", Most: grpcMost, Make: grpcPicker(weightedroundrobin.Name, `{"blackoutPeriod": "0s", "weightUpdatePeriod": "0.1s"}`)},
-	{Name: "wrr", Title: "WeightedRoundRobin, the pick alone", Versus: "grpc-wrr", Flat: true, Make: pickOnly(balance.WeightedRoundRobin(), uneven)},
+	{Name: "wrr", Title: "WeightedRoundRobin, the pick alone", Versus: "grpc-wrr", Limit: 1, Flat: true, Make: pickOnly(balance.WeightedRoundRobin(), uneven)},
 	{Name: "wrr-done", Title: "WeightedRoundRobin, admitted and released", Versus: "grpc-wrr", Limit: 1, Flat: true, Make: pickAndDone(balance.WeightedRoundRobin(), uneven)},
 
 	{Name: "grpc-lr", Title: "grpc-go least_request", Most: grpcMost, Make: grpcPicker(leastrequest.Name, `{"choiceCount": 2}`)},
