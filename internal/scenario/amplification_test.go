@@ -45,7 +45,9 @@ func TestScenarioO1_amplification(t *testing.T) {
 // recovers is how long calls may fail after B is well.
 const recovers = 5 * time.Second
 
-// amplification is one run: B fails for so long, and is well for so long after that.
+// amplification is one run: B fails for so long, and is well for so long after that; where that
+// is no time, it fails until the last call has ended, so that all of each one's are counted,
+// however late a machine that stood still sends them.
 type amplification struct {
 	rate           int
 	fault, after   time.Duration
@@ -76,7 +78,11 @@ func (x amplification) run(t *testing.T, path [2]protocol) amplified {
 	}))
 	b.fails.Store(true)
 	load := ledger.Start(t.Context(), ledger.Config{Rate: x.rate, For: x.fault + x.after, Call: asLoad(toA)})
-	(&lab{t: t}).sleep(x.fault)
+	if x.after == 0 {
+		_ = load.Wait()
+	} else {
+		(&lab{t: t}).sleep(x.fault)
+	}
 	hits := b.hits.Load()
 	well := time.Now()
 	b.fails.Store(false)
