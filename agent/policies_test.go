@@ -235,7 +235,7 @@ func TestAgent_countsALoadOnceItIsInForce(t *testing.T) {
 	for n := 2; n <= 10; n++ {
 		set += "---" + strings.Replace(toward("b"), "reviews", fmt.Sprintf("reviews-%d", n), 2)
 		rewrite(t, path, set)
-		for end := time.Now().Add(time.Minute); ; {
+		for end := time.Now().Add(time.Minute); ; { // without a pause: the moment between is short
 			got := a.Status().Policy
 			if got.Loads == uint64(n) {
 				if got.Documents != n {

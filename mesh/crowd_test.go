@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/mesh"
 	"github.com/enmesh-go/enmesh/meshhttp"
@@ -30,7 +31,8 @@ func TestMesh_leavesServicesThatNobodyHas(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = m.Close() }()
-	cluster := func(name string) interface{ Wait(context.Context) error } {
+	cluster := func(name string) *balance.Cluster {
+		t.Helper()
 		c := m.Cluster(enmesh.Destination{Service: name}, enmesh.HTTP)
 		if err := c.Wait(t.Context()); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ package faultnet
 import (
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 )
@@ -19,9 +20,13 @@ type Severable struct {
 	made []*net.TCPConn
 }
 
-// NewSeverable listens on the loopback interface, until the test ends.
+// NewSeverable listens on the loopback interface, until the test ends. It needs Linux, and
+// skips the test elsewhere, as [Blackhole] does.
 func NewSeverable(t testing.TB) *Severable {
 	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("faultnet: sockets drop what arrives on Linux only")
+	}
 	cfg := net.ListenConfig{KeepAlive: -1} // probes of its own would be a sign of life
 	l, err := cfg.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
