@@ -318,10 +318,10 @@ func TestRule15_oneQueryAtATimeAndNoneFromThePast(t *testing.T) {
 				t.Errorf("query %d comes while another is under way", n)
 			}
 			defer under.Add(-1)
-			time.Sleep(time.Second)
 			f.mu.Lock()
 			body, index := strings.Join(f.services["web"], ","), f.index
 			f.mu.Unlock()
+			time.Sleep(time.Second) // what is answered is of the past by then
 			reply(w, fmt.Sprint(index), "["+body+"]")
 			return true
 		})
@@ -329,10 +329,17 @@ func TestRule15_oneQueryAtATimeAndNoneFromThePast(t *testing.T) {
 		defer r.Close()
 		c := collect(r, "web")
 		after(20 * time.Second)
-		c.stop() // while a query may be under way
-		late := collect(r, "web")
+		for tries := 0; under.Load() == 0; tries++ {
+			if tries == 100 {
+				t.Fatal("no query has come within 10 s")
+			}
+			after(100 * time.Millisecond)
+		}
+		// A query is under way, and its answer is of before what is set now.
 		f.answerWith(nil)
 		f.set("web", instance("10.0.0.2:80"))
+		c.stop()
+		late := collect(r, "web")
 		after(10 * time.Second)
 		late.want(t, "10.0.0.2:80", 1)
 		late.stop()
