@@ -45,12 +45,15 @@ type Agent struct {
 // [Agent.Status]. ctx bounds Open only; [Agent.Close] ends what it started.
 func Open(ctx context.Context, cfg Config) (*Agent, error) {
 	if err := cfg.complete(); err != nil {
+		closeInherited(cfg)
 		return nil, err
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a := &Agent{cfg: cfg, since: time.Now(), cancel: cancel}
 	if err := a.open(ctx, background); err != nil {
-		return nil, errors.Join(err, a.Close())
+		err = errors.Join(err, a.Close())
+		closeInherited(cfg)
+		return nil, err
 	}
 	return a, nil
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,6 +80,13 @@ type Config struct {
 	Drain time.Duration
 	// Admin is the loopback address where [Agent.Handler] is served. "": nowhere.
 	Admin string
+	// Inherited are sockets, TCP or unix, that another process opened for the agent and keeps
+	// open, as a service manager does. Each takes the place of opening the one of Socket, Listen,
+	// ListenTLS and Admin that has its address; one that has none of those addresses is refused.
+	// A client that connects while there is no agent waits in such a socket for the next one,
+	// where it would otherwise be refused and try again later and later. The agent closes its
+	// own copies at its end, and when it is not opened.
+	Inherited []net.Listener
 
 	// Allow says whether a node may be told of a resource, see [xds.Config]. nil: it may.
 	Allow func(n *xds.Node, k xds.Kind, name string) error
@@ -107,6 +116,9 @@ func (c *Config) complete() error {
 	}
 	if c.Drain < 0 {
 		return fmt.Errorf("agent: Config.Drain is %v, it must not be negative", c.Drain)
+	}
+	if i := slices.Index(c.Inherited, nil); i >= 0 {
+		return fmt.Errorf("agent: Config.Inherited[%d] is nil", i)
 	}
 	for i, s := range c.PolicySources {
 		if s == nil {

@@ -19,50 +19,90 @@ type listeners struct {
 	xds []net.Listener // the first three
 }
 
-// listen opens what the configuration names.
+// place is somewhere to listen at.
+type place struct {
+	field, network, addr string // the field is that of Config
+	// open listens there, by given if that is not nil.
+	open func(cfg Config, given net.Listener) (net.Listener, error)
+}
+
+func places(cfg Config) []place {
+	return []place{
+		{"Socket", "unix", cfg.Socket, listenSocket},
+		{"Listen", "tcp", cfg.Listen, listenLoopback},
+		{"ListenTLS", "tcp", cfg.ListenTLS, listenTLS},
+		{"Admin", "tcp", cfg.Admin, listenAdmin},
+	}
+}
+
+// listen opens what the configuration names, or takes what was opened for it.
 func listen(cfg Config) (*listeners, error) {
+	given, err := allot(cfg)
+	if err != nil {
+		return nil, err
+	}
 	var l listeners
-	opened := func(to *net.Listener, addr string, open func() (net.Listener, error)) error {
-		if addr == "" {
-			return nil
+	for _, p := range places(cfg) {
+		if p.addr == "" {
+			continue
 		}
-		one, err := open()
+		one, err := p.open(cfg, given[p.field])
 		if err != nil {
 			l.close()
-			return err
+			return nil, err
 		}
-		*to = one
-		if to != &l.admin {
-			l.xds = append(l.xds, one)
-		}
-		return nil
-	}
-	err := opened(&l.socket, cfg.Socket, func() (net.Listener, error) { return xds.ListenUnix(cfg.Socket, cfg.SocketPeers) })
-	if err != nil {
-		return nil, err
-	}
-	err = opened(&l.plain, cfg.Listen, func() (net.Listener, error) { return xds.ListenLoopback(cfg.Listen) })
-	if err != nil {
-		return nil, err
-	}
-	err = opened(&l.secure, cfg.ListenTLS, func() (net.Listener, error) {
-		return xds.ListenTLS(cfg.ListenTLS, mtls.Server(cfg.Identity, mtls.Protocols("h2")))
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = opened(&l.admin, cfg.Admin, func() (net.Listener, error) {
-		var from net.ListenConfig
-		one, err := from.Listen(context.Background(), "tcp", cfg.Admin)
-		if err != nil {
-			return nil, fmt.Errorf("agent: admin: %w", err)
-		}
-		return one, nil
-	})
-	if err != nil {
-		return nil, err
+		l.put(p.field, one)
 	}
 	return &l, nil
+}
+
+func (l *listeners) put(field string, one net.Listener) {
+	switch field {
+	case "Socket":
+		l.socket = one
+	case "Listen":
+		l.plain = one
+	case "ListenTLS":
+		l.secure = one
+	default:
+		l.admin = one
+		return
+	}
+	l.xds = append(l.xds, one)
+}
+
+func listenSocket(cfg Config, given net.Listener) (net.Listener, error) {
+	if l, ok := given.(*net.UnixListener); ok {
+		return xds.InheritUnix(l, cfg.SocketPeers)
+	}
+	return xds.ListenUnix(cfg.Socket, cfg.SocketPeers)
+}
+
+func listenLoopback(cfg Config, given net.Listener) (net.Listener, error) {
+	if l, ok := given.(*net.TCPListener); ok {
+		return xds.InheritLoopback(l)
+	}
+	return xds.ListenLoopback(cfg.Listen)
+}
+
+func listenTLS(cfg Config, given net.Listener) (net.Listener, error) {
+	serve := mtls.Server(cfg.Identity, mtls.Protocols("h2"))
+	if l, ok := given.(*net.TCPListener); ok {
+		return xds.InheritTLS(l, serve)
+	}
+	return xds.ListenTLS(cfg.ListenTLS, serve)
+}
+
+func listenAdmin(cfg Config, given net.Listener) (net.Listener, error) {
+	if given != nil {
+		return given, nil
+	}
+	var from net.ListenConfig
+	l, err := from.Listen(context.Background(), "tcp", cfg.Admin)
+	if err != nil {
+		return nil, fmt.Errorf("agent: admin: %w", err)
+	}
+	return l, nil
 }
 
 func (l *listeners) close() {

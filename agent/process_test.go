@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -37,6 +38,7 @@ type processConfig struct {
 	Policies  []string
 	Guard     discovery.Guard
 	Drain     time.Duration
+	Inherits  bool // Socket is the process's third file, and stays open
 }
 
 // asAgent is main of an agent.
@@ -51,8 +53,17 @@ func asAgent(text string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	var inherited []net.Listener
+	if cfg.Inherits {
+		l, err := net.FileListener(os.NewFile(3, cfg.Socket))
+		if err != nil {
+			return err
+		}
+		inherited = append(inherited, l)
+	}
 	a, err := agent.Open(ctx, agent.Config{
-		Resolver: registry, Policies: cfg.Policies, Socket: cfg.Socket, Admin: cfg.Admin, SnapshotDir: cfg.Snapshots, Guard: cfg.Guard, Drain: cfg.Drain,
+		Inherited: inherited,
+		Resolver:  registry, Policies: cfg.Policies, Socket: cfg.Socket, Admin: cfg.Admin, SnapshotDir: cfg.Snapshots, Guard: cfg.Guard, Drain: cfg.Drain,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
@@ -65,6 +76,7 @@ func asAgent(text string) error {
 type process struct {
 	t     testing.TB
 	cfg   processConfig
+	kept  *os.File // the socket, if it outlives the agent
 	cmd   *exec.Cmd
 	out   *strings.Builder
 	ended chan error
@@ -88,6 +100,25 @@ func newProcess(t testing.TB, consulAddr string, policies ...string) *process {
 	return p
 }
 
+// keep opens the socket as a service manager does, and keeps it until the test has ended.
+func (p *process) keep() {
+	p.t.Helper()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: p.cfg.Socket, Net: "unix"})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.Chmod(p.cfg.Socket, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	if p.kept, err = l.File(); err != nil {
+		p.t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	_ = l.Close() // p.kept is it
+	p.cfg.Inherits = true
+	p.t.Cleanup(func() { _ = p.kept.Close() })
+}
+
 func (p *process) start() {
 	p.t.Helper()
 	program, err := os.Executable()
@@ -101,6 +132,9 @@ func (p *process) start() {
 	p.cmd, p.out, p.ended = exec.Command(program), new(strings.Builder), make(chan error, 1)
 	p.cmd.Env = append(os.Environ(), processVariable+"="+string(config))
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	if p.kept != nil {
+		p.cmd.ExtraFiles = []*os.File{p.kept}
+	}
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -121,7 +155,9 @@ func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	p.wait()
 	p.cmd = nil
-	_ = os.Remove(p.cfg.Socket) // for listening; an agent replaces it too
+	if p.kept == nil {
+		_ = os.Remove(p.cfg.Socket) // for listening; an agent replaces it too
+	}
 }
 
 // end is SIGTERM.

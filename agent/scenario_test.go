@@ -30,6 +30,9 @@ import (
 // enough for a machine that does much else.
 const paced = 100
 
+// connecting is gRPC's least timeout of a connection.
+const connecting = 20 * time.Second
+
 // register makes a backend an instance of reviews in Consul.
 func register(t testing.TB, n *consultest.Node, name string) {
 	t.Helper()
@@ -263,7 +266,6 @@ func TestScenarioX4_newClientWithoutAgent(t *testing.T) {
 	cc := dial(t, p.bootstrap(), "reviews:9080")
 	began := time.Now()
 	_, err := call(t, cc)
-	const connecting = 20 * time.Second // gRPC's least timeout of a connection
 	if took := time.Since(began); took > connecting {
 		t.Errorf("without an agent a call took %v, want %v at most", took, connecting)
 	}
@@ -280,6 +282,60 @@ func TestScenarioX4_newClientWithoutAgent(t *testing.T) {
 	began = time.Now()
 	reaches(t, cc, "a")
 	t.Logf("served %v after the agent listens", time.Since(began).Round(time.Millisecond))
+}
+
+// TestScenarioX4_keptSocket: the agent's socket is a service manager's, and stays while the agent
+// is away. A client that starts meanwhile waits in it, for as long as gRPC waits for a connection,
+// and is served as soon as there is an agent again. Where an agent stays away for longer, calls
+// fail at that time, with a reason; from then on it is gRPC that tries later and later. (X4)
+func TestScenarioX4_keptSocket(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "a")
+	p := newProcess(t, n.Addr)
+	p.keep()
+	p.start()
+	reaches(t, dial(t, p.bootstrap(), "reviews:9080"), "a") // what is good is on disk, as at a restart
+	waits := []time.Duration{3 * time.Second}
+	if ledger.Full() {
+		waits = append(waits, 18*time.Second)
+	}
+	for _, away := range waits {
+		p.kill()
+		began := time.Now()
+		cc := dial(t, p.bootstrap(), "reviews:9080")
+		if err := callFor(t, cc, time.Second); status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("without an agent: got %v, want DEADLINE_EXCEEDED", err)
+		}
+		pause(t, time.Until(began.Add(away)))
+		p.start()
+		began = time.Now()
+		reaches(t, cc, "a")
+		within(t, fmt.Sprintf("a client that started %v before the agent is served after its start", away), time.Since(began), 2*time.Second)
+	}
+	if !ledger.Full() {
+		return
+	}
+	p.kill()
+	began := time.Now()
+	cc := dial(t, p.bootstrap(), "reviews:9080")
+	err := callFor(t, cc, hang)
+	within(t, "a call ends without an agent", time.Since(began), connecting+time.Second)
+	if text := status.Convert(err).Message(); status.Code(err) != codes.Unavailable || !strings.Contains(text, p.cfg.Socket) {
+		t.Errorf("without an agent: got %v, want UNAVAILABLE with the socket's name", err)
+	}
+	p.start()
+	began = time.Now()
+	reaches(t, cc, "a")
+	t.Logf("a client that gave up once is served %v after the agent's start", time.Since(began).Round(time.Millisecond))
+}
+
+// callFor makes a call with a deadline.
+func callFor(t testing.TB, cc *grpc.ClientConn, d time.Duration) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	return cc.Invoke(ctx, "/shop.Reviews/Get", &emptypb.Empty{}, &emptypb.Empty{})
 }
 
 // TestScenarioX4_fallback: the first of two agents is dead. A client that was there goes on with

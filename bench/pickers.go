@@ -49,6 +49,8 @@ var pickerRows = []pickerRow{
 	{Name: "grpc-wrr", Title: "grpc-go weighted_round_robin", Most: grpcMost, Make: grpcPicker(weightedroundrobin.Name, `{"blackoutPeriod": "0s", "weightUpdatePeriod": "0.1s"}`)},
 	{Name: "wrr", Title: "WeightedRoundRobin, the pick alone", Versus: "grpc-wrr", Limit: 1, Flat: true, Make: pickOnly(balance.WeightedRoundRobin(), uneven)},
 	{Name: "wrr-done", Title: "WeightedRoundRobin, admitted and released", Versus: "grpc-wrr", Limit: 1, Flat: true, Make: pickAndDone(balance.WeightedRoundRobin(), uneven)},
+	{Name: "grpc-wrr-told", Title: "grpc-go weighted_round_robin, told of the load with every answer", Most: grpcMost, Make: grpcPickerTold(weightedroundrobin.Name, `{"blackoutPeriod": "0s", "weightUpdatePeriod": "0.1s"}`, loads)},
+	{Name: "wrr-told", Title: "WeightedRoundRobin, admitted and released, beside that", Versus: "grpc-wrr-told", Limit: 1, Make: pickAndDone(balance.WeightedRoundRobin(), uneven)},
 
 	{Name: "grpc-lr", Title: "grpc-go least_request", Most: grpcMost, Make: grpcPicker(leastrequest.Name, `{"choiceCount": 2}`)},
 	{Name: "lr", Title: "LeastRequest(2)", Versus: "grpc-lr", Limit: 1, Flat: true, Make: pickAndDone(balance.LeastRequest(2), even)},

@@ -22,6 +22,11 @@ import (
 // JSON. The balancer is grpc-go's own, from its registry; under it is a ClientConn whose
 // connections are ready as soon as they are asked for.
 func grpcPicker(name, config string) func(n int) (*subject, error) {
+	return grpcPickerTold(name, config, []balancer.DoneInfo{{}})
+}
+
+// grpcPickerTold is grpcPicker whose calls end in these ways in turn.
+func grpcPickerTold(name, config string, ends []balancer.DoneInfo) func(n int) (*subject, error) {
 	return func(n int) (*subject, error) {
 		builder := balancer.Get(name)
 		if builder == nil {
@@ -36,7 +41,7 @@ func grpcPicker(name, config string) func(n int) (*subject, error) {
 		}
 		cc := new(readyConn)
 		b := builder.Build(cc, balancer.BuildOptions{})
-		s := &subject{worker: func() func(int) { return cc.worker() }, close: b.Close}
+		s := &subject{worker: func() func(int) { return cc.worker(ends) }, close: b.Close}
 		if err := cc.connect(b, n, cfg); err != nil {
 			b.Close()
 			return nil, err
@@ -67,6 +72,16 @@ func (cc *readyConn) connect(b balancer.Balancer, n int, cfg serviceconfig.LoadB
 	return cc.report(n)
 }
 
+// loads are what servers report of themselves with an answer. weighted_round_robin learns its
+// weights of nothing else, as ours learns latency of every answer; they are 1 to 5.
+var loads = func() []balancer.DoneInfo {
+	ends := make([]balancer.DoneInfo, 5)
+	for i := range ends {
+		ends[i].ServerLoad = &orca.OrcaLoadReport{ApplicationUtilization: 0.5, RpsFractional: 100 * float64(i+1)}
+	}
+	return ends
+}()
+
 // missing is how many of the calls find no connection; they bring it about, for
 // ring_hash connects to what is picked and nothing else.
 func (cc *readyConn) missing(contexts []context.Context) (n int) {
@@ -91,10 +106,7 @@ func (cc *readyConn) report(n int) error {
 			return nil //nolint:nilerr // ring_hash without its header: it has no use for reports
 		}
 		if r.Done != nil {
-			weight := 1 + i%5
-			r.Done(balancer.DoneInfo{ServerLoad: &orca.OrcaLoadReport{
-				ApplicationUtilization: 0.5, RpsFractional: 100 * float64(weight),
-			}})
+			r.Done(loads[i%len(loads)])
 		}
 	}
 	<-time.After(300 * time.Millisecond) // three of its update periods
@@ -102,8 +114,9 @@ func (cc *readyConn) report(n int) error {
 }
 
 // worker picks as a call does, and ends it.
-func (cc *readyConn) worker() func(int) {
+func (cc *readyConn) worker(ends []balancer.DoneInfo) func(int) {
 	picker, contexts := cc.state().Picker, someContexts()
+	next := 0
 	return func(count int) {
 		for calls := range count {
 			r, err := picker.Pick(balancer.PickInfo{FullMethodName: "/bench.Bench/Call", Ctx: contexts[calls%len(contexts)]})
@@ -111,7 +124,11 @@ func (cc *readyConn) worker() func(int) {
 				panic(err)
 			}
 			if r.Done != nil {
-				r.Done(balancer.DoneInfo{})
+				r.Done(ends[next])
+				next++
+				if next == len(ends) {
+					next = 0
+				}
 			}
 		}
 	}

@@ -37,20 +37,21 @@ func (cfg CounterConfig) limiter() limiter {
 
 // sliced counts what was taken in each slice: in the present one and in as many before it
 // as make up a window. The oldest counts whole, though a part of it is over. What a call that
-// is admitted needs stands in front, in one cache line.
+// is admitted changes stands in front, in one cache line with most of what it reads.
 type sliced struct {
+	mu   sync.Mutex     // guards edge, here, sum and all below
+	edge enmesh.Instant // where the present slice ends
+	here int64          // what was taken in it
+	sum  int64          // of all slices
+
+	shut  unit
 	limit int64
 	grid
-	shut unit
 
-	mu      sync.Mutex     // guards all below
-	edge    enmesh.Instant // where the present slice ends
-	here    int64          // what was taken in it
-	sum     int64          // of all slices
-	newest  int64          // the number of the present one
-	present int            // its place in taken
-	taken   []int64        // by the number of the slice, modulo how many there are; that of the present one may be old
-	refused struct {       // the latest refusal of this slice
+	newest  int64    // the number of the present slice
+	present int      // its place in taken
+	taken   []int64  // by the number of the slice, modulo how many there are; that of the present one may be old
+	refused struct { // the latest refusal of this slice
 		units, sum int64
 		wait       time.Duration // counted from edge
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -165,5 +166,27 @@ func TestRound(t *testing.T) {
 	r := newRefusals("limit", 429)
 	if r.after(time.Second) != r.after(999*time.Millisecond) || r.after(longest).RetryAfter != longest {
 		t.Error("refusals of one wait differ, or the longest is not told")
+	}
+}
+
+// What every call that is admitted changes shares one cache line; with two, two processors would
+// hand both to and fro.
+func TestWindows_whatCallsChangeSharesALine(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("laid out for 64 bits")
+	}
+	const line = 64
+	var l log
+	var s sliced
+	for what, end := range map[string]uintptr{
+		"a log":     unsafe.Offsetof(l.units) + unsafe.Sizeof(l.units),
+		"a counter": unsafe.Offsetof(s.sum) + unsafe.Sizeof(s.sum),
+	} {
+		if end > line {
+			t.Errorf("what calls change of %s ends at byte %d, want within %d", what, end, line)
+		}
+	}
+	if reads, size := unsafe.Offsetof(l.shut), unsafe.Sizeof(l); reads < line || size != 2*line {
+		t.Errorf("what calls only read of a log begins at byte %d of %d, want at %d of %d", reads, size, line, 2*line)
 	}
 }

@@ -28,20 +28,20 @@ func NewSlidingLog(cfg LogConfig) (*SlidingLog, error) {
 // log is a ring of what went, oldest first. What every call changes stands in one cache line,
 // what it only reads in another.
 type log struct {
-	shut unit
-
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards all that follows, and ring
 	latest  enmesh.Instant
 	expires enmesh.Instant // when the oldest is forgotten
 	wrote   enmesh.Instant // when the newest went
 	first   int            // where the oldest is
 	count   int            // how many there are
 	units   int            // that they took
+	_       [8]byte
 
+	shut   unit
 	limit  int
 	window time.Duration
 	ring   []passage // its length is a power of two, or 0
-	_      [24]byte  // so that the two lines are not three
+	_      [8]byte   // so that the two lines are not three
 }
 
 // passage is a call that went.

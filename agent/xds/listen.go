@@ -21,11 +21,27 @@ func ListenLoopback(addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+	if err := onLoopback(l); err != nil {
 		_ = l.Close()
-		return nil, fmt.Errorf("xds: %s is not a loopback address: use ListenTLS", addr)
+		return nil, err
 	}
 	return l, nil
+}
+
+// InheritLoopback is [ListenLoopback] on a socket that another process opened and keeps open,
+// see [InheritUnix].
+func InheritLoopback(l *net.TCPListener) (net.Listener, error) {
+	if err := onLoopback(l); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func onLoopback(l net.Listener) error {
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+		return fmt.Errorf("xds: %s is not a loopback address: use ListenTLS", l.Addr())
+	}
+	return nil
 }
 
 func listenTCP(addr string) (net.Listener, error) {
@@ -42,14 +58,31 @@ func listenTCP(addr string) (net.Listener, error) {
 // does. The namespace and the service account of a client's node are its
 // certificate's.
 func ListenTLS(addr string, cfg *tls.Config) (net.Listener, error) {
-	if cfg == nil || cfg.ClientAuth != tls.RequireAndVerifyClientCert && cfg.GetConfigForClient == nil {
-		return nil, errors.New("xds: the TLS configuration does not require and verify client certificates")
+	if err := verifies(cfg); err != nil {
+		return nil, err
 	}
 	l, err := listenTCP(addr)
 	if err != nil {
 		return nil, err
 	}
 	return &tlsListener{l, credentials.NewTLS(cfg)}, nil
+}
+
+// InheritTLS is [ListenTLS] on a socket that another process opened and keeps open, see
+// [InheritUnix].
+func InheritTLS(l *net.TCPListener, cfg *tls.Config) (net.Listener, error) {
+	if err := verifies(cfg); err != nil {
+		return nil, err
+	}
+	return &tlsListener{l, credentials.NewTLS(cfg)}, nil
+}
+
+// verifies refuses what would serve clients that prove nothing.
+func verifies(cfg *tls.Config) error {
+	if cfg == nil || cfg.ClientAuth != tls.RequireAndVerifyClientCert && cfg.GetConfigForClient == nil {
+		return errors.New("xds: the TLS configuration does not require and verify client certificates")
+	}
+	return nil
 }
 
 // tlsListener hands out connections that shake hands before they are served, not

@@ -36,14 +36,8 @@ var errStranger = errors.New("xds: the user of the connecting process is not all
 // Only systems that tell a peer's user are served (Linux): on others it is an
 // error.
 func ListenUnix(path string, cfg UnixConfig) (net.Listener, error) {
-	if cfg.Mode == 0 {
-		cfg.Mode = 0o600
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
-	if !knowsPeers {
-		return nil, errors.New("xds: this system does not tell who connects to a unix socket")
+	if err := cfg.complete(); err != nil {
+		return nil, err
 	}
 	if err := vacant(path); err != nil {
 		return nil, err
@@ -58,6 +52,41 @@ func ListenUnix(path string, cfg UnixConfig) (net.Listener, error) {
 		return nil, fmt.Errorf("xds: %w", err)
 	}
 	return &unixListener{UnixListener: l, path: path, info: info, cfg: cfg}, nil
+}
+
+// InheritUnix serves on a unix socket that another process opened and keeps open, as a service
+// manager does: who connects while nobody serves waits in it for who will. It is an error if
+// the socket's file grants more than cfg.Mode does. Peers are asked for as in [ListenUnix].
+// Closing the listener leaves the socket where it is. l belongs to the listener from then on,
+// unless there is an error.
+func InheritUnix(l *net.UnixListener, cfg UnixConfig) (net.Listener, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	path := l.Addr().String()
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("xds: the inherited socket: %w", err)
+	}
+	if is := info.Mode().Perm(); is&^cfg.Mode.Perm() != 0 {
+		return nil, fmt.Errorf("xds: the inherited socket %s has mode %#o, and %#o is the most that is allowed: have it opened with less (SocketMode= of systemd), or allow more", path, is, cfg.Mode.Perm())
+	}
+	l.SetUnlinkOnClose(false)
+	return &unixListener{UnixListener: l, path: path, cfg: cfg}, nil
+}
+
+// complete fills in defaults. It fails where nobody's peer is known.
+func (c *UnixConfig) complete() error {
+	if !knowsPeers {
+		return errors.New("xds: this system does not tell who connects to a unix socket")
+	}
+	if c.Mode == 0 {
+		c.Mode = 0o600
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return nil
 }
 
 // vacant says that path may be taken: there is nothing, or a dead socket.
@@ -109,7 +138,7 @@ func bind(path string, mode fs.FileMode) (*net.UnixListener, error) {
 type unixListener struct {
 	*net.UnixListener
 	path string
-	info fs.FileInfo
+	info fs.FileInfo // of the file to remove at the end; nil: it is another's
 	cfg  UnixConfig
 	once sync.Once // of Close
 }
@@ -142,12 +171,12 @@ func (l *unixListener) Accept() (net.Conn, error) {
 // Addr is where the socket is.
 func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
-// Close stops listening and removes the socket, unless another took its place. A second Close
+// Close stops listening and removes the socket, unless it is another's, or was replaced. A second Close
 // does nothing: by then the file's number may be that of another process's socket.
 func (l *unixListener) Close() error {
 	err := net.ErrClosed
 	l.once.Do(func() {
-		if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.info) {
+		if now, err := os.Lstat(l.path); err == nil && l.info != nil && os.SameFile(now, l.info) {
 			_ = os.Remove(l.path)
 		}
 		err = l.UnixListener.Close()

@@ -63,6 +63,63 @@ func TestListenUnix_aDeadSocketIsReplacedAndAFileIsNot(t *testing.T) {
 	}
 }
 
+// A socket of a service manager: who connects before it is served waits in it, and it is there
+// after the server.
+func TestInheritUnix_whoConnectedBeforeIsServed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "xds.sock")
+	kept, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	file, err := kept.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	inherit := func(cfg xds.UnixConfig) (net.Listener, error) {
+		l, err := net.FileListener(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, err := xds.InheritUnix(l.(*net.UnixListener), cfg)
+		if err != nil {
+			_ = l.Close()
+		}
+		return own, err
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := inherit(xds.UnixConfig{}); err == nil || !strings.Contains(err.Error(), "has mode 0660, and 0600 is the most") {
+		t.Errorf("open to a group that nobody named: got %v, want its mode", err)
+	}
+	for range 2 { // servers, one after the other
+		client, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := inherit(xds.UnixConfig{Mode: 0o660})
+		if err != nil {
+			t.Fatal(err)
+		}
+		served, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = io.WriteString(served, "x"); err == nil {
+			_, err = io.ReadFull(client, make([]byte, 1))
+		}
+		if err != nil {
+			t.Errorf("who connected before: got %v, want an answer", err)
+		}
+		_, _, _ = served.Close(), client.Close(), l.Close()
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("after Close: got %v, want the socket still there", err)
+		}
+	}
+}
+
 // TestStranger_dials is a process of another user, started by the test below.
 func TestStranger_dials(t *testing.T) {
 	path := os.Getenv("XDS_STRANGER")

@@ -60,6 +60,9 @@ func (a *agentFlags) config() (closers []io.Closer, err error) {
 	if err := a.peers.apply(&a.Config); err != nil {
 		return nil, err
 	}
+	if a.Inherited, err = inherited(); err != nil {
+		return nil, err
+	}
 	if a.Issue, err = a.issue.issues(a.TrustDomain, &a.sources); err != nil {
 		return nil, err
 	}

@@ -25,7 +25,9 @@ that dial xds:///SERVICE on this host. It runs until it is interrupted or termin
 Each flag has a variable: ENMESH_AGENT_POLICIES for -policies, and so on; a flag goes
 before its variable, and what may be given several times is separated by commas there.
 What Consul's own client reads (CONSUL_HTTP_TOKEN, CONSUL_CACERT and so on) counts, too.
-A service that several of -endpoints, -consul and -dns know is taken from the first.`
+A service that several of -endpoints, -consul and -dns know is taken from the first.
+Sockets that systemd opened (LISTEN_FDS) are used for -socket, -listen, -listen-tls and
+-admin where they have the same address.`
 
 const agentVariables = "ENMESH_AGENT_"
 

@@ -6,9 +6,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -93,6 +95,63 @@ func TestBinary(t *testing.T) {
 	}
 }
 
+// The program with a service manager's sockets: it serves in them, and leaves them open at its
+// end to its successor.
+func TestBinary_socketsThatOutliveIt(t *testing.T) {
+	dir := folder(t)
+	bin, addr := build(t, dir), backend(t)
+	socket := filepath.Join(dir, "xds.sock")
+	file := filepath.Join(dir, "web.json")
+	output(t, bin, "agent", "bootstrap", "-server", "unix://"+socket, "-node", "web-1", "-o", file)
+	unix, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close()
+	if err := os.Chmod(socket, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	admin, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	handed := make([]*os.File, 2)
+	if handed[0], err = unix.File(); err == nil {
+		defer handed[0].Close()
+		handed[1], err = admin.File()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer handed[1].Close()
+	args := []string{
+		"agent", "-log", "json", "-admin", admin.Addr().String(), "-endpoints", services(t, dir, addr),
+		"-policies", write(t, filepath.Join(dir, "p.yaml"), plaintext), "-socket", socket,
+	}
+	for range 2 {
+		serving := activate(t, handed, bin, args...)
+		serving.wait(t, "enmesh: the agent answers")
+		dialer := newDialer(t, file, "xds:///reviews")
+		if got := dialer.call(t); got != "ok "+addr+" insecure" {
+			t.Errorf("got %q, want an answer of %s", got, addr)
+		}
+		if out := output(t, bin, "agent", "status", "-admin", admin.Addr().String()); !strings.Contains(out, "web-1") {
+			t.Errorf("got the status\n%s\nwant the client in it", out)
+		}
+		if err := serving.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if err := serving.cmd.Wait(); err != nil {
+			t.Errorf("got the exit %v, want 0\n%s", err, serving)
+		}
+	}
+	wrong := activate(t, handed, bin, append(args, "-socket", filepath.Join(dir, "other.sock"))...)
+	if err := wrong.cmd.Wait(); err == nil || !strings.Contains(wrong.String(), "is the socket "+socket+", which is none that the agent is to listen at") {
+		t.Errorf("with another -socket: got %v and\n%s\nwant what is wrong", err, wrong)
+	}
+}
+
 // build makes the program as it is given out: static, without cgo.
 func build(t *testing.T, dir string) string {
 	t.Helper()
@@ -128,7 +187,22 @@ type spawned struct {
 // spawn starts one, which is killed with the test at the latest.
 func spawn(t *testing.T, bin string, args ...string) *spawned {
 	t.Helper()
-	s := &spawned{journal: newJournal(), cmd: exec.CommandContext(t.Context(), bin, args...)}
+	return spawnCommand(t, exec.CommandContext(t.Context(), bin, args...))
+}
+
+// activate starts one as systemd does that hands it sockets.
+func activate(t *testing.T, sockets []*os.File, bin string, args ...string) *spawned {
+	t.Helper()
+	const script = `LISTEN_PID=$$ exec "$0" "$@"` // the shell's process becomes bin's
+	cmd := exec.CommandContext(t.Context(), "sh", append([]string{"-c", script, bin}, args...)...)
+	cmd.Env = append(os.Environ(), "LISTEN_FDS="+strconv.Itoa(len(sockets)))
+	cmd.ExtraFiles = sockets
+	return spawnCommand(t, cmd)
+}
+
+func spawnCommand(t *testing.T, cmd *exec.Cmd) *spawned {
+	t.Helper()
+	s := &spawned{journal: newJournal(), cmd: cmd}
 	s.cmd.Stderr = s.journal
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -24,17 +24,13 @@ type Config struct {
 // Collector counts calls and attempts, of any number of chains, sides and
 // workloads. It is a prometheus.Collector: register it once.
 type Collector struct {
-	calls    *family[callSeries]
+	calls    *family[counters]
 	attempts *family[atomic.Uint64]
 	decided  *family[atomic.Uint64]
 	hosts    hosts
 
 	requests, duration, sent, received, tries, decisions, folded *prometheus.Desc
 }
-
-// callSeries is what is counted of calls with the same labels. The number of calls
-// is the number of durations.
-type callSeries struct{ duration, request, response histogram }
 
 // New makes an empty Collector.
 func New(cfg Config) *Collector {
@@ -46,7 +42,7 @@ func New(cfg Config) *Collector {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &Collector{
-		calls:     newFamily[callSeries](limit, callLabels),
+		calls:     newFamily[counters](limit, callLabels),
 		attempts:  newFamily[atomic.Uint64](limit, attemptLabels),
 		decided:   newFamily[atomic.Uint64](limit, decisionLabels),
 		requests:  describe("istio_requests_total", "Calls.", callLabels),
@@ -70,10 +66,10 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.calls.snapshot() {
 		v := &s.value
-		ch <- counted{c.requests, s.labels, v.duration.count}
-		ch <- measured{c.duration, s.labels, durations, &v.duration}
-		sendCounted(ch, measured{c.sent, s.labels, sizes, &v.request})
-		sendCounted(ch, measured{c.received, s.labels, sizes, &v.response})
+		ch <- counted{c.requests, s.labels, func() uint64 { return v.count(duration) }}
+		ch <- measured{c.duration, s.labels, duration, v}
+		sendCounted(ch, measured{c.sent, s.labels, request, v})
+		sendCounted(ch, measured{c.received, s.labels, response, v})
 	}
 	for _, s := range c.attempts.snapshot() {
 		ch <- counted{c.tries, s.labels, s.value.Load}
@@ -91,7 +87,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 // sendCounted sends m unless it is empty: a histogram is 22 lines of text, too many
 // for what an adapter never counts.
 func sendCounted(ch chan<- prometheus.Metric, m measured) {
-	if m.from.count() > 0 {
+	if m.from.count(m.of) > 0 {
 		ch <- m
 	}
 }

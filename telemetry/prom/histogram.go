@@ -24,8 +24,8 @@ type scale struct {
 }
 
 var (
-	durations = newScale(float64(time.Millisecond))
-	sizes     = newScale(1)
+	inTime  = newScale(float64(time.Millisecond))
+	inBytes = newScale(1)
 )
 
 func newScale(unit float64) *scale {
@@ -54,23 +54,53 @@ func (s *scale) bucket(v uint64) int {
 	return i
 }
 
-// histogram counts whole units. Its count is the sum of its buckets, so that the
-// two cannot differ.
-type histogram struct {
-	buckets [len(bounds) + 1]atomic.Uint64
-	sum     atomic.Uint64
+// counters are what is counted of calls with the same labels: a histogram of each measure. They
+// are laid out by cache lines, since calls on several processors write them: the sums stand
+// together, the buckets of durations too, and the two sizes of a call, which are often of a
+// kind, side by side. The number of calls is the number of durations.
+type counters struct {
+	sums      [measures]atomic.Uint64
+	durations [len(bounds) + 1]atomic.Uint64
+	sizes     [len(bounds) + 1][measures - 1]atomic.Uint64
 }
 
-func (h *histogram) observe(s *scale, v uint64) {
-	h.buckets[s.bucket(v)].Add(1)
-	h.sum.Add(v)
+// measure is one that calls have.
+type measure int
+
+const (
+	duration measure = iota
+	request
+	response
+	measures = iota
+)
+
+// scale is the buckets of the measure.
+func (m measure) scale() *scale {
+	if m == duration {
+		return inTime
+	}
+	return inBytes
 }
 
-// count is how often observe was called.
-func (h *histogram) count() uint64 {
+// bucket is the count in one bucket of the measure.
+func (c *counters) bucket(m measure, i int) *atomic.Uint64 {
+	if m == duration {
+		return &c.durations[i]
+	}
+	return &c.sizes[i][m-1]
+}
+
+func (c *counters) observe(m measure, v uint64) {
+	c.bucket(m, m.scale().bucket(v)).Add(1)
+	c.sums[m].Add(v)
+}
+
+// count is how often the measure was observed: the sum of its buckets, so that the two cannot
+// differ.
+func (c *counters) count(m measure) uint64 {
 	var n uint64
-	for i := range h.buckets {
-		n += h.buckets[i].Load()
+	for i := range len(bounds) + 1 {
+		n += c.bucket(m, i).Load()
 	}
 	return n
 }

@@ -29,8 +29,8 @@ func (m counted) Write(out *dto.Metric) error {
 type measured struct {
 	desc   *prometheus.Desc
 	labels []*dto.LabelPair
-	scale  *scale
-	from   *histogram
+	of     measure
+	from   *counters
 }
 
 // Desc describes the histogram.
@@ -38,13 +38,13 @@ func (m measured) Desc() *prometheus.Desc { return m.desc }
 
 // Write adds the buckets up.
 func (m measured) Write(out *dto.Metric) error {
-	sum := float64(m.from.sum.Load()) / m.scale.unit
+	sum := float64(m.from.sums[m.of].Load()) / m.of.scale().unit
 	h := &dto.Histogram{SampleSum: &sum, Bucket: make([]*dto.Bucket, len(bounds))}
 	totals := make([]uint64, len(bounds)+1)
 	buckets := make([]dto.Bucket, len(bounds))
 	var total uint64
-	for i := range m.from.buckets {
-		total += m.from.buckets[i].Load()
+	for i := range totals {
+		total += m.from.bucket(m.of, i).Load()
 		totals[i] = total
 		if i < len(bounds) {
 			buckets[i].UpperBound, buckets[i].CumulativeCount = &bounds[i], &totals[i]

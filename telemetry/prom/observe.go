@@ -60,17 +60,17 @@ const refresh = 10 * time.Second
 
 // found is the series of a key, and when its labels were read.
 type found struct {
-	series *series[callSeries]
+	series *series[counters]
 	at     enmesh.Instant
 }
 
 // calls observes the calls of one chain.
 type calls struct {
 	scope    telemetry.Scope
-	family   *family[callSeries]
+	family   *family[counters]
 	hosts    *hosts
 	plain    telemetry.Cache[callKey, found]
-	labelled telemetry.Cache[labelledKey, *series[callSeries]]
+	labelled telemetry.Cache[labelledKey, *series[counters]]
 }
 
 // Observe counts a call.
@@ -90,18 +90,18 @@ func (o *calls) Observe(r enmesh.Result) {
 		k.secure = c.Source.TLS != nil && len(c.Source.TLS.PeerCertificates) > 0
 	}
 	s := &o.find(&k, c.Source, r.Ended).value
-	s.duration.observe(durations, uint64(max(r.Ended.Sub(c.Start), 0)))
-	request, answer := c.Sizes()
-	if request >= 0 {
-		s.request.observe(sizes, uint64(request))
+	s.observe(duration, uint64(max(r.Ended.Sub(c.Start), 0)))
+	sent, answered := c.Sizes()
+	if sent >= 0 {
+		s.observe(request, uint64(sent))
 	}
-	if answer >= 0 {
-		s.response.observe(sizes, uint64(answer))
+	if answered >= 0 {
+		s.observe(response, uint64(answered))
 	}
 }
 
 // find is the series of a key.
-func (o *calls) find(k *callKey, peer *enmesh.Peer, now enmesh.Instant) *series[callSeries] {
+func (o *calls) find(k *callKey, peer *enmesh.Peer, now enmesh.Instant) *series[counters] {
 	if o.scope.Side == enmesh.Server && peer != nil && len(peer.Labels) > 0 {
 		return o.findLabelled(k, peer)
 	}
@@ -139,7 +139,7 @@ func (o *calls) far(k *callKey) telemetry.Workload {
 }
 
 // findLabelled is find for a peer that says more of itself than its identity.
-func (o *calls) findLabelled(k *callKey, peer *enmesh.Peer) *series[callSeries] {
+func (o *calls) findLabelled(k *callKey, peer *enmesh.Peer) *series[counters] {
 	key := labelledKey{*k, telemetry.WorkloadOf(func(label string) string { return peer.Labels[label] })}
 	hash := uint64(telemetry.Hash(k.hash()).String(key.peer.App).String(key.peer.Version))
 	if s, ok := o.labelled.Get(hash, &key); ok {
