@@ -7,7 +7,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
-	"net/http"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -106,9 +105,9 @@ func (p *sockets) dial(to route) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{of: p, to: to, conn: conn, sent: m, many: conn.Available() > 1}
-	if s.many {
-		conn.SetStateHook(func(*http.ClientConn) { p.wake() })
+	s := &socket{of: p, to: to, conn: conn, sent: m}
+	if conn.Available() > 1 {
+		s.multiplexes()
 	}
 	s.idle = enmesh.Now()
 	if life := p.cfg.Lifetime(rand.Float64()); life > 0 {

@@ -19,8 +19,11 @@ type socket struct {
 	to    route
 	conn  *http.ClientConn
 	sent  *meter
-	many  bool           // it takes several calls at once
 	until enmesh.Instant // when it is too old; 0: never
+
+	// many says that it is of HTTP/2. One whose server allows one stream looks like HTTP/1.1
+	// until its first answer has come; it carries one call till then. Written under of.mu.
+	many bool
 
 	// guarded by of.mu
 	active, used int
@@ -36,9 +39,10 @@ func (s *socket) worn(now enmesh.Instant) bool {
 }
 
 // exhausted reports whether the server has ended it, or, with GOAWAY, takes no more calls
-// and has none left.
+// and has none left. A call that is over may have a stream for a moment yet, and be the only
+// one that the server allows: how many are in flight is asked first.
 func (s *socket) exhausted() bool {
-	return s.conn.Err() != nil || s.many && s.active == 0 && s.conn.Available() == 0
+	return s.conn.Err() != nil || s.many && s.active == 0 && s.conn.InFlight() == 0 && s.conn.Available() == 0
 }
 
 // stale reports whether it has carried nothing for so long that the server may be about
@@ -66,6 +70,14 @@ func (s *socket) width(most int) int {
 	return n
 }
 
+// multiplexes notes that it is of HTTP/2, and has whoever waits woken when a stream is over.
+func (s *socket) multiplexes() {
+	s.of.mu.Lock()
+	s.many = true
+	s.of.mu.Unlock()
+	s.conn.SetStateHook(func(*http.ClientConn) { s.of.wake() })
+}
+
 // errUnsent says that not a byte of the request left.
 var errUnsent = errors.New("meshhttp: the connection ended before anything was written")
 
@@ -87,6 +99,9 @@ func (s *socket) roundTrip(req *http.Request) (*http.Response, error) {
 
 // carry gives the connection back at the end of the answer's body.
 func (s *socket) carry(req *http.Request, resp *http.Response) *http.Response {
+	if !s.many && resp.ProtoMajor == 2 {
+		s.multiplexes()
+	}
 	if bodyless(resp, req.Method) {
 		s.of.give(s, resp.Close)
 		return resp

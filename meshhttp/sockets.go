@@ -238,13 +238,14 @@ func (p *sockets) serveLocked(done *[]*socket) {
 	}
 }
 
-// wake serves those who wait, when HTTP/2 has forgotten a stream: that is a moment after
-// its body was read.
+// wake serves those who wait, when HTTP/2 has forgotten a stream, which is a moment after
+// its body was read, or a connection has ended.
 func (p *sockets) wake() {
 	var done []*socket
 	p.mu.Lock()
 	if len(p.waiting) > 0 {
 		p.serveLocked(&done)
+		p.makeLocked(&done) // for the connection may have ended
 	}
 	p.mu.Unlock()
 	closeAll(done)

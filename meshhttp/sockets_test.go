@@ -269,7 +269,7 @@ func TestSockets_serverBoundsStreams(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if took := time.Since(began); took > 3*time.Second || s.made.Load() > 2 {
+		if took := time.Since(began); took > 3*time.Second || s.made.Load() > 2 { // the first may be asked for too much before the server has said how much it takes
 			t.Errorf("%d streams: took %v over %d connections, want no waits over one", streams, took, s.made.Load())
 		}
 	}
