@@ -44,7 +44,10 @@ func WithAuthorizer(provider string, c authz.Checker) Option {
 // WithAuthzAudit hears of the calls that AuthorizationPolicies refuse, of those that
 // policies with action AUDIT match, and of what a dry run would change:
 // authz.LogTo makes such a function for a log. It runs on the call's goroutine and must not
-// keep the Decision. Without it nobody hears of them; metrics count them.
+// keep the Decision. Without it nobody hears of them. With it or without,
+// enmesh_decisions_total counts what AUDIT matches (policy "authz", action "audit"), what a
+// dry run would change (actions "refuse" and "allow", in shadow) and what could not be
+// decided ("degrade"); refusals are in the metrics of calls.
 func WithAuthzAudit(hear func(context.Context, *enmesh.Call, *authz.Decision)) Option {
 	return optionFunc(func(cfg *config) { cfg.security.audit = hear })
 }
@@ -57,7 +60,11 @@ func WithAuthzDefault(d authz.Default) Option {
 }
 
 // WithHiddenDenials answers callers that AuthorizationPolicies refuse as if there were
-// nothing: 404, UNIMPLEMENTED. Without it: 403, PERMISSION_DENIED.
+// nothing: 404, UNIMPLEMENTED. Without it: 403, PERMISSION_DENIED. A unary method of gRPC is
+// hidden from callers that send a whole message of its type only: generated code reads the
+// message before policy is asked. For one that cannot be decoded it answers INTERNAL, for one
+// that is too long RESOURCE_EXHAUSTED, and for none nothing until it comes; a method that is
+// not there is UNIMPLEMENTED at once. Methods with streams, and HTTP, are hidden from all.
 func WithHiddenDenials() Option {
 	return optionFunc(func(cfg *config) { cfg.security.hide = true })
 }
