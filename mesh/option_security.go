@@ -60,11 +60,15 @@ func WithAuthzDefault(d authz.Default) Option {
 }
 
 // WithHiddenDenials answers callers that AuthorizationPolicies refuse as if there were
-// nothing: 404, UNIMPLEMENTED. Without it: 403, PERMISSION_DENIED. A unary method of gRPC is
-// hidden from callers that send a whole message of its type only: generated code reads the
-// message before policy is asked. For one that cannot be decoded it answers INTERNAL, for one
-// that is too long RESOURCE_EXHAUSTED, and for none nothing until it comes; a method that is
-// not there is UNIMPLEMENTED at once. Methods with streams, and HTTP, are hidden from all.
+// nothing: 404, UNIMPLEMENTED. Without it: 403, PERMISSION_DENIED.
+//
+// In gRPC this hides a method from those who call it as it is meant to be, and not from
+// those who probe: what grpc and generated code do comes before any policy. The text of a
+// refusal is that of a service with other methods, so that the service is not hidden. An
+// encoding (grpc-encoding) that the server does not know is named as such for methods that
+// are there. And the message of a unary call is read first: for one that cannot be decoded
+// the answer is INTERNAL, for one that is too long RESOURCE_EXHAUSTED, and for none there is
+// none until it comes, where a method that is not there is UNIMPLEMENTED at once.
 func WithHiddenDenials() Option {
 	return optionFunc(func(cfg *config) { cfg.security.hide = true })
 }
