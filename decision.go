@@ -17,6 +17,8 @@ const (
 	ActionReplace Action = "replace" // it answers in the far side's place
 	ActionTimeout Action = "timeout" // it ends the call, its time being up
 	ActionDegrade Action = "degrade" // it decides without what it should ask, which is out of reach
+	ActionAudit   Action = "audit"   // it takes note of the call, and does nothing to it
+	ActionAllow   Action = "allow"   // it lets through what is refused; in shadow only
 )
 
 // Decision is what a policy did to a call, or in shadow would have done.

@@ -100,8 +100,10 @@ func (g *guard) authz(s policy.Security) authz.Config {
 
 // Listen makes a listener of l whose connections are as PeerAuthentication wants them at
 // l's port: with mutual TLS (STRICT), with or without (PERMISSIVE: the first bytes tell),
-// or without (DISABLE). A reload holds for the next connection, and a connection that is
-// not as it has to be any more is closed, as is one whose client is not believed any more. Give it to a server that does no TLS of its own:
+// or without (DISABLE). A reload holds for the next connection. Of those that are open it
+// closes the ones in plaintext where the port has become STRICT; one with mutual TLS goes on
+// where the port has become DISABLE, until it is an hour old at most. A connection whose
+// client is not believed any more is closed. Give it to a server that does no TLS of its own:
 //
 //	go server.Serve(m.Listen(l))
 //
@@ -111,9 +113,9 @@ func (g *guard) authz(s policy.Security) authz.Config {
 // STRICT: then it takes nobody.
 func (m *Mesh) Listen(l net.Listener) net.Listener {
 	made, err := mtls.NewListener(l, mtls.ListenerConfig{
-		Source: m.cfg.certificates,
-		CRL:    m.cfg.revocations,
-		Mode:   m.modeOf,
+		Source:  m.cfg.certificates,
+		Options: m.cfg.serverTLSOptions(),
+		Mode:    m.modeOf,
 		Refused: func(remote net.Addr, err error) {
 			m.cfg.log.Debug("connection refused", "remote", remote.String(), "error", err)
 		},

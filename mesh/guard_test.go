@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -359,6 +360,50 @@ func TestMesh_defaultOfAuthorization(t *testing.T) {
 	f := newFort(t, "", mesh.WithAuthzDefault(authz.DenyByDefault), mesh.WithHiddenDenials())
 	if got, _ := f.get(f.client("web"), "/"); got != 404 {
 		t.Errorf("got %d, want 404", got)
+	}
+}
+
+// Metrics count what AUDIT matches and what a dry run would change, with nobody to hear of it.
+func TestMesh_countsAuditAndDryRun(t *testing.T) {
+	f := newFort(t, `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: watched, namespace: shop}
+spec:
+  action: AUDIT
+  rules: [{to: [{operation: {paths: [/watched]}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: open, namespace: shop}
+spec:
+  rules: [{to: [{operation: {notPaths: [/closed]}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: wider, namespace: shop, annotations: {"istio.io/dry-run": "true"}}
+spec:
+  rules: [{to: [{operation: {paths: [/closed]}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: narrower, namespace: shop, annotations: {"istio.io/dry-run": "true"}}
+spec:
+  action: DENY
+  rules: [{to: [{operation: {paths: [/later]}}]}]
+`)
+	web := f.client("")
+	for path, want := range map[string]int{"/": 200, "/watched": 200, "/closed": 403, "/later": 200} {
+		if got, _ := f.get(web, path); got != want {
+			t.Errorf("%s: got %d, want %d", path, got, want)
+		}
+	}
+	text := scrape(t, f.mesh)
+	for action, shadow := range map[string]string{"audit": "false", "allow": "true", "refuse": "true"} {
+		line := regexp.MustCompile(`(?m)^enmesh_decisions_total\{action="` + action + `",.*policy="authz",.*shadow="` + shadow + `".*\} 1$`)
+		if !line.MatchString(text) {
+			t.Errorf("%s, shadow %s: one is not counted in:\n%s", action, shadow, text)
+		}
 	}
 }
 

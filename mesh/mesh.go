@@ -208,16 +208,12 @@ func (m *Mesh) ClientTLS(e *balance.Endpoint) *tls.Config {
 }
 
 // ServerTLS is the configuration of this process's servers: mutual TLS, strict, with the
-// lists of [WithRevocations]. It is nil without certificates.
+// lists of [WithRevocations] and the versions of [WithTLS12]. It is nil without certificates.
 func (m *Mesh) ServerTLS() *tls.Config {
 	if m.cfg.certificates == nil {
 		return nil
 	}
-	var opts []mtls.ServerOption
-	if m.cfg.revocations != nil {
-		opts = append(opts, mtls.Revocations(m.cfg.revocations))
-	}
-	return mtls.Server(m.cfg.certificates, opts...)
+	return mtls.Server(m.cfg.certificates, m.cfg.serverTLSOptions()...)
 }
 
 // Metrics serves the mesh's metrics for Prometheus to scrape. Serve it on a loopback

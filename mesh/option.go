@@ -39,6 +39,7 @@ type config struct {
 	certificates security.Source
 	namer        peerNamer // certificates, if it is one
 	revocations  *mtls.CRL
+	tls12        bool
 	registry     *prometheus.Registry
 	log          *slog.Logger
 	observers    []Observers
@@ -147,6 +148,37 @@ func WithCertificates(src security.Source) Option {
 // hosts outside have the caCrl of their DestinationRule.
 func WithRevocations(crl *mtls.CRL) Option {
 	return optionFunc(func(cfg *config) { cfg.revocations = crl })
+}
+
+// WithTLS12 lowers the least version of TLS between services from 1.3 to 1.2, with forward
+// secret AEAD cipher suites only: for those who call this process through [Mesh.Listen] and
+// [Mesh.ServerTLS], and for those that it calls with mutual TLS. With TLS 1.2 certificates
+// cross the wire in the clear, so that whoever listens knows who talks to whom. For peers
+// that cannot do better. Two that can speak 1.3 all the same. Hosts outside, of
+// DestinationRules with the modes SIMPLE and MUTUAL, may have TLS 1.2 in any case.
+func WithTLS12() Option {
+	return optionFunc(func(cfg *config) { cfg.tls12 = true })
+}
+
+// tlsOptions are what the options say of mutual TLS, for both of its sides.
+func (cfg *config) tlsOptions() []mtls.Option {
+	var opts []mtls.Option
+	if cfg.revocations != nil {
+		opts = append(opts, mtls.Revocations(cfg.revocations))
+	}
+	if cfg.tls12 {
+		opts = append(opts, mtls.AllowTLS12())
+	}
+	return opts
+}
+
+// serverTLSOptions are those of a server.
+func (cfg *config) serverTLSOptions() []mtls.ServerOption {
+	var opts []mtls.ServerOption
+	for _, o := range cfg.tlsOptions() {
+		opts = append(opts, o)
+	}
+	return opts
 }
 
 // WithMetrics is the registry that the mesh registers its collectors with, and that

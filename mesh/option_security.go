@@ -44,7 +44,10 @@ func WithAuthorizer(provider string, c authz.Checker) Option {
 // WithAuthzAudit hears of the calls that AuthorizationPolicies refuse, of those that
 // policies with action AUDIT match, and of what a dry run would change:
 // authz.LogTo makes such a function for a log. It runs on the call's goroutine and must not
-// keep the Decision. Without it nobody hears of them; metrics count them.
+// keep the Decision. Without it nobody hears of them. With it or without,
+// enmesh_decisions_total counts what AUDIT matches (policy "authz", action "audit"), what a
+// dry run would change (actions "refuse" and "allow", in shadow) and what could not be
+// decided ("degrade"); refusals are in the metrics of calls.
 func WithAuthzAudit(hear func(context.Context, *enmesh.Call, *authz.Decision)) Option {
 	return optionFunc(func(cfg *config) { cfg.security.audit = hear })
 }
@@ -58,6 +61,14 @@ func WithAuthzDefault(d authz.Default) Option {
 
 // WithHiddenDenials answers callers that AuthorizationPolicies refuse as if there were
 // nothing: 404, UNIMPLEMENTED. Without it: 403, PERMISSION_DENIED.
+//
+// In gRPC this hides a method from those who call it as it is meant to be, and not from
+// those who probe: what grpc and generated code do comes before any policy. The text of a
+// refusal is that of a service with other methods, so that the service is not hidden. An
+// encoding (grpc-encoding) that the server does not know is named as such for methods that
+// are there. And the message of a unary call is read first: for one that cannot be decoded
+// the answer is INTERNAL, for one that is too long RESOURCE_EXHAUSTED, and for none there is
+// none until it comes, where a method that is not there is UNIMPLEMENTED at once.
 func WithHiddenDenials() Option {
 	return optionFunc(func(cfg *config) { cfg.security.hide = true })
 }

@@ -36,8 +36,8 @@ type peerNamer interface {
 
 func newDialer(cfg *config) *dialer {
 	d := &dialer{certificates: cfg.certificates, outside: newOriginators(cfg.log), namer: cfg.namer, named: map[string]*tls.Config{}}
-	if cfg.revocations != nil {
-		d.options = append(d.options, mtls.Revocations(cfg.revocations))
+	for _, o := range cfg.tlsOptions() {
+		d.options = append(d.options, o)
 	}
 	if d.certificates != nil {
 		d.clients = mtls.NewClients(d.certificates, d.options...)

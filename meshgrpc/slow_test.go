@@ -7,9 +7,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -37,6 +39,53 @@ func TestScenarioR5_idle(t *testing.T) {
 	}
 	if !cc.WaitForStateChange(testContext(t), connectivity.Ready) || cc.GetState() != connectivity.Idle {
 		t.Errorf("the connection is %v, want the server to have ended it", cc.GetState())
+	}
+}
+
+// TestScenarioR5_slowHead: a head that does not come to its end, silent or byte by byte,
+// holds its connection for 15 s at most: nobody can answer a ping within one.
+func TestScenarioR5_slowHead(t *testing.T) {
+	for name, bytes := range map[string]int{"without its end": 0, "byte by byte": 600} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network := newPipeNet()
+				serveOn(t, network, &service{}, meshgrpc.NewServer(enmesh.Fixed(false)).Options()...)
+				conn, err := network.dial(t.Context(), "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				sent := make(chan struct{})
+				t.Cleanup(func() { _ = conn.Close(); <-sent })
+				begun := time.Now()
+				ended := make(chan time.Duration, 1)
+				fr := http2.NewFramer(conn, conn)
+				go func() {
+					_, _ = io.Copy(io.Discard, conn)
+					ended <- time.Since(begun)
+				}()
+				go func() {
+					defer close(sent)
+					_, _ = io.WriteString(conn, http2.ClientPreface)
+					_ = fr.WriteSettings()
+					err := fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x83}}) // :method POST, and more to come
+					for range bytes {
+						if err != nil {
+							return
+						}
+						time.Sleep(time.Second)
+						err = fr.WriteContinuation(1, false, []byte{0x86})
+					}
+				}()
+				select {
+				case after := <-ended:
+					if after < 9*time.Second || after > 16*time.Second {
+						t.Errorf("closed after %v, want 15 s", after)
+					}
+				case <-time.After(5 * time.Minute):
+					t.Error("open after five minutes")
+				}
+			})
+		})
 	}
 }
 

@@ -27,13 +27,14 @@ const (
 	// decoded, and an empty segment that ".." would remove.
 	PathStrict PathNormalization = iota
 	// PathNone leaves paths as they come, for handlers that check by themselves: dot
-	// segments and slashes are then compared by policies as they are written. NUL and a raw
-	// "#" are refused all the same.
+	// segments and slashes are then compared by policies as they are written: a policy for
+	// "/admin" is not about "//admin". NUL and a raw "#" are refused all the same.
 	PathNone
 	// PathBase resolves dot segments as RFC 3986 has it, and reads a backslash as a slash.
 	// An escaped slash stays one in URL.RawPath, which ServeMux matches; in Call.Path and
 	// URL.Path it is a slash, and refused where that would hide a dot segment or an empty
-	// one. An escaped backslash is refused.
+	// one. An escaped backslash is refused. Slashes that follow each other stay: a policy for
+	// "/admin" is not about "//admin", which a handler may take for the same.
 	PathBase
 	// PathMergeSlashes is PathBase, and slashes that follow each other become one.
 	PathMergeSlashes

@@ -18,6 +18,7 @@ const (
 	DefaultIdleTimeout      = time.Minute      // between the requests of a connection
 	DefaultBodyTimeout      = time.Minute      // for the next piece of a request's body
 	DefaultStuckTimeout     = 30 * time.Second // for a byte to be written over HTTP/2
+	DefaultSilentTimeout    = 30 * time.Second // for a whole frame or head to come over HTTP/2
 	DefaultMaxStreams       = 100              // requests at once over one connection of HTTP/2
 	DefaultStreamWindow     = 64 << 10         // bytes of a body that a client may send ahead, on a stream
 	DefaultConnectionWindow = 1 << 20          // and on a connection of HTTP/2
@@ -51,7 +52,9 @@ type limits struct {
 // there is none.
 //
 // HTTP/2 connections whose client makes the server work for nothing are ended with
-// ENHANCE_YOUR_CALM (see [FloodLimit]). For that the server has a TLSNextProto of its own,
+// ENHANCE_YOUR_CALM (see [FloodLimit]). One on which no frame and no head has come whole for
+// 15 s is asked by a PING whether its client lives, and closed if that is not answered in
+// 15 s more; within a head it cannot be. For the count of frames the server has a TLSNextProto of its own,
 // and what comes to its hook ConnState as http.StateActive and http.StateIdle of HTTP/2 is
 // a connection around the one that came as http.StateNew.
 //
@@ -74,6 +77,8 @@ func NewServer(h http.Handler, opts ...LimitOption) *http.Server {
 			MaxReceiveBufferPerStream:     l.streamWindow,
 			MaxReadFrameSize:              maxFrame,
 			WriteByteTimeout:              DefaultStuckTimeout,
+			SendPingTimeout:               DefaultSilentTimeout / 2,
+			PingTimeout:                   DefaultSilentTimeout / 2,
 		},
 	}
 	s.Protocols.SetHTTP1(true)

@@ -61,7 +61,8 @@ func MaxHeader(bytes int) LimitOption {
 }
 
 // HeaderTimeout bounds the TLS handshake, and the time from a request's first byte to the
-// end of its header over HTTP/1.1. Zero or less is the default, 5 s.
+// end of its header over HTTP/1.1. Zero or less is the default, 5 s. Over HTTP/2, where one
+// connection has many requests, [DefaultSilentTimeout] bounds the header.
 func HeaderTimeout(d time.Duration) LimitOption {
 	return limitOption(func(l *limits) { l.headerTimeout = positive(d, DefaultHeaderTimeout) })
 }

@@ -6,10 +6,12 @@ package policy
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	security "istio.io/api/security/v1beta1"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/reserved"
 	"github.com/enmesh-go/enmesh/security/authz"
 	"github.com/enmesh-go/enmesh/security/jwt"
 	"github.com/enmesh-go/enmesh/security/mtls"
@@ -60,8 +62,30 @@ func (b *builder) addAuthorization(c cursor, p *security.AuthorizationPolicy) {
 	if len(made.Rules) == 0 && made.Action == authz.Audit {
 		c.doc.note("spec", Ignored, "it has no rules, and so audits nothing")
 	}
+	noteStripped(c, p)
 	s := &b.snapshot.Security
 	s.Authorization = append(s.Authorization, made)
+}
+
+// stripped are the headers that servers take off requests unless they are told otherwise.
+var stripped = reserved.New(nil, nil)
+
+// noteStripped says which conditions are on headers that policies do not get to see.
+func noteStripped(c cursor, p *security.AuthorizationPolicy) {
+	for i, r := range p.GetRules() {
+		for j, w := range r.GetWhen() {
+			name, ok := strings.CutPrefix(w.GetKey(), "request.headers[")
+			name = strings.ToLower(strings.TrimSuffix(name, "]"))
+			at := c.field("rules").item(i).field("when").item(j).field("key")
+			switch {
+			case !ok || name == "host": // that is the authority
+			case stripped.Has(name):
+				at.note(Approximated, "enmesh's servers take this header off requests, unless TrustHeadersOf (in gRPC TrustMetadataOf) knows the peer: values never match, and notValues always")
+			case strings.Contains(name, "_"):
+				at.note(Approximated, "over HTTP enmesh's servers take headers with _ in their name off requests, unless they have KeepUnderscores: values never match there, and notValues always")
+			}
+		}
+	}
 }
 
 // authorizationOf compiles an AuthorizationPolicy.

@@ -79,7 +79,7 @@ var securityFields = map[string]row{
 	"JWTRule.jwksUri":               yes,
 	"JWTRule.jwks":                  yes,
 	"JWTRule.fromHeaders":           yes,
-	"JWTRule.fromParams":            yes,
+	"JWTRule.fromParams":            {message: "of HTTP requests: a gRPC call has no query"},
 	"JWTRule.fromCookies":           yes,
 	"JWTRule.outputPayloadToHeader": yes,
 	"JWTRule.forwardOriginalToken":  yes,

@@ -101,6 +101,19 @@ func TestParse_requestAuthenticationIsCompiledWhole(t *testing.T) {
 	}
 }
 
+// A condition on a header that servers take off requests never sees one, and that is said.
+func TestParse_conditionsOnStrippedHeaders(t *testing.T) {
+	s := parse(t, reviewsInShop, sec("AuthorizationPolicy", "name: a, namespace: shop", `rules: [{when: [
+  {key: "request.headers[X-Forwarded-Client-Cert]", values: [a]}, {key: "request.headers[x-envoy-peer]", notValues: [a]},
+  {key: "request.headers[x_role]", values: [a]}, {key: "request.headers[x-role]", values: [a]},
+  {key: "request.headers[x-envoy-attempt-count]", values: ["1"]}, {key: "request.headers[host]", values: [a]}, {key: source.ip, values: [10.0.0.1]}]}]`))
+	const taken = "approximated: enmesh's servers take this header off requests, unless TrustHeadersOf (in gRPC TrustMetadataOf) knows the peer: values never match, and notValues always"
+	wantNotes(t, s, `a spec.rules[0].when[0].key: `+taken+`
+a spec.rules[0].when[1].key: `+taken+`
+a spec.rules[0].when[2].key: approximated: over HTTP enmesh's servers take headers with _ in their name off requests, unless they have KeepUnderscores: values never match there, and notValues always
+`)
+}
+
 // What Istio has no field for is said by annotations, for all rules of a document.
 func TestParse_requestAuthenticationIsNarrowedByAnnotations(t *testing.T) {
 	const rules = "jwtRules: [{issuer: a, jwksUri: 'https://a.example/keys'}, {issuer: b, jwksUri: 'https://b.example/keys'}]"

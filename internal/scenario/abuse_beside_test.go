@@ -37,12 +37,35 @@ var (
 	anyTime      bearable
 )
 
+// besideTries is how often an attack is run at most until its times can be judged.
+const besideTries = 3
+
 // beside runs an attack while honest clients call, and wants 99.9 of 100 of their calls
 // answered, and in bearable time. What attack says took too long counts, unless the honest
-// clients themselves could not keep their pace: then others had the machine.
+// clients themselves could not keep their pace: then others had the machine, and the attack
+// is run again.
 func (g *fortress) beside(t *testing.T, most bearable, attack func() (slow []string)) {
 	t.Helper()
 	call := g.honest(t)
+	if !judged(func() bool { return g.besideOnce(t, call, most, attack) }) {
+		t.Errorf("%s: honest calls were sent late in each of %d tries: others had the machine, and nothing could be judged", g.name, besideTries)
+	}
+}
+
+// judged has an attack run until it can be judged; false: it never could.
+func judged(run func() bool) bool {
+	for range besideTries {
+		if run() {
+			return true
+		}
+	}
+	return false
+}
+
+// besideOnce reports whether the times of an attack could be judged. That honest calls are
+// answered is wanted in any case.
+func (g *fortress) besideOnce(t *testing.T, call ledger.Call, most bearable, attack func() (slow []string)) bool {
+	t.Helper()
 	quiet := func() []ledger.Record {
 		alone := ledger.Start(t.Context(), ledger.Config{Call: call, Rate: honestRate, For: quietTime})
 		alone.Wait()
@@ -57,28 +80,25 @@ func (g *fortress) beside(t *testing.T, most bearable, attack func() (slow []str
 	load.Stop()
 	r := load.Wait()
 	t.Logf("%s, honest calls: %d of %d answered, p50 %v, p99 %v", g.name, r.OK, r.Sent, r.P50, r.P99)
-	if r.Late > time.Second {
-		t.Logf("%s: an honest call was sent %v late: others had the machine, and nothing is judged", g.name, r.Late)
-		return
-	}
 	if r.Sent == 0 || float64(r.OK) < 0.999*float64(r.Sent) {
 		t.Errorf("%s: of %d honest calls %d were answered, want 99.9 %%: %v", g.name, r.Sent, r.OK, r.Errors)
 	}
+	if len(slow) > 0 && r.Late > 100*time.Millisecond || before != nil && r.Late > time.Second {
+		t.Logf("%s: an honest call was sent %v late: others had the machine, and times are not judged %q", g.name, r.Late, slow)
+		return false
+	}
 	for _, s := range slow {
-		if r.Late > 100*time.Millisecond {
-			t.Logf("%s, %s; but an honest call was sent %v late", g.name, s, r.Late)
-			continue
-		}
 		t.Errorf("%s, %s", g.name, s)
 	}
 	if before == nil {
-		return
+		return true
 	}
 	said, ok := most.judge(load.Records(), before, quiet())
 	t.Logf("%s: of %s", g.name, said)
 	if !ok {
 		t.Errorf("%s: of %s; want %v times that at most", g.name, said, most.times)
 	}
+	return true
 }
 
 // judge compares windows of calls, by what their quantile took. Others use the processors too,
@@ -115,6 +135,20 @@ func at(sorted []time.Duration, n int) time.Duration {
 		return 0
 	}
 	return sorted[len(sorted)/n]
+}
+
+// An attack that cannot be judged is run again, and not for ever.
+func TestJudged_triesAgain(t *testing.T) {
+	for _, tt := range []struct {
+		late, runs int
+		want       bool
+	}{{0, 1, true}, {1, 2, true}, {besideTries - 1, besideTries, true}, {besideTries, besideTries, false}, {100, besideTries, false}} {
+		runs := 0
+		got := judged(func() bool { runs++; return runs > tt.late })
+		if got != tt.want || runs != tt.runs {
+			t.Errorf("late %d times: judged %t after %d runs, want %t after %d", tt.late, got, runs, tt.want, tt.runs)
+		}
+	}
 }
 
 // The judgement sees an attack that slows every call or one of fifty, and neither a noisy

@@ -148,6 +148,7 @@ func madeYouReset(t *testing.T, targets []*fortress, lasts time.Duration, most b
 	for _, g := range targets {
 		worst, rounds := make(map[string]time.Duration), 0
 		g.beside(t, most, func() (slow []string) {
+			rounds = 0
 			for until := time.Now().Add(lasts); rounds == 0 || time.Now().Before(until); rounds++ {
 				for name, reset := range resets {
 					c := rawTo(t, g)

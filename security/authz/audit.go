@@ -22,22 +22,30 @@ func (e *Engine) tell(ctx context.Context, v *view, said verdict) {
 			logPanic("an audit", p)
 		}
 	}()
-	shadow, differs := e.shadow(v, said)
-	if e.recorder != nil {
-		if said.failed {
-			e.recorder.Record(v.call, enmesh.Decision{Policy: "authz", Action: enmesh.ActionDegrade})
-		}
-		if differs && said.allowed {
-			e.recorder.Record(v.call, enmesh.Decision{Policy: "authz", Action: enmesh.ActionRefuse, Shadow: true})
-		}
+	if said.failed {
+		e.record(v.call, enmesh.ActionDegrade, false)
 	}
-	if e.told == nil {
-		return
+	shadow, differs := e.shadow(v, said)
+	switch {
+	case differs && said.allowed:
+		e.record(v.call, enmesh.ActionRefuse, true)
+	case differs:
+		e.record(v.call, enmesh.ActionAllow, true)
 	}
 	audited := e.audit.find(v, true)
-	if !said.allowed || differs || audited != nil {
+	if audited != nil {
+		e.record(v.call, enmesh.ActionAudit, false)
+	}
+	if e.told != nil && (!said.allowed || differs || audited != nil) {
 		d := describe(said, shadow, audited)
 		e.told(ctx, v.call, &d)
+	}
+}
+
+// record has the Recorder, if there is one, count what authorization did to a call.
+func (e *Engine) record(c *enmesh.Call, did enmesh.Action, inShadow bool) {
+	if e.recorder != nil {
+		e.recorder.Record(c, enmesh.Decision{Policy: "authz", Action: did, Shadow: inShadow})
 	}
 }
 

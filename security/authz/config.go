@@ -25,9 +25,9 @@ const (
 )
 
 // A Checker decides over calls that a Custom policy matches. nil allows. An *enmesh.Error
-// with the outcome Neutral is a denial and is the caller's answer as it is. Any other
-// error, a panic and the end of ctx mean that there was no decision, and the call is
-// refused.
+// with the outcome Neutral is a denial and is the caller's answer as it is; with
+// [ErrNoDecision] in it, it is the answer where there was no decision. Any other error, a
+// panic and the end of ctx mean that there was none either, and the call is refused.
 type Checker interface {
 	Check(ctx context.Context, c *enmesh.Call) error
 }
@@ -50,8 +50,9 @@ type Config struct {
 	TrustedProxies int
 	// Hide answers refusals as if what was asked for did not exist: 404, UNIMPLEMENTED.
 	Hide bool
-	// Recorder is told of refusals that dry-run policies would have made (shadow), and of
-	// calls refused since no decision could be had (degrade). nil: nobody is.
+	// Recorder is told of what dry-run policies would change (refuse and allow, in shadow), of
+	// what Audit policies match (audit), and of calls refused since no decision could be had
+	// (degrade). nil: nobody is.
 	Recorder enmesh.Recorder
 	// Audit is told of refusals, of what Audit policies match, and of what dry-run policies
 	// would change. It runs on the call's goroutine and must not keep the Decision. nil:

@@ -30,7 +30,8 @@
 // what one matches is refused. Then Allow: where there is an Allow policy, a call must
 // match one, and an Allow policy without rules matches none. Where there is none, what is
 // left is allowed, as in Istio, unless Config.Default says [DenyByDefault]. Audit policies
-// and those in a dry run decide nothing; Config.Audit and Config.Recorder hear of them.
+// and those in a dry run decide nothing; Config.Audit and Config.Recorder hear of what they
+// match, and of what they would change.
 //
 // # Keys of conditions
 //
@@ -65,9 +66,9 @@
 //
 // [ErrDenied]: 403 with the body "RBAC: access denied", or PERMISSION_DENIED, Neutral. With
 // Config.Hide it is what the protocol says of a thing that is not there. What a Checker
-// denies with, the caller gets. [ErrNoDecision]: 503 or UNAVAILABLE where a Checker fails,
-// 500 or INTERNAL where a part of the decision panics; both are refusals, failures, and
-// counted ([Engine.Failures], Config.Recorder).
+// denies with, the caller gets. [ErrNoDecision]: 503 or UNAVAILABLE where a Checker fails
+// and does not say with what, 500 or INTERNAL where a part of the decision panics; both are
+// refusals, failures, and counted ([Engine.Failures], Config.Recorder).
 //
 // [Engine.Explain] says which rule of which file decides, and which missed by least.
 //

@@ -5,6 +5,7 @@ package authz
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync/atomic"
 
@@ -121,6 +122,9 @@ func (e *Engine) ask(ctx context.Context, c *enmesh.Call, r *rule) verdict {
 	}
 	said := verdict{rule: r, err: err, reason: reasonRefused}
 	if no := enmesh.ErrorOf(err); no != nil && no.Outcome == enmesh.Neutral && no.Code != enmesh.OK {
+		if errors.Is(err, ErrNoDecision) {
+			said.reason, said.failed = reasonNoAnswer, true
+		}
 		return said
 	}
 	if end := c.EndOf(ctx); end != nil && end.Outcome == enmesh.Neutral {

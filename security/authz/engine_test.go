@@ -154,6 +154,7 @@ func TestScenarioA9_failuresRefuse(t *testing.T) {
 		{name: "Checker panics", policies: custom, checker: answers{panic: "boom"}, code: enmesh.Internal, outcome: enmesh.Failure, failures: 1},
 		{name: "caller goes while asked for", policies: custom, checker: answers{err: context.Canceled}, ctx: over, code: enmesh.Canceled, outcome: enmesh.Neutral},
 		{name: "Checker denies", policies: custom, checker: answers{err: &enmesh.Error{Code: enmesh.Unauthenticated, Outcome: enmesh.Neutral}}, code: enmesh.Unauthenticated, outcome: enmesh.Neutral},
+		{name: "Checker says how it failed", policies: custom, checker: answers{err: &enmesh.Error{Code: enmesh.PermissionDenied, Outcome: enmesh.Neutral, Err: authz.ErrNoDecision}}, code: enmesh.PermissionDenied, outcome: enmesh.Neutral, failures: 1},
 		{name: "matcher of ALLOW panics", policies: []authz.Policy{one("a", authz.Allow, byHeader, everything)}, broken: true, code: enmesh.Internal, outcome: enmesh.Failure, failures: 1},
 		{name: "matcher of DENY panics", policies: []authz.Policy{one("d", authz.Deny, byHeader)}, broken: true, code: enmesh.Internal, outcome: enmesh.Failure, failures: 1},
 		{name: "matcher of AUDIT panics", policies: []authz.Policy{one("u", authz.Audit, byHeader)}, broken: true},
@@ -226,14 +227,14 @@ func TestEngine_dryRun(t *testing.T) {
 		name           string
 		policies       []authz.Policy
 		allowed, would bool
-		records        int
+		counted        enmesh.Action // in shadow; "": nothing
 		shadowPolicy   string
 	}{
-		{"deny would deny", []authz.Policy{dry(authz.Deny, authz.Rule{})}, true, false, 1, "dry"},
-		{"deny would not match", []authz.Policy{dry(authz.Deny, pathRule("/x"))}, true, true, 0, ""},
-		{"allow would not match", []authz.Policy{dry(authz.Allow, pathRule("/x"))}, true, false, 1, ""},
-		{"allow would open", []authz.Policy{one("a", authz.Allow), dry(authz.Allow, authz.Rule{})}, false, true, 0, "dry"},
-		{"deny beside denied", []authz.Policy{one("d", authz.Deny, authz.Rule{}), dry(authz.Deny, authz.Rule{})}, false, false, 0, "d"},
+		{"deny would deny", []authz.Policy{dry(authz.Deny, authz.Rule{})}, true, false, enmesh.ActionRefuse, "dry"},
+		{"deny would not match", []authz.Policy{dry(authz.Deny, pathRule("/x"))}, true, true, "", ""},
+		{"allow would not match", []authz.Policy{dry(authz.Allow, pathRule("/x"))}, true, false, enmesh.ActionRefuse, ""},
+		{"allow would open", []authz.Policy{one("a", authz.Allow), dry(authz.Allow, authz.Rule{})}, false, true, enmesh.ActionAllow, "dry"},
+		{"deny beside denied", []authz.Policy{one("d", authz.Deny, authz.Rule{}), dry(authz.Deny, authz.Rule{})}, false, false, "", "d"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var told notes
@@ -242,11 +243,11 @@ func TestEngine_dryRun(t *testing.T) {
 			if got := allows(e, request{}); got != tc.allowed {
 				t.Errorf("allowed %v, want %v", got, tc.allowed)
 			}
-			want := notes{}
-			for range tc.records {
-				want = append(want, enmesh.Decision{Policy: "authz", Action: enmesh.ActionRefuse, Shadow: true})
+			var want notes
+			if tc.counted != "" {
+				want = notes{{Policy: "authz", Action: tc.counted, Shadow: true}}
 			}
-			if len(told) != len(want) || len(told) > 0 && !reflect.DeepEqual(told, want) {
+			if !reflect.DeepEqual(told, want) {
 				t.Errorf("the recorder heard %v, want %v", told, want)
 			}
 			d := e.Explain(context.Background(), request{}.call())
@@ -255,6 +256,33 @@ func TestEngine_dryRun(t *testing.T) {
 			}
 			if (heard != nil) != (!tc.allowed || tc.would != tc.allowed) {
 				t.Errorf("the audit heard %+v", heard)
+			}
+		})
+	}
+}
+
+// What AUDIT matches is counted whatever becomes of the call, once, and also where nobody
+// is told of it.
+func TestEngine_countsAudited(t *testing.T) {
+	audited := enmesh.Decision{Policy: "authz", Action: enmesh.ActionAudit}
+	for _, tc := range []struct {
+		name     string
+		policies []authz.Policy
+		allowed  bool
+		want     notes
+	}{
+		{"allowed", []authz.Policy{one("u", authz.Audit, authz.Rule{})}, true, notes{audited}},
+		{"refused", []authz.Policy{one("u", authz.Audit, authz.Rule{}), one("d", authz.Deny, authz.Rule{})}, false, notes{audited}},
+		{"by two", []authz.Policy{one("u", authz.Audit, authz.Rule{}), one("w", authz.Audit, authz.Rule{})}, true, notes{audited}},
+		{"another call", []authz.Policy{one("u", authz.Audit, pathRule("/x"))}, true, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var told notes
+			if got := allows(engine(t, authz.Config{Policies: tc.policies, Recorder: &told}), request{}); got != tc.allowed {
+				t.Errorf("allowed %v, want %v", got, tc.allowed)
+			}
+			if !reflect.DeepEqual(told, tc.want) {
+				t.Errorf("the recorder heard %v, want %v", told, tc.want)
 			}
 		})
 	}

@@ -11,7 +11,7 @@ type Action uint8
 const (
 	Allow  Action = iota // once there is one such policy, a call must match one
 	Deny                 // whatever it matches is refused
-	Audit                // whatever it matches is told to Config.Audit; it decides nothing
+	Audit                // whatever it matches is told to Config.Audit and Config.Recorder; it decides nothing
 	Custom               // whatever it matches is for a Checker to allow
 )
 

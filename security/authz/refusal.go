@@ -21,7 +21,8 @@ var (
 	ErrDenied = errors.New("RBAC: access denied")
 	// ErrNoDecision is found in the refusal of a call over which nothing could be decided:
 	// a Checker failed (Unavailable, 503), or a part of the decision panicked (Internal,
-	// 500). The outcome is Failure.
+	// 500). The outcome is Failure. A Checker that chooses the answer to its own failure
+	// has it in that.
 	ErrNoDecision = errors.New("authz: no decision")
 )
 

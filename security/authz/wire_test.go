@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -183,4 +184,74 @@ func TestEngine_overGRPC(t *testing.T) {
 			t.Errorf("hide %v: %v (%v), want %v", hide, err, status.Code(err), want)
 		}
 	}
+}
+
+// rawCodec sends bytes as they are for a message.
+type rawCodec struct{}
+
+func (rawCodec) Marshal(v any) ([]byte, error) { return []byte(*v.(*string)), nil }
+func (rawCodec) Unmarshal([]byte, any) error   { return nil }
+func (rawCodec) Name() string                  { return "proto" }
+
+// With Hide a gRPC method with a stream reads as one that is not there whatever message is sent.
+// A unary one does for whole messages of its type. What comes before any policy gives
+// methods away, as the documents say: what generated code makes of other messages, and what
+// grpc does of an encoding that it does not know.
+func TestScenarioA11_messagesOverGRPC(t *testing.T) {
+	e := engine(t, authz.Config{Policies: []authz.Policy{one("d", authz.Deny, authz.Rule{})}, Hide: true})
+	server := grpc.NewServer(meshgrpc.NewServer(enmesh.Fixed(false, e.Middleware()), meshgrpc.WithMaxMessage(100)).Options()...)
+	healthpb.RegisterHealthServer(server, health.NewServer())
+	conn := dial(t, serve(t, server), insecure.NewCredentials())
+	ask := func(method, message string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/grpc.health.v1.Health/"+method, grpc.ForceCodec(rawCodec{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = stream.SendMsg(&message) // RecvMsg says what has become of it
+		_ = stream.CloseSend()
+		var answer string
+		return stream.RecvMsg(&answer)
+	}
+	for message, unary := range map[string]codes.Code{
+		"": codes.Unimplemented, "\x0a\x01a": codes.Unimplemented, "\xff": codes.Internal, strings.Repeat("a", 101): codes.ResourceExhausted,
+	} {
+		missing := status.Convert(ask("Nothing", message))
+		hidden := strings.Replace(missing.Message(), "Nothing", "Watch", 1)
+		if got := status.Convert(ask("Watch", message)); got.Code() != missing.Code() || got.Message() != hidden {
+			t.Errorf("a stream, %q: got %v, want what a method that is not there gets: %v", message, got, missing)
+		}
+		if got := status.Code(ask("Check", message)); got != unary {
+			t.Errorf("a unary call, %q: got %v, want %v", message, got, unary)
+		}
+	}
+	for path, want := range map[string]string{
+		"/grpc.health.v1.Health/Watch":   `grpc: Decompressor is not installed for grpc-encoding "none"`,
+		"/grpc.health.v1.Health/Nothing": "unknown method Nothing for service grpc.health.v1.Health",
+		"/nothing/Watch":                 "unknown service nothing",
+	} {
+		if got := said(t, conn.Target(), path); got != want {
+			t.Errorf("%s in an unknown encoding: got %q, want %q", path, got, want)
+		}
+	}
+}
+
+// said is the text of the status of a call in an encoding that nobody knows.
+func said(t *testing.T, addr, path string) string {
+	t.Helper()
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "Grpc-Encoding": {"none"}}
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.Header.Get("Grpc-Message")
 }

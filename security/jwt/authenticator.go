@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -131,9 +130,6 @@ func (a *Authenticator) Middleware() enmesh.Middleware {
 	return func(next enmesh.Next) enmesh.Next {
 		return func(ctx context.Context, c *enmesh.Call) error {
 			a.scrub(c.Header)
-			if isPreflight(c) {
-				return next(ctx, c)
-			}
 			v, e := a.authenticate(ctx, c)
 			switch {
 			case e != nil:
@@ -160,12 +156,6 @@ func (a *Authenticator) scrub(h enmesh.Header) {
 			h.Del(name)
 		}
 	}
-}
-
-// isPreflight reports whether a browser asks what a request from elsewhere may look like: it
-// sends no token with that, as Istio knows.
-func isPreflight(c *enmesh.Call) bool {
-	return c.Method == http.MethodOptions && c.Header.Get("Origin") != "" && c.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // refuse tells the caller what would be accepted (RFC 6750, section 3).

@@ -60,6 +60,6 @@
 // # Limits
 //
 // A bearer token is whoever's who has it: serve over TLS. Tokens are not looked up for revocation. The
-// keys' address is not found by OpenID discovery; a rule says it. A browser's CORS preflight goes through
-// without a token, as in Istio.
+// keys' address is not found by OpenID discovery; a rule says it. A browser's CORS preflight has no token
+// and goes through, as any call without; one that has a token is held to it, which Istio does not do.
 package jwt

@@ -115,19 +115,35 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// A browser's question goes through without a token, and an OPTIONS that is none does not.
+// A browser's question goes through without a token. One that has a token is held to it,
+// wherever it stands: it is never taken for a question without.
 func TestPreflight(t *testing.T) {
-	a := newAuth(t, jwt.Config{Rules: []jwt.Rule{plain()}})
-	for want, lines := range map[bool][]string{
-		true:  {"Origin: https://a", "Access-Control-Request-Method: GET", "Authorization: Bearer x"},
-		false: {"Origin: https://a", "Authorization: Bearer x"},
+	good, bad := "Authorization: Bearer "+token(nil), "Authorization: Bearer x"
+	for _, tt := range []struct {
+		name string
+		in   []string
+		want string // whom the handler sees; "401": it does not run
+	}{
+		{"no token", nil, ""},
+		{"token of nobody", []string{bad}, "401"},
+		{"token in the query", []string{"?access_token=x"}, "401"},
+		{"two tokens", []string{bad, good}, "401"},
+		{"good token", []string{good}, "alice"},
+		{"another scheme", []string{"Authorization: Basic YTpi"}, ""},
 	} {
-		s, err := call(a, func(c *enmesh.Call) {
-			set(lines...)(c)
+		s, err := call(newAuth(t, jwt.Config{Rules: []jwt.Rule{plain()}}), func(c *enmesh.Call) {
+			set(append(tt.in, "Origin: https://a", "Access-Control-Request-Method: GET")...)(c)
 			c.Method = "OPTIONS"
 		})
-		if s.ran != want || s.auth != nil {
-			t.Errorf("%q: ran %v, %v", lines, s.ran, err)
+		got := ""
+		switch {
+		case errors.Is(err, jwt.ErrInvalid) && !s.ran:
+			got = "401"
+		case s.auth != nil:
+			got = s.auth.Subject
+		}
+		if got != tt.want || err == nil != s.ran {
+			t.Errorf("%s: got %q, %v, the handler ran %t; want %q", tt.name, got, err, s.ran, tt.want)
 		}
 	}
 }

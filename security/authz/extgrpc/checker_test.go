@@ -36,6 +36,7 @@ import (
 	"github.com/enmesh-go/enmesh/meshgrpc"
 	"github.com/enmesh-go/enmesh/meshhttp"
 	"github.com/enmesh-go/enmesh/security"
+	"github.com/enmesh-go/enmesh/security/authz"
 	"github.com/enmesh-go/enmesh/security/authz/extgrpc"
 	"github.com/enmesh-go/enmesh/security/ca"
 )
@@ -324,6 +325,39 @@ func TestScenarioA9_authorizerFails(t *testing.T) {
 	defer cancel()
 	if err := k.Check(ctx, call()); !errors.Is(err, enmesh.ErrDeadline) {
 		t.Errorf("out of time: got %v, want ErrDeadline", err)
+	}
+}
+
+// The audit and the count of an Engine tell an authorizer that gives no answer from one that
+// denies, whatever the caller is answered.
+func TestChecker_failureIsTold(t *testing.T) {
+	answering := func(r *auth.CheckResponse, err error) authz.Checker {
+		_, conn := says(t, r, err)
+		return mustNew(t, conn, extgrpc.Config{})
+	}
+	for name, tt := range map[string]struct {
+		k      authz.Checker
+		failed bool
+	}{
+		"no answer": {answering(nil, status.Error(codes.Unavailable, "boom")), true},
+		"a denial":  {answering(denied(codes.PermissionDenied, 0, ""), nil), false},
+	} {
+		var heard authz.Decision
+		e, err := authz.New(authz.Config{
+			Policies: []authz.Policy{{Name: "ask", Action: authz.Custom, Provider: "it", Rules: []authz.Rule{{}}}},
+			Checkers: map[string]authz.Checker{"it": tt.k},
+			Audit:    func(_ context.Context, _ *enmesh.Call, d *authz.Decision) { heard = *d },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = e.Admit(t.Context(), call())
+		if no := enmesh.ErrorOf(err); no == nil || no.Status != 403 || no.Outcome != enmesh.Neutral || errors.Is(err, authz.ErrNoDecision) != tt.failed {
+			t.Errorf("%s: got %v, want 403, Neutral", name, err)
+		}
+		if heard.Failed != tt.failed || heard.Allowed || heard.Policy != "ask" || (e.Failures() == 1) != tt.failed {
+			t.Errorf("%s: the audit heard %+v, and %d failures are counted; want failed %t", name, heard, e.Failures(), tt.failed)
+		}
 	}
 }
 

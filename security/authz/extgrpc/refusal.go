@@ -5,6 +5,7 @@ package extgrpc
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/internal/headername"
+	"github.com/enmesh-go/enmesh/security/authz"
 )
 
 // policyName is how refusals and decisions name this package.
@@ -25,7 +27,7 @@ var (
 	// ErrDenied: the authorizer said no.
 	ErrDenied = errors.New("extgrpc: denied by the external authorizer")
 	// ErrService: the authorizer gave no answer, or one that says nothing.
-	ErrService = errors.New("extgrpc: the external authorizer did not answer")
+	ErrService = fmt.Errorf("extgrpc: the external authorizer did not answer: %w", authz.ErrNoDecision)
 )
 
 // Refusals that need no building, by status.

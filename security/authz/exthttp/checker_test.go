@@ -14,6 +14,7 @@ import (
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/enmeshtest"
+	"github.com/enmesh-go/enmesh/security/authz"
 	"github.com/enmesh-go/enmesh/security/authz/exthttp"
 )
 
@@ -204,6 +205,38 @@ func TestScenarioA9_authorizerFails(t *testing.T) {
 	resp, body := ask(t, serve(t, k, allow), nil)
 	if resp.StatusCode != 503 || strings.Contains(body, "127.0.0.1") {
 		t.Errorf("StatusOnError: got %d %q, want 503 and nothing of the authorizer", resp.StatusCode, body)
+	}
+}
+
+// The audit and the count of an Engine tell an authorizer that gives no answer from one that
+// denies, whatever the caller is answered.
+func TestChecker_failureIsTold(t *testing.T) {
+	answering := func(code int) authz.Checker {
+		return mustNew(t, newAuthorizer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }), exthttp.Config{})
+	}
+	for name, tt := range map[string]struct {
+		k      authz.Checker
+		failed bool
+	}{
+		"no answer": {answering(500), true},
+		"a denial":  {answering(403), false},
+	} {
+		var heard authz.Decision
+		e, err := authz.New(authz.Config{
+			Policies: []authz.Policy{{Name: "ask", Action: authz.Custom, Provider: "it", Rules: []authz.Rule{{}}}},
+			Checkers: map[string]authz.Checker{"it": tt.k},
+			Audit:    func(_ context.Context, _ *enmesh.Call, d *authz.Decision) { heard = *d },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = e.Admit(t.Context(), call())
+		if no := enmesh.ErrorOf(err); no == nil || no.Status != 403 || no.Outcome != enmesh.Neutral || errors.Is(err, authz.ErrNoDecision) != tt.failed {
+			t.Errorf("%s: got %v, want 403, Neutral", name, err)
+		}
+		if heard.Failed != tt.failed || heard.Allowed || heard.Policy != "ask" || (e.Failures() == 1) != tt.failed {
+			t.Errorf("%s: the audit heard %+v, and %d failures are counted; want failed %t", name, heard, e.Failures(), tt.failed)
+		}
 	}
 }
 

@@ -5,10 +5,12 @@ package exthttp
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/internal/headername"
+	"github.com/enmesh-go/enmesh/security/authz"
 )
 
 // policyName is how refusals and decisions name this package.
@@ -22,7 +24,7 @@ var (
 	// ErrDenied: the authorizer said no.
 	ErrDenied = errors.New("exthttp: denied by the external authorizer")
 	// ErrService: the authorizer gave no answer, or a status of 500 and above.
-	ErrService = errors.New("exthttp: the external authorizer did not answer")
+	ErrService = fmt.Errorf("exthttp: the external authorizer did not answer: %w", authz.ErrNoDecision)
 )
 
 // errorRefusal is the refusal of calls that nothing is known of.
