@@ -106,7 +106,14 @@ func (y *yard) serve(m *mesh.Mesh, answer func(context.Context) int) discovery.E
 			}
 			return next(ctx, req)
 		}
-		server := grpc.NewServer(append(meshgrpc.NewServer(m.Inbound()).Options(), grpc.Creds(credentials.NewTLS(m.ServerTLS())), grpc.ChainUnaryInterceptor(by))...)
+		stream := func(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			if code := answer(ss.Context()); code != 200 {
+				return status.Error(codeOf[code], "as told")
+			}
+			return next(srv, ss)
+		}
+		server := grpc.NewServer(append(meshgrpc.NewServer(m.Inbound()).Options(), grpc.Creds(credentials.NewTLS(m.ServerTLS())),
+			grpc.ChainUnaryInterceptor(by), grpc.ChainStreamInterceptor(stream))...)
 		grpc_health_v1.RegisterHealthServer(server, health.NewServer())
 		go func() { defer close(done); _ = server.Serve(l) }()
 		y.t.Cleanup(func() { server.Stop(); <-done })

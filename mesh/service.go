@@ -5,6 +5,7 @@ package mesh
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
@@ -33,8 +34,10 @@ type ServiceConfig struct {
 	// which knows no rates; nil: as the rule says.
 	Outlier *outlier.Config
 	// Tune has the last word on a cluster of the service; nil: there is none. It may change
-	// what it likes, but not the Destination, the Protocol, the Subset and the Gates, and
-	// is called again on each change of policy.
+	// what it likes, but not the Destination, the Protocol and the Subset, and is called
+	// again on each change of policy. It finds no Gates: those that it gives, as of a breaker
+	// for each endpoint, stand inside the mesh's own, and keep what they know of an endpoint
+	// over reloads by [balance.Endpoint.Keep].
 	Tune func(cfg *balance.ClusterConfig)
 }
 
@@ -84,9 +87,21 @@ func (s service) tune(cfg *balance.ClusterConfig) {
 		return
 	}
 	own := *cfg
+	own.Gates = nil
 	s.Tune(&own)
-	own.Destination, own.Protocol, own.Subset, own.Gates = cfg.Destination, cfg.Protocol, cfg.Subset, cfg.Gates
+	own.Destination, own.Protocol, own.Subset, own.Gates = cfg.Destination, cfg.Protocol, cfg.Subset, gatesOfBoth(cfg.Gates, own.Gates)
 	*cfg = own
+}
+
+// gatesOfBoth makes the gates of outer, and inside them those of inner. nil: none.
+func gatesOfBoth(outer, inner func(*balance.Endpoint) []enmesh.Gate) func(*balance.Endpoint) []enmesh.Gate {
+	switch {
+	case outer == nil:
+		return inner
+	case inner == nil:
+		return outer
+	}
+	return func(e *balance.Endpoint) []enmesh.Gate { return slices.Concat(outer(e), inner(e)) }
 }
 
 // outlier is what holds of a service's outlier detection, whose DestinationRule says t.

@@ -4,6 +4,7 @@
 package mesh_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"github.com/enmesh-go/enmesh/balance/outlier"
 	"github.com/enmesh-go/enmesh/mesh"
 	"github.com/enmesh-go/enmesh/meshgrpc"
+	"github.com/enmesh-go/enmesh/resilience/breaker"
 )
 
 // Checks go over the mesh's own mutual TLS; an instance that fails them gets no calls,
@@ -129,7 +131,7 @@ func TestService_tunesClusters(t *testing.T) {
 	m := s.open(t, s.web, subsets, mesh.WithService("reviews", mesh.ServiceConfig{
 		Outlier: &outlier.Config{Consecutive5xx: 1, BaseEjection: time.Minute},
 		Tune: func(cfg *balance.ClusterConfig) {
-			cfg.Connection.MaxRequests, cfg.Panic, cfg.Gates = 7, 50, nil
+			cfg.Connection.MaxRequests, cfg.Panic = 7, 50
 			cfg.Destination.Service, cfg.Subset = "other", nil
 		},
 	}))
@@ -152,6 +154,63 @@ func TestService_tunesClusters(t *testing.T) {
 	}
 	if failed := len(s.take("reviews v2")); failed != 1 {
 		t.Errorf("the failing instance got %d calls, want 1: then it is ejected", failed)
+	}
+}
+
+// breakersOf hangs a breaker on each endpoint, the same one after a reload.
+func breakersOf(t *testing.T, cfg breaker.Config) func(*balance.ClusterConfig) {
+	return func(c *balance.ClusterConfig) {
+		if c.Gates != nil {
+			t.Error("the program finds gates that it has not made")
+		}
+		c.Algorithm = balance.RoundRobin()
+		c.Gates = func(e *balance.Endpoint) []enmesh.Gate {
+			made := e.Keep(cfg, func() any {
+				b, err := breaker.New(cfg)
+				if err != nil {
+					t.Error(err)
+				}
+				return b
+			})
+			return []enmesh.Gate{made.(*breaker.Breaker)}
+		}
+	}
+}
+
+// Gates that the program hangs on endpoints stand beside the mesh's own: a breaker of each
+// keeps calls from the instance that fails, before and after a reload, and where the mesh
+// detects outliers it still does.
+func TestService_gatesOfEndpoints(t *testing.T) {
+	detect := "---" + `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews}
+spec: {host: reviews, trafficPolicy: {outlierDetection: {consecutive5xxErrors: 1, baseEjectionTime: 1h, interval: 1h, maxEjectionPercent: 100}}}
+`
+	cfg := breaker.Config{ConsecutiveFailures: 3, OpenFor: time.Hour}
+	for _, protocol := range []string{"http", "grpc"} {
+		t.Run(protocol, func(t *testing.T) {
+			y := newYard(t, protocol, noRetries, mesh.WithService("reviews", mesh.ServiceConfig{Tune: breakersOf(t, cfg)}))
+			var failed atomic.Int64
+			sick := func(context.Context) int { failed.Add(1); return 500 }
+			good, broken, ejected := y.endpointOf(), y.serve(y.server, sick), y.serve(y.server, sick)
+			y.registry.Set("reviews", good, broken)
+			until(t, "three calls have failed", func() bool { y.calls(1); return failed.Load() == 3 && y.hits.Load() > 0 })
+			for _, more := range []string{"", ownDoc("RetryBudget", "host: reviews")} {
+				if more != "" {
+					y.own(more)
+				}
+				if got := y.calls(10); got[200] != 5 || got[503] != 5 || failed.Load() != 3 {
+					t.Errorf("got %v, %d calls at the instance that fails; want half, refused by its breaker, and 3", got, failed.Load())
+				}
+			}
+			y.own(detect)
+			y.registry.Set("reviews", good, broken, ejected)
+			until(t, "another call has failed", func() bool { y.calls(1); return failed.Load() == 4 })
+			if got := y.calls(10); got[200] != 5 || got[503] != 5 || failed.Load() != 4 {
+				t.Errorf("got %v, %d calls at the instances that fail; want half, and 4: the other is ejected after one", got, failed.Load())
+			}
+		})
 	}
 }
 

@@ -80,14 +80,17 @@ func endings(text string) resilience.On {
 	return on
 }
 
-// checkCalls holds the rules for which calls a policy is for.
-func checkCalls(c cursor, blocks []*networking.HTTPMatchRequest) {
+// checkCalls holds the rules for which calls a policy is for, on a client or on a server.
+func checkCalls(c cursor, blocks []*networking.HTTPMatchRequest, server bool) {
 	checkSize(c, len(blocks))
 	for i, m := range blocks {
 		at := c.item(i)
 		checkHTTPMatch(at, m)
 		if len(m.GetGateways()) > 0 {
 			at.field("gateways").refuse("this kind knows no gateways: remove it")
+		}
+		if labels := at.field("sourceLabels"); server && labels.isSet() {
+			labels.refuse("no call tells a server its caller's labels, so that this would take none: use sourceNamespace, or a key with principal")
 		}
 	}
 }
@@ -105,7 +108,7 @@ func (b *builder) calls(c cursor, blocks []*networking.HTTPMatchRequest, server 
 		if match == nil {
 			continue // refused
 		}
-		match.SourceLabels, match.SourceNamespace = m.GetSourceLabels(), m.GetSourceNamespace()
+		match.SourceNamespace = m.GetSourceNamespace()
 		out = append(out, match)
 	}
 	return out, false

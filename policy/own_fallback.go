@@ -51,6 +51,9 @@ func (s *fallbackSpec) check(c cursor) {
 	if s.Destination == nil && s.Cache == nil && s.Static == nil {
 		c.refuse("nothing is said about what is answered: add destination, cache or static")
 	}
+	if again := c.field("idempotent"); again.isSet() && s.Destination == nil && s.Cache == nil && s.Static != nil {
+		again.refuse("a fixed answer sends no call again: remove it, or add destination or cache")
+	}
 	if s.Destination != nil {
 		checkDestination(c.field("destination"), s.Destination)
 	}

@@ -17,8 +17,8 @@ var ownKinds = []string{"RateLimit", "ConcurrencyLimit", "RetryBudget", "Hedge",
 // seldom reach.
 func FuzzOwn(f *testing.F) {
 	for i, specs := range [][]string{
-		{"host: a, rules: [{tokenBucket: {rate: 1, burst: 2}, key: [{header: x}], cost: 2, headers: NEVER}, {leakyBucket: {rate: 2.5, queue: 0}}]",
-			"rules: [{fixedWindow: {limit: 5, window: 1m}, key: [{source: {ipv4Bits: 8}}, {path: true}]}, {slidingWindow: {limit: 3, window: 1s, exact: true}}]",
+		{"host: a, rules: [{tokenBucket: {rate: 1, burst: 2}, key: [{header: x}], cost: 2}, {leakyBucket: {rate: 2.5, queue: 0}}]",
+			"rules: [{fixedWindow: {limit: 5, window: 1m}, key: [{source: {ipv4Bits: 8}}, {path: true}]}, {headers: NEVER, slidingWindow: {limit: 3, window: 1s, exact: true}}]",
 			"selector: {matchLabels: {app: a}}, rules: [{match: [{uri: {prefix: /a}, sourceNamespace: b}], slidingWindow: {limit: 9, window: 2s, slices: 4}}]",
 			"host: a, rules: [{name: n, key: [{header: x}], sharedBucket: {provider: p, rate: 1, burst: 2}}, {rateLimitService: {provider: p, domain: d, descriptors: [{entries: [{key: k, header: h, optional: true}, {key: g, value: v}]}]}}]"},
 		{"host: a, max: 3, shares: {sheddable: 0.5}", "adaptive: {algorithm: VEGAS, min: 2, max: 4, initial: 3}"},

@@ -32,7 +32,7 @@ type hedgeSpec struct {
 }
 
 func (s *hedgeSpec) check(c cursor) {
-	checkCalls(c.field("match"), s.Match)
+	checkCalls(c.field("match"), s.Match, false)
 	checkRange(c.field("delay"), s.Delay, time.Millisecond, time.Hour)
 	checkRange(c.field("percentile"), s.Percentile, 50, 99.99)
 	checkRange(c.field("minSamples"), s.MinSamples, 1, 1_000_000)

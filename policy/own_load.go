@@ -57,6 +57,7 @@ func (s *concurrencyLimitSpec) check(c cursor) {
 		}
 		checkRange(at.field("tolerance"), a.Tolerance, 1, 10)
 		checkRange(at.field("timeout"), a.Timeout, time.Millisecond, time.Hour)
+		a.checkAlgorithm(at)
 		if b := at.field("backoff"); b.isSet() && !(a.Backoff >= 0.5 && a.Backoff < 1) {
 			b.refuse("%v is out of range: write 0.5 or more, below 1", a.Backoff)
 		}
@@ -65,6 +66,19 @@ func (s *concurrencyLimitSpec) check(c cursor) {
 		checkAbove(at.field("critical"), sh.Critical, 1)
 		checkAbove(at.field("sheddablePlus"), sh.SheddablePlus, 1)
 		checkAbove(at.field("sheddable"), sh.Sheddable, 1)
+	}
+}
+
+// checkAlgorithm holds that the algorithm knows the fields that are one's own.
+func (s *adaptiveSpec) checkAlgorithm(c cursor) {
+	has := s.Algorithm
+	if has == "" {
+		has = "GRADIENT2"
+	}
+	for name, of := range map[string]string{"tolerance": "GRADIENT2", "timeout": "AIMD"} {
+		if at := c.field(name); at.isSet() && has != of {
+			at.refuse("it is of %s, and the algorithm is %s: remove it, or write algorithm: %s", of, has, of)
+		}
 	}
 }
 

@@ -127,7 +127,7 @@ func (s *rateLimitSpec) check(c cursor) {
 }
 
 func (s *limitSpec) check(c cursor, server bool) {
-	checkCalls(c.field("match"), s.Match)
+	checkCalls(c.field("match"), s.Match, server)
 	if s.Name != "" && !headerName.MatchString(s.Name) {
 		c.field("name").refuse("%q is no name: use letters, digits, - and _", clip(s.Name))
 	}
@@ -136,12 +136,30 @@ func (s *limitSpec) check(c cursor, server bool) {
 	s.checkShared(c)
 	s.checkService(c, server)
 	s.checkKey(c, server)
+	s.checkHeaders(c, server)
 	checkRange(c.field("maxKeys"), s.MaxKeys, 1, maxLimitKeys)
 	if c.field("maxKeys").isSet() && len(s.Key) == 0 {
 		c.field("maxKeys").refuse("there is no key: add key, or remove maxKeys")
 	}
 	checkRange(c.field("cost"), s.Cost, 1, maxLimitUnits)
 	checkRange(c.field("status"), s.Status, 400, 599)
+}
+
+// checkHeaders holds that headers which are asked for are written somewhere. What a rate
+// limit service says is in the answers that a client gets, too.
+func (s *limitSpec) checkHeaders(c cursor, server bool) {
+	if s.RateLimitService != nil {
+		return // checkService
+	}
+	envoy := c.field("envoyHeaders")
+	for _, at := range []cursor{c.field("headers"), envoy} {
+		if !server && at.isSet() {
+			at.refuse("a client's limit writes no headers: remove it, or use a selector, on servers")
+		}
+	}
+	if server && s.EnvoyHeaders && s.Headers == "NEVER" {
+		envoy.refuse("headers is NEVER, and these are written beside the others: remove one")
+	}
 }
 
 func (s *limitSpec) checkAlgorithm(c cursor) {
@@ -245,10 +263,16 @@ func (s *rateLimitSpec) compile(b *builder, c cursor, own Own) any {
 		}
 		l.Limit = r.limit(own)
 		built(at, limitError(l.Limit))
+		if r.SlidingWindow != nil && len(r.Key) > 0 {
+			at.field("slidingWindow").note(Approximated, twoWindows)
+		}
 		out.Limits = append(out.Limits, l)
 	}
 	return out
 }
+
+// twoWindows is what a sliding window for each key does.
+const twoWindows = "for each key counted from two windows, the last by the share of it that is still within: a burst at the end of one may pass twice"
 
 // limit is the configuration of the algorithm.
 func (s *limitSpec) limit(own Own) any {

@@ -13,9 +13,9 @@ import (
 )
 
 func TestRemoteLimits_compile(t *testing.T) {
-	s := parse(t, policy.Loader{}, own("RateLimit", "shop/tenants", `host: reviews, rules: [
-  {name: each, key: [{header: x-tenant}, {method: true}], maxKeys: 500, status: 503, headers: NEVER, envoyHeaders: true, sharedBucket: {provider: fleet, rate: 1000, burst: 200}},
-  {sharedBucket: {provider: fleet, name: all/reviews, rate: 0.5}},
+	s := parse(t, policy.Loader{Namespace: "shop"}, own("RateLimit", "shop/tenants", `rules: [
+  {name: each, key: [{header: x-tenant}, {method: true}], maxKeys: 500, status: 503, headers: NEVER, sharedBucket: {provider: fleet, rate: 1000, burst: 200}},
+  {envoyHeaders: true, sharedBucket: {provider: fleet, name: all/reviews, rate: 0.5}},
   {cost: 3, status: 420, envoyHeaders: true, rateLimitService: {provider: envoy, domain: shop, onFailure: DENY, descriptors: [
     {entries: [{key: user, header: x-user, optional: true}, {key: generic_key, value: reviews}]},
     {entries: [{key: path, path: true}]}]}},
@@ -23,13 +23,13 @@ func TestRemoteLimits_compile(t *testing.T) {
 	if got := notes(s); got != "" {
 		t.Errorf("got notes %s", got)
 	}
-	limits := s.Outbound("reviews.shop.svc.cluster.local").RateLimit.Limits
+	limits := s.Inbound.RateLimit.Limits
 	for i, want := range []any{
 		policy.SharedLimit{Provider: "fleet", Config: limit.SharedConfig{
 			Name: "shop/tenants/each", Rate: 1000, Burst: 200, By: limit.ByAll(limit.ByHeader("x-tenant"), limit.ByMethod()), MaxKeys: 500,
-			Status: 503, Headers: limit.Never, Envoy: true,
+			Status: 503, Headers: limit.Never,
 		}},
-		policy.SharedLimit{Provider: "fleet", Config: limit.SharedConfig{Name: "all/reviews", Rate: 0.5}},
+		policy.SharedLimit{Provider: "fleet", Config: limit.SharedConfig{Name: "all/reviews", Rate: 0.5, Envoy: true}},
 		&policy.ServiceLimit{Provider: "envoy", Config: limit.ServiceConfig{
 			Domain: "shop", Deny: true, Cost: 3, Status: 420, Envoy: true, Descriptors: [][]limit.ServiceEntry{
 				{{Key: "user", By: limit.ByHeader("x-user"), Optional: true}, {Key: "generic_key", Value: "reviews"}},

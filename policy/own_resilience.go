@@ -78,6 +78,9 @@ func (s *circuitBreakerSpec) check(c cursor) {
 	if at := c.field("slowRatio"); at.isSet() && !c.field("slowAfter").isSet() {
 		at.refuse("nothing says which calls are slow: add slowAfter")
 	}
+	if at := c.field("minRequests"); at.isSet() && !c.field("failureRatio").isSet() && !c.field("slowAfter").isSet() {
+		at.refuse("only shares wait for so many calls, and none is set: add failureRatio or slowAfter, or remove it")
+	}
 }
 
 func (s *circuitBreakerSpec) compile(_ *builder, c cursor, own Own) any {

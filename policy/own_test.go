@@ -41,9 +41,7 @@ func TestOwn_examples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := notes(s); got != "" {
-		t.Errorf("got notes %s", got)
-	}
+	wantNotes(t, s, "reviews spec.rules[2].slidingWindow: approximated: for each key counted from two windows, the last by the share of it that is still within: a burst at the end of one may pass twice\n")
 	ratings, recommendations, reviews := s.Outbound(key("ratings")), s.Outbound(key("recommendations")), s.Outbound(key("reviews"))
 	payments := s.Outbound(key("payments"))
 	perUser := s.Inbound.RateLimit.Limits[1]
@@ -61,7 +59,8 @@ func TestOwn_examples(t *testing.T) {
 		{payments.RateLimit.Limits[1].Limit, limit.LogConfig{Limit: 5, Window: time.Minute, Terms: limit.Terms{Name: "reports"}}},
 		{s.Inbound.Concurrency.Fixed, concurrency.Config{Max: 200, Status: 529, Shares: concurrency.Shares{Critical: 1, SheddablePlus: 0.8, Sheddable: 0.5}}},
 		{ratings.Concurrency.IsAdaptive && ratings.Concurrency.Shadow, true},
-		{ratings.Concurrency.Adaptive, concurrency.AdaptiveConfig{Initial: 20, Min: 3, Max: 1000, Tolerance: 1.5, Timeout: 2 * time.Second, Backoff: 0.9}},
+		{ratings.Concurrency.Adaptive, concurrency.AdaptiveConfig{Initial: 20, Min: 3, Max: 1000, Tolerance: 1.5, Backoff: 0.9}},
+		{s.Outbound(key("history")).Concurrency.Adaptive, concurrency.AdaptiveConfig{Algorithm: concurrency.AIMD, Timeout: 2 * time.Second}},
 		{reviews.Budget.Config, resilience.BudgetConfig{Ratio: 0.1, MinPerSecond: 3, Window: 10 * time.Second}},
 		{reviews.Hedge.Config, hedge.Config{Delay: 50 * time.Millisecond, Percentile: 0.95, MinSamples: 100, Window: 30 * time.Second, MaxHedges: 1, Idempotent: true}},
 		{s.Inbound.Shed.Config, shed.Config{CPU: 0.8, Delay: 5 * time.Millisecond, InFlight: 400}},
@@ -133,6 +132,41 @@ func TestOwn_zeroIsNone(t *testing.T) {
 	}
 	if got := s.Outbound(key("a")).RateLimit.Limits[0].Limit.(limit.LeakyConfig).Queue; got != -1 {
 		t.Errorf("got Queue %v, want -1", got)
+	}
+}
+
+// A field that would do nothing is refused, and the message has the fix; where it does
+// something it stands.
+func TestOwn_withoutEffect(t *testing.T) {
+	const service = "rateLimitService: {provider: p, domain: d, descriptors: [{entries: [{key: k, value: v}]}]}"
+	for _, tt := range []struct{ kind, spec, want string }{
+		{"RateLimit", "rules: [{match: [{sourceLabels: {app: a}}], tokenBucket: {rate: 1}}]", "spec.rules[0].match[0].sourceLabels: no call tells a server its caller's labels, so that this would take none: use sourceNamespace, or a key with principal"},
+		{"RateLimit", "rules: [{match: [{sourceNamespace: shop}], tokenBucket: {rate: 1}}]", ""},
+		{"RateLimit", "host: a, rules: [{match: [{sourceLabels: {app: a}}], tokenBucket: {rate: 1}}]", ""},
+		{"Hedge", "host: a, idempotent: true, match: [{sourceLabels: {app: a}}]", ""},
+		{"RateLimit", "host: a, rules: [{headers: ON_REFUSAL, tokenBucket: {rate: 1}}]", "spec.rules[0].headers: a client's limit writes no headers: remove it, or use a selector, on servers"},
+		{"RateLimit", "host: a, rules: [{envoyHeaders: true, tokenBucket: {rate: 1}}]", "spec.rules[0].envoyHeaders: a client's limit writes no headers: remove it, or use a selector, on servers"},
+		{"RateLimit", "host: a, rules: [{envoyHeaders: true, " + service + "}]", ""}, // in the answer that the caller gets
+		{"RateLimit", "rules: [{headers: NEVER, envoyHeaders: true, tokenBucket: {rate: 1}}]", "spec.rules[0].envoyHeaders: headers is NEVER, and these are written beside the others: remove one"},
+		{"RateLimit", "rules: [{headers: ALWAYS, envoyHeaders: true, tokenBucket: {rate: 1}}]", ""},
+		{"ConcurrencyLimit", "host: a, adaptive: {timeout: 2s}", "spec.adaptive.timeout: it is of AIMD, and the algorithm is GRADIENT2: remove it, or write algorithm: AIMD"},
+		{"ConcurrencyLimit", "host: a, adaptive: {algorithm: VEGAS, tolerance: 2}", "spec.adaptive.tolerance: it is of GRADIENT2, and the algorithm is VEGAS: remove it, or write algorithm: GRADIENT2"},
+		{"ConcurrencyLimit", "host: a, adaptive: {algorithm: AIMD, timeout: 2s}", ""},
+		{"ConcurrencyLimit", "host: a, adaptive: {tolerance: 2}", ""},
+		{"CircuitBreaker", "host: a, consecutiveFailures: 3, minRequests: 10", "spec.minRequests: only shares wait for so many calls, and none is set: add failureRatio or slowAfter, or remove it"},
+		{"CircuitBreaker", "host: a, failureRatio: 0.5, minRequests: 10", ""},
+		{"CircuitBreaker", "host: a, slowAfter: 1s, minRequests: 10", ""},
+		{"Fallback", "host: a, idempotent: true, static: {status: 200}", "spec.idempotent: a fixed answer sends no call again: remove it, or add destination or cache"},
+		{"Fallback", "host: a, idempotent: true, static: {status: 200}, cache: {}", ""},
+		{"Fallback", "host: a, idempotent: true, static: {status: 200}, destination: {host: b}", ""},
+	} {
+		_, err := policy.Parse([]policy.File{{Name: "a.yaml", Data: []byte(own(tt.kind, "a", tt.spec))}})
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("%s %s: got %v", tt.kind, tt.spec, err)
+		case tt.want != "" && (err == nil || !strings.HasSuffix(err.Error(), tt.want)):
+			t.Errorf("%s %s: got %v, want %s", tt.kind, tt.spec, err, tt.want)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/enmesh-go/enmesh/resilience"
 )
 
-// TestScenarioO1_amplification: a client calls A, which calls B, each up to three times, and B
+// TestScenarioO1_amplification (P1): a client calls A, which calls B, each up to three times, and B
 // fails every call. Without budgets and marks B sees about nine calls for each one. With budgets
 // alone at most 1.5, and with the marks at most 1.25, since A says of its failures that they were
 // tried often enough; and when B is well again, so are the calls within 5 s.

@@ -108,7 +108,8 @@ func TestScenarioP7_oneReplicaIsSlow(t *testing.T) {
 
 // TestScenarioP7_theLoserIsCancelledAtOnce: of two replicas one does not answer. When the other has, the
 // first one's handler hears within 10 ms that nobody waits any more, over the wire: a loaded machine
-// may need longer for one call or another, so it is the quickest of ten that counts.
+// may need longer for one call or another, so it is the quickest of ten that counts. The one in the
+// middle is bound loosely.
 func TestScenarioP7_theLoserIsCancelledAtOnce(t *testing.T) {
 	for _, p := range []protocol{overHTTP, overGRPC} {
 		t.Run(p.name, func(t *testing.T) {
@@ -149,6 +150,9 @@ func TestScenarioP7_theLoserIsCancelledAtOnce(t *testing.T) {
 			t.Logf("the loser heard %v after the winner had answered at the earliest, %v in the middle, %v at the latest", took[0], took[5], took[9])
 			if took[0] > 10*time.Millisecond {
 				t.Errorf("the loser heard %v after the winner had answered, want at most 10ms", took[0])
+			}
+			if took[5] > 100*time.Millisecond {
+				t.Errorf("in the middle the loser heard %v after the winner had answered, want at most 100ms", took[5])
 			}
 		})
 	}
