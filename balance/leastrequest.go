@@ -6,7 +6,8 @@ package balance
 import "github.com/enmesh-go/enmesh"
 
 // LeastRequest draws some endpoints at random and takes the one with the fewest
-// calls in flight, as Envoy's LEAST_REQUEST does and, with it, Istio's default.
+// calls in flight (Mitzenmacher, "The power of two choices in randomized load balancing",
+// 2001), as Envoy's LEAST_REQUEST does and, with it, Istio's default.
 // choices is how many; below 2 it is 2. Where weights differ, draws are by weight
 // and weights divide the calls in flight.
 func LeastRequest(choices int) Algorithm { return leastRequestFrom(choices, nil) }

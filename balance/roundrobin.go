@@ -9,8 +9,8 @@ import (
 	"github.com/enmesh-go/enmesh"
 )
 
-// RoundRobin takes the endpoints in turn and leaves weights aside. Each picker
-// begins at a random place, so that many clients do not march in step.
+// RoundRobin takes the endpoints in turn and leaves weights aside, as gRPC's round_robin
+// does. Each picker begins at a random place, so that many clients do not march in step.
 func RoundRobin() Algorithm {
 	return func(eps []*Endpoint) Picker { return newRoundRobin(connected(eps), sourceOf(eps, nil)) }
 }

@@ -82,38 +82,122 @@ func TestDestinationRule_what5xxEject(t *testing.T) {
 		{"what the caller may not", 403, codes.PermissionDenied, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			testEjects(t, "consecutive5xxErrors: 2", tt.status, tt.code, tt.web, tt.rpc)
+		})
+	}
+}
+
+// The rules for gateway errors and for the statuses that are listed read no others.
+func TestDestinationRule_whatElseEjects(t *testing.T) {
+	for _, tt := range []struct {
+		name, rule string
+		status     int
+		code       codes.Code
+		want       bool // it ejects
+	}{
+		{"a gateway error", "consecutive5xxErrors: 0, consecutiveGatewayErrors: 2", 503, codes.Unavailable, true},
+		{"a gateway error, the rule off", "consecutive5xxErrors: 0, consecutiveGatewayErrors: 0", 503, codes.Unavailable, false},
+		{"no gateway error", "consecutive5xxErrors: 0, consecutiveGatewayErrors: 2", 500, codes.Internal, false},
+		{"a status that is listed", "consecutive5xxErrors: 2, outlierDetectionHttpErrorCodes: [200, 429]", 429, codes.ResourceExhausted, true},
+		{"a 4xx where none are listed", "consecutive5xxErrors: 2", 429, codes.ResourceExhausted, false},
+		{"a 5xx that is not listed", "consecutive5xxErrors: 2, outlierDetectionHttpErrorCodes: [429]", 500, codes.Internal, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) { testEjects(t, tt.rule, tt.status, tt.code, tt.want, tt.want) })
+	}
+}
+
+// testEjects has one of three instances fail, and wants it ejected over HTTP if web, and over
+// gRPC if rpc.
+func testEjects(t *testing.T, rule string, status int, code codes.Code, web, rpc bool) {
+	t.Helper()
+	s := newStreet(t, "reviews")
+	bad := func(h heard) bool { return h.who == "reviews v1" }
+	s.status = func(h heard) int {
+		if bad(h) {
+			return status
+		}
+		return http.StatusOK
+	}
+	s.code = func(h heard) codes.Code {
+		if bad(h) {
+			return code
+		}
+		return codes.OK
+	}
+	documents := destinationRule("trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}, outlierDetection: {"+rule+", baseEjectionTime: 300s}}") +
+		forReviews("{retries: {attempts: 0}, route: [{destination: {host: reviews}}]}")
+	s.atPorts(t, documents, nil, func(v *visit) {
+		v.connected("reviews")
+		for range 12 { // v1 answers four of them, at most
+			v.say("reviews", "/a.B/C")
+		}
+		s.take("")
+		for range 12 {
+			v.say("reviews", "/a.B/C")
+		}
+		want := v.protocol == enmesh.HTTP && web || v.protocol == enmesh.GRPC && rpc
+		if got := len(s.take("reviews v1")); (got == 0) != want {
+			t.Errorf("it got %d of 12 calls, ejected: %t wanted", got, want)
+		}
+	})
+}
+
+// What fails on the way, such as an answer that does not come in time, counts apart from what
+// was answered where splitExternalLocalOriginErrors says so, and with it where not.
+func TestDestinationRule_failuresOnTheWay(t *testing.T) {
+	const split = "splitExternalLocalOriginErrors: true, "
+	for _, tt := range []struct {
+		name, rule string
+		path       string // what is held is not answered in time, the other is with 503
+		want       string // why an instance is ejected; "": none is
+	}{
+		{"late, split", split + "consecutive5xxErrors: 0, consecutiveLocalOriginFailures: 2", "/held.A/B", "2 consecutive failures on the way there"},
+		{"late, split, by default", split + "consecutive5xxErrors: 0", "/held.A/B", "5 consecutive failures on the way there"},
+		{"late, split, the rule off", split + "consecutive5xxErrors: 2, consecutiveLocalOriginFailures: 0", "/held.A/B", ""},
+		{"late, not split", "consecutive5xxErrors: 2", "/held.A/B", "2 consecutive 5xx"},
+		{"answered, split", split + "consecutive5xxErrors: 0, consecutiveLocalOriginFailures: 2", "/a.B/Fails", ""},
+		{"answered, split, both", split + "consecutive5xxErrors: 3, consecutiveLocalOriginFailures: 2", "/a.B/Fails", "3 consecutive 5xx"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newStreet(t, "reviews")
-			bad := func(h heard) bool { return h.who == "reviews v1" }
 			s.status = func(h heard) int {
-				if bad(h) {
-					return tt.status
+				if h.path == "/a.B/Fails" {
+					return http.StatusServiceUnavailable
 				}
 				return http.StatusOK
 			}
 			s.code = func(h heard) codes.Code {
-				if bad(h) {
-					return tt.code
+				if h.path == "/a.B/Fails" {
+					return codes.Unavailable
 				}
 				return codes.OK
 			}
-			rule := destinationRule("trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}, outlierDetection: {consecutive5xxErrors: 2, baseEjectionTime: 300s}}") +
-				forReviews("{retries: {attempts: 0}, route: [{destination: {host: reviews}}]}")
-			s.atPorts(t, rule, nil, func(v *visit) {
+			documents := destinationRule("trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}, outlierDetection: {"+tt.rule+", baseEjectionTime: 300s}}") +
+				forReviews("{match: [{uri: {prefix: /held}}], timeout: 20ms, retries: {attempts: 0}, route: [{destination: {host: reviews}}]}, "+
+					"{retries: {attempts: 0}, route: [{destination: {host: reviews}}]}")
+			s.atPorts(t, documents, nil, func(v *visit) {
 				v.connected("reviews")
-				for range 12 { // v1 answers four of them, at most
-					v.say("reviews", "/a.B/C")
+				for range 21 { // seven to each
+					v.say("reviews", tt.path)
 				}
-				s.take("")
-				for range 12 {
-					v.say("reviews", "/a.B/C")
-				}
-				want := v.protocol == enmesh.HTTP && tt.web || v.protocol == enmesh.GRPC && tt.rpc
-				if got := len(s.take("reviews v1")); (got == 0) != want {
-					t.Errorf("it got %d of 12 calls, ejected: %t wanted", got, want)
+				if got := v.ejection(); got != tt.want {
+					t.Errorf("ejected for %q, want %q", got, tt.want)
 				}
 			})
 		})
 	}
+}
+
+// ejection is why an instance of reviews is ejected; "" while none is.
+func (v *visit) ejection() string {
+	v.Helper()
+	for _, c := range v.explained("reviews").Destinations[0].Candidates {
+		if strings.HasPrefix(c.Health, "ejected") {
+			_, why, _ := strings.Cut(c.Why, ": ")
+			return why
+		}
+	}
+	return ""
 }
 
 // minHealthPercent leaves ejections aside once too few are left.
@@ -238,6 +322,8 @@ func TestDestinationRule_failsOver(t *testing.T) {
 	}{
 		{"to the region that is named", "localityLbSetting: {failover: [{from: eu, to: us}]}", spread, nil, "reviews v3", "reviews v2"},
 		{"by labels in common", "localityLbSetting: {failoverPriority: [row, rack]}", same, racks, "reviews v3", "reviews v2"},
+		{"of zones, to the region that is named", "zoneAwareLbSetting: {enabled: true, failover: [{from: eu, to: us}]}", spread, nil, "reviews v3", "reviews v2"},
+		{"of zones, by labels in common", "zoneAwareLbSetting: {enabled: true, failoverPriority: [row, rack]}", same, racks, "reviews v3", "reviews v2"},
 		{"by nearness", "simple: LEAST_REQUEST", []discovery.Locality{in("eu", "a"), in("us", "c"), in("eu", "b")}, nil, "reviews v3", "reviews v2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

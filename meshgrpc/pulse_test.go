@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/meshgrpc"
 )
 
@@ -118,6 +119,12 @@ func (f *freezable) Close() error {
 // opts; end says how it ended.
 func silentCall(t *testing.T, client []meshgrpc.ClientOption, server []grpc.ServerOption) (network *pipeNet, end func() (error, bool)) {
 	t.Helper()
+	return silentCallUnder(t, balance.ConnectionConfig{}, client, server)
+}
+
+// silentCallUnder is silentCall where policy says how endpoints are connected to.
+func silentCallUnder(t *testing.T, policy balance.ConnectionConfig, client []meshgrpc.ClientOption, server []grpc.ServerOption) (network *pipeNet, end func() (error, bool)) {
+	t.Helper()
 	network = newPipeNet()
 	over := make(chan struct{})
 	s := &service{duplex: func(ss testpb.TestService_FullDuplexCallServer) error {
@@ -125,7 +132,7 @@ func silentCall(t *testing.T, client []meshgrpc.ClientOption, server []grpc.Serv
 		return ss.Context().Err()
 	}}
 	serveOn(t, network, s, server...)
-	src := &clusters{}
+	src := &clusters{connection: policy}
 	src.apply("svc", "10.0.0.1:80")
 	opts := append(meshgrpc.NewClient(enmesh.Fixed(false), src, client...).DialOptions(), grpc.WithContextDialer(network.dial))
 	cc, err := grpc.NewClient("enmesh:///svc", opts...)
@@ -197,6 +204,39 @@ func TestPulse_findsADeadPeer(t *testing.T) {
 				t.Logf("found after %v", time.Since(died))
 				if got := time.Since(died); got > tt.found+200*time.Millisecond {
 					t.Errorf("found after %v, want %v", got, tt.found)
+				}
+			})
+		})
+	}
+}
+
+// TestPulse_asItIsTold: policy says when a silent connection is asked, and how long the answer
+// may take, else the program does.
+func TestPulse_asItIsTold(t *testing.T) {
+	pings := func(interval, timeout time.Duration) balance.ConnectionConfig {
+		return balance.ConnectionConfig{PingInterval: interval, PingTimeout: timeout}
+	}
+	for name, tt := range map[string]struct {
+		policy, program balance.ConnectionConfig
+		found           time.Duration
+	}{
+		"nobody says":             {found: 15 * time.Second},
+		"policy says":             {policy: pings(2*time.Second, time.Second), found: 3 * time.Second},
+		"policy says one of them": {policy: pings(0, time.Second), found: 11 * time.Second},
+		"the program says":        {program: pings(4*time.Second, 3*time.Second), found: 7 * time.Second},
+		"both say":                {policy: pings(2*time.Second, 0), program: pings(4*time.Second, 3*time.Second), found: 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network, end := silentCallUnder(t, tt.policy, []meshgrpc.ClientOption{meshgrpc.WithConnection(tt.program)}, nil)
+				network.freeze()
+				time.Sleep(tt.found - 200*time.Millisecond)
+				if err, ended := end(); ended {
+					t.Fatalf("ended before %v: %v", tt.found, err)
+				}
+				time.Sleep(400 * time.Millisecond)
+				if _, ended := end(); !ended {
+					t.Errorf("not found in %v", tt.found)
 				}
 			})
 		})

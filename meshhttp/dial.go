@@ -69,7 +69,7 @@ func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig, of 
 		e: e, reach: &of.reach, live: &p.live, term: &of.term, raw: rawDial(t), timeout: max(cfg.ConnectTimeout, 0), secure: p.secure,
 		plain: t.TLSClientConfig, handshake: t.TLSHandshakeTimeout, protocols: alpn(t, http2),
 	}
-	if p.probes {
+	if set := e.Cluster().Set(); p.probes || set != nil && saysProbes(set.Connection) {
 		d.probe = &net.KeepAliveConfig{Enable: cfg.ProbeIdle >= 0, Idle: cfg.ProbeIdle, Interval: cfg.ProbeInterval, Count: cfg.Probes}
 	}
 	t.Dial, t.DialContext = nil, d.dial //nolint:staticcheck // a pattern may still have Dial
@@ -86,6 +86,11 @@ func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig, of 
 		t.HTTP2 = &h2
 	}
 	return t
+}
+
+// saysProbes reports whether cfg says how TCP probes, and so goes before the pattern's dialer.
+func saysProbes(cfg balance.ConnectionConfig) bool {
+	return cfg.ProbeIdle != 0 || cfg.ProbeInterval != 0 || cfg.Probes != 0
 }
 
 // speak has t speak what a policy says.

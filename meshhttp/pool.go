@@ -64,7 +64,7 @@ type watch struct {
 }
 
 func newPools(pattern *http.Transport, secure balance.TLSSource, cfg balance.ConnectionConfig, probes bool) *pools {
-	p := &pools{pattern: pattern.Clone(), secure: secure, probes: probes || cfg.ProbeIdle != 0}
+	p := &pools{pattern: pattern.Clone(), secure: secure, probes: probes || saysProbes(cfg)}
 	p.http2 = speaksHTTP2(pattern)
 	p.connection = cfg.Or(settings(pattern)).Or(balance.DefaultConnection)
 	return p

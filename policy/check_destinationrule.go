@@ -4,10 +4,15 @@
 package policy
 
 import (
+	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/enmesh-go/enmesh/balance"
 )
 
 // blocks is what a traffic policy and a port's have in common.
@@ -80,24 +85,48 @@ func checkBlocks(c cursor, b blocks) {
 
 func checkLoadBalancer(c cursor, lb *networking.LoadBalancerSettings) {
 	checkConsistentHash(c.field("consistentHash"), lb.GetConsistentHash())
-	checkDuration(c.field("warmupDurationSecs"), lb.GetWarmupDurationSecs())
-	if w := lb.GetWarmup(); w != nil {
-		at := c.field("warmup")
-		if w.GetDuration() == nil {
-			at.refuse("its duration is missing: add duration")
-		}
-		checkDuration(at.field("duration"), w.GetDuration())
-		if p := w.GetMinimumPercent().GetValue(); p < 0 || p > 100 {
-			at.field("minimumPercent").refuse("%v is no percentage: write 0 to 100", p)
-		}
-		if a := w.GetAggression(); a != nil && a.GetValue() < 1 {
-			at.field("aggression").refuse("%v is less than 1: write 1 or more", a.GetValue())
-		}
-	}
+	checkWarmup(c, lb)
 	if lb.GetLocalityLbSetting() != nil && lb.GetZoneAwareLbSetting() != nil {
 		c.field("zoneAwareLbSetting").refuse("localityLbSetting and zoneAwareLbSetting exclude one another: remove one")
 	}
 	checkLocality(c.field("localityLbSetting"), lb.GetLocalityLbSetting())
+	checkZones(c.field("zoneAwareLbSetting"), lb.GetZoneAwareLbSetting())
+}
+
+// checkWarmup holds the rules for both spellings of slow start.
+func checkWarmup(c cursor, lb *networking.LoadBalancerSettings) {
+	checkDuration(c.field("warmupDurationSecs"), lb.GetWarmupDurationSecs())
+	if hashOf(lb.GetConsistentHash()).By != HashByNothing {
+		for _, name := range []string{"warmupDurationSecs", "warmup"} {
+			if at := c.field(name); at.isSet() {
+				at.note(Ignored, "a consistent hash has no slow start: it would send the calls that belong to a new instance elsewhere")
+			}
+		}
+	}
+	w := lb.GetWarmup()
+	if w == nil {
+		return
+	}
+	at := c.field("warmup")
+	if w.GetDuration() == nil {
+		at.refuse("its duration is missing: add duration")
+	}
+	checkDuration(at.field("duration"), w.GetDuration())
+	checkMinimumPercent(at.field("minimumPercent"), w)
+	if a := w.GetAggression(); a != nil && !(a.GetValue() >= 1) { // NaN too
+		at.field("aggression").refuse("%v is less than 1: write 1 or more", a.GetValue())
+	}
+}
+
+// checkMinimumPercent says what whole percents, one at least, make of a share.
+func checkMinimumPercent(c cursor, w *networking.WarmupConfiguration) {
+	switch p := w.GetMinimumPercent(); {
+	case p == nil:
+	case !(p.GetValue() >= 0 && p.GetValue() <= 100): // NaN too
+		c.refuse("%v is no percentage: write 0 to 100", p.GetValue())
+	case float64(minPercentOf(w)) != p.GetValue():
+		c.note(Approximated, fmt.Sprintf("shares are whole percents, and 1 at least: it is %d", minPercentOf(w)))
+	}
 }
 
 // checkConsistentHash holds the rules for the key and for the size of the table.
@@ -154,13 +183,53 @@ func checkLocality(c cursor, l *networking.LocalityLoadBalancerSetting) {
 			c.field("distribute").item(i).field("to").refuse("the shares sum to %d: they must sum to 100", sum)
 		}
 	}
-	for i, f := range l.GetFailover() {
-		if f.GetFrom() == f.GetTo() {
-			c.field("failover").item(i).refuse("%q fails over to itself: name another region", clip(f.GetFrom()))
+	shares := localityOf(l)
+	shares.Failover, shares.FailoverPriority = nil, nil // checked one by one
+	if err := shares.Validate(); err != nil {
+		c.refuse("%v", err)
+	}
+	checkFailover(c.field("failover"), l.GetFailover())
+	checkFailoverPriority(c.field("failoverPriority"), l.GetFailoverPriority(), false)
+}
+
+func checkZones(c cursor, z *networking.ZoneAwareLoadBalancerSetting) {
+	checkFailover(c.field("failover"), z.GetFailover())
+	checkFailoverPriority(c.field("failoverPriority"), z.GetFailoverPriority(), true)
+}
+
+// failover is what the entries of both settings of localities have in common.
+type failover interface {
+	GetFrom() string
+	GetTo() string
+}
+
+// checkFailover holds the rules for the regions that load goes to.
+func checkFailover[F failover](c cursor, list []F) {
+	for i, f := range list {
+		switch at := c.item(i); {
+		case f.GetFrom() == "" || f.GetTo() == "":
+			at.refuse("from or to is missing: name two regions")
+		case f.GetFrom() == f.GetTo():
+			at.refuse("%q fails over to itself: name another region", clip(f.GetFrom()))
+		case strings.ContainsAny(f.GetFrom()+f.GetTo(), "*/"):
+			at.refuse("from %q to %q: these are regions: write them without zones and wildcards", clip(f.GetFrom()), clip(f.GetTo()))
 		}
 	}
-	if err := localityOf(l).Validate(); l != nil && err != nil {
-		c.refuse("%v", err)
+}
+
+// checkFailoverPriority holds the rules for the labels that make tiers, in zones beside
+// zone awareness.
+func checkFailoverPriority(c cursor, labels []string, zones bool) {
+	for i, label := range labels {
+		cfg := balance.LocalityConfig{FailoverPriority: []string{label}}
+		if cfg.Validate() != nil {
+			c.item(i).refuse(`%q has no key: write "key" or "key=value"`, clip(label))
+			continue
+		}
+		cfg.ZoneAware.Enabled = zones
+		if cfg.Validate() != nil {
+			c.item(i).refuse("%q is what zone awareness does by itself: remove it", clip(label))
+		}
 	}
 }
 
@@ -205,7 +274,12 @@ func checkOutlierDetection(c cursor, o *networking.OutlierDetection) {
 	if o.GetConsecutiveLocalOriginFailures().GetValue() > 0 && !o.GetSplitExternalLocalOriginErrors() {
 		c.field("consecutiveLocalOriginFailures").refuse("it counts only with splitExternalLocalOriginErrors: set that to true")
 	}
-	for i, code := range o.GetOutlierDetectionHttpErrorCodes() {
+	listed := o.GetOutlierDetectionHttpErrorCodes()
+	if len(listed) > 0 && !slices.ContainsFunc(listed, func(code uint32) bool { return code < 200 || code >= 400 }) {
+		c.field("outlierDetectionHttpErrorCodes").refuse("no code in it is an error, for an answer below 400 is a success: list codes from 400 on, or remove it for the 5xx")
+		return
+	}
+	for i, code := range listed {
 		switch at := c.field("outlierDetectionHttpErrorCodes").item(i); {
 		case code < 200 || code > 599:
 			at.refuse("%d is no status: write 200 to 599", code)

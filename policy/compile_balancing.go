@@ -77,8 +77,17 @@ func slowStartOf(lb *networking.LoadBalancerSettings) balance.SlowStartConfig {
 	}
 	return balance.SlowStartConfig{
 		Window: w.GetDuration().AsDuration(), Aggression: w.GetAggression().GetValue(),
-		MinPercent: uint32(math.Ceil(w.GetMinimumPercent().GetValue())),
+		MinPercent: minPercentOf(w),
 	}
+}
+
+// minPercentOf is the share that a new instance begins with, in whole percents; 0 is the
+// default, which what is written never is.
+func minPercentOf(w *networking.WarmupConfiguration) uint32 {
+	if w.GetMinimumPercent() == nil {
+		return 0
+	}
+	return uint32(max(math.Ceil(w.GetMinimumPercent().GetValue()), 1))
 }
 
 func localityOf(l *networking.LocalityLoadBalancerSetting) *balance.LocalityConfig {

@@ -66,3 +66,25 @@ func TestParse_connectionMistakes(t *testing.T) {
 		}
 	}
 }
+
+// What gRPC's one connection to each instance has no place for says so where it is written.
+func TestParse_connectionsOverHTTPOnly(t *testing.T) {
+	const fields = "tcp: {maxConnections: 3, idleTimeout: 30s}, http: {http1MaxPendingRequests: 4, maxRequestsPerConnection: 5, maxConcurrentStreams: 6, h2UpgradePolicy: UPGRADE, idleTimeout: 20s}"
+	_, s := trafficOf(t, "connectionPool: {"+fields+"}")
+	const pool = "spec.trafficPolicy.connectionPool."
+	want := map[string]policy.Verdict{
+		pool + "tcp.maxConnections": policy.Approximated, pool + "http.http1MaxPendingRequests": policy.Approximated,
+		pool + "tcp.idleTimeout": policy.Enforced, pool + "http.idleTimeout": policy.Enforced, pool + "http.maxRequestsPerConnection": policy.Enforced,
+		pool + "http.maxConcurrentStreams": policy.Enforced, pool + "http.h2UpgradePolicy": policy.Enforced,
+	}
+	for _, f := range s.Findings {
+		verdict, ok := want[f.Field]
+		if ok && (f.Verdict != verdict || !strings.Contains(f.Message, "over HTTP only: gRPC")) {
+			t.Errorf("got %v, want it %v, and over HTTP only", f, verdict)
+		}
+		delete(want, f.Field)
+	}
+	for field := range want {
+		t.Errorf("got no finding on %s", field)
+	}
+}

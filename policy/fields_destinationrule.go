@@ -5,7 +5,8 @@ package policy
 
 // Rows that several fields of a DestinationRule share.
 var (
-	eachInstance = row{verdict: Approximated, message: "counted for each instance, not for all of them together"}
+	eachInstance = row{verdict: Approximated, message: "counted for each instance, not for all of them together, and over HTTP only: gRPC has one connection to each"}
+	httpOnly     = row{message: "over HTTP only: gRPC has one connection to each instance, and keeps it"}
 	budgetNearly = row{verdict: Approximated, message: "retries are bounded by the calls of a window (10 s unless budgetInterval says), not by the calls in flight"}
 	secrets      = row{verdict: Rejected, message: "secrets of Kubernetes are not read: name files instead; until then calls to the host are refused, not sent in plaintext"}
 )
@@ -104,19 +105,19 @@ var destinationRuleFields = map[string]row{
 	"ConnectionPoolSettings.TCPSettings.connectTimeout":        yes,
 	"ConnectionPoolSettings.TCPSettings.tcpKeepalive":          yes,
 	"ConnectionPoolSettings.TCPSettings.maxConnectionDuration": yes,
-	"ConnectionPoolSettings.TCPSettings.idleTimeout":           yes,
+	"ConnectionPoolSettings.TCPSettings.idleTimeout":           httpOnly,
 	"ConnectionPoolSettings.TCPSettings.TcpKeepalive.probes":   yes,
 	"ConnectionPoolSettings.TCPSettings.TcpKeepalive.time":     yes,
 	"ConnectionPoolSettings.TCPSettings.TcpKeepalive.interval": yes,
 
 	"ConnectionPoolSettings.HTTPSettings.http1MaxPendingRequests":  eachInstance,
 	"ConnectionPoolSettings.HTTPSettings.http2MaxRequests":         yes,
-	"ConnectionPoolSettings.HTTPSettings.maxRequestsPerConnection": yes,
+	"ConnectionPoolSettings.HTTPSettings.maxRequestsPerConnection": httpOnly,
 	"ConnectionPoolSettings.HTTPSettings.maxRetries":               yes,
-	"ConnectionPoolSettings.HTTPSettings.idleTimeout":              yes,
-	"ConnectionPoolSettings.HTTPSettings.h2UpgradePolicy":          yes,
+	"ConnectionPoolSettings.HTTPSettings.idleTimeout":              httpOnly,
+	"ConnectionPoolSettings.HTTPSettings.h2UpgradePolicy":          {message: "over HTTP only: gRPC always speaks HTTP/2"},
 	"ConnectionPoolSettings.HTTPSettings.useClientProtocol":        {verdict: Approximated, message: "a request that a program makes has no protocol of its own: HTTP/1.1 and HTTP/2 are both offered"},
-	"ConnectionPoolSettings.HTTPSettings.maxConcurrentStreams":     yes,
+	"ConnectionPoolSettings.HTTPSettings.maxConcurrentStreams":     {message: "over HTTP only: gRPC has one connection to each instance, with as many calls as that allows"},
 	"ConnectionPoolSettings.HTTPSettings.http2KeepAlive":           yes,
 
 	"ConnectionPoolSettings.HTTPSettings.ConnectionKeepalive.interval": yes,

@@ -52,6 +52,8 @@ func FuzzRules(f *testing.F) {
 		"{connectionPool: {tcp: {connectTimeout: 1s, idleTimeout: 0s}}, loadBalancer: {consistentHash: {useSourceIp: true, maglev: {tableSize: 7}}}}")
 	f.Add("[{match: [{uri: {prefix: /a}}], redirect: {prefixRewrite: /b, derivePort: FROM_REQUEST_PORT}}, {directResponse: {status: 200, body: {bytes: aGk=}}}]", "{}")
 	f.Add(`[{rewrite: {uriRegexRewrite: {match: '^/(a)', rewrite: '/\1'}}, mirror: {host: b}, mirrorPercentage: {value: 1}, `+toA+"}, {delegate: {name: x}}]", "{}")
+	f.Add("[{"+toA+"}]", "{loadBalancer: {zoneAwareLbSetting: {enabled: true, minClusterSize: 2, failover: [{from: eu, to: us}, {from: 'eu/*', to: eu}], failoverPriority: [a, '=b', topology.istio.io/subzone]}}}")
+	f.Add("[{"+toA+"}]", "{loadBalancer: {warmup: {duration: 1s, minimumPercent: 0.5, aggression: 2}}, outlierDetection: {outlierDetectionHttpErrorCodes: [200, 404]}}")
 	f.Fuzz(func(t *testing.T, http, traffic string) {
 		holdsTogether(t, []byte(vs("a", "a", http)+dr("name: a", "a", "subsets: [{name: v1, trafficPolicy: "+traffic+"}], trafficPolicy: "+traffic)))
 	})

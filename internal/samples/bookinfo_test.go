@@ -16,7 +16,10 @@ var jason = map[string]string{"end-user": "jason"}
 // bookinfo is Istio's example and the tasks that walk through it.
 var bookinfo = []sample{
 	{file: subsets, calls: []call{ // subsets alone change nothing
-		{to: "http://reviews:9080/reviews/0", times: 300, shares: map[string]float64{"reviews v1": 1. / 3, "reviews v2": 1. / 3, "reviews v3": 1. / 3}},
+		{to: "http://productpage:9080/page/0", times: 300, shares: evenly("productpage")},
+		{to: "http://reviews:9080/reviews/0", times: 300, shares: evenly("reviews")},
+		{to: "http://ratings:9080/ratings/0", times: 300, shares: evenly("ratings")},
+		{to: "http://details:9080/details/0", times: 300, shares: evenly("details")},
 	}},
 	{file: "bookinfo-vs-all-v1.yaml", with: subsets, calls: []call{
 		{to: "http://productpage/page/0", times: 20, served: "productpage v1"},

@@ -6,16 +6,23 @@ package samples_test
 import (
 	"net/http"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/mesh"
+	"github.com/enmesh-go/enmesh/meshgrpc"
 	"github.com/enmesh-go/enmesh/meshhttp"
 )
 
@@ -81,6 +88,15 @@ var destinations = []sample{
 		holds: []holding{{to: enmesh.Destination{Service: inProd("reviews")}, pool: balance.ConnectionConfig{
 			MaxConnections: 100, MaxRequestsPerConnection: 10,
 		}}}},
+	{file: "circuit-breaking-httpbin.yaml", // in parallel it is called by TestSamples_circuitBreaking
+		calls: []call{
+			{to: "http://httpbin:8000/get/all", times: 300, shares: evenly("httpbin")},
+			{to: "http://httpbin:8000/get/all", header: map[string]string{doFail: "500"}, status: 500, code: codes.Unknown}, // one error ejects
+			{to: "http://httpbin:8000/get/all", after: 50 * time.Millisecond, times: 60, servers: 2},
+		},
+		holds: []holding{{to: enmesh.Destination{Service: "httpbin.default.svc.cluster.local", Port: 8000}, pool: balance.ConnectionConfig{
+			MaxConnections: 1, MaxPending: 1, MaxRequestsPerConnection: 1,
+		}}}},
 
 	{file: "e2e-consistent-hash-header.yaml", from: inEcho, calls: []call{
 		{to: hashed, header: map[string]string{"x-some-header": "baz"}, times: 30, same: true},
@@ -112,7 +128,12 @@ var destinations = []sample{
 		holds: []holding{{to: enmesh.Destination{Service: "helloworld.sample.svc.cluster.local", Port: 5000}, pool: balance.ConnectionConfig{MaxRequestsPerConnection: 1}}}},
 
 	// The caller has no certificate: what must be mutual TLS is refused, never sent in plaintext.
-	{file: "bookinfo-dr-all-mtls.yaml", calls: []call{{to: "http://reviews/reviews/0", status: 503, code: codes.Unavailable}}},
+	{file: "bookinfo-dr-all-mtls.yaml", calls: []call{
+		{to: "http://productpage/page/0", status: 503, code: codes.Unavailable},
+		{to: "http://reviews/reviews/0", status: 503, code: codes.Unavailable},
+		{to: "http://ratings/ratings/0", status: 503, code: codes.Unavailable},
+		{to: "http://details/details/0", status: 503, code: codes.Unavailable},
+	}},
 	{file: "grpc-dr-echo-mtls.yaml", from: inEchoGRPC, calls: []call{
 		{to: "http://echo:7070/proto.EchoTestService/Echo", status: 503, code: codes.Unavailable},
 	}},
@@ -130,8 +151,10 @@ var destinations = []sample{
 	}},
 }
 
-// TestSamples_circuitBreaking: one connection to each instance, one call that waits for it,
-// and the rest of a burst is refused at once.
+// TestSamples_circuitBreaking: over HTTP one connection to each instance, one call that waits
+// for it, and the rest of a burst is refused at once. gRPC has one connection to each instance
+// anyway, and many calls on it: none waits, and none is refused. That a failing instance is
+// ejected is in the table.
 func TestSamples_circuitBreaking(t *testing.T) {
 	w := newWorld(t)
 	m, err := mesh.Open(t.Context(), mesh.WithPolicies(filepath.Join(folder(t), "circuit-breaking-httpbin.yaml")), mesh.WithResolver(w))
@@ -139,37 +162,30 @@ func TestSamples_circuitBreaking(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	transport := meshhttp.NewTransport(&http.Transport{}, m.Outbound(), m)
-	defer transport.Close()
-	client := &http.Client{Transport: transport}
 	const burst = 30
-	var mu sync.Mutex
-	statuses := map[int]int{}
-	var calls sync.WaitGroup
-	for range burst {
-		calls.Go(func() {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://httpbin:8000/get", http.NoBody)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			req.Header.Set(doTake, "500ms")
-			resp, err := client.Do(req)
-			status := statusOf(err)
-			if err == nil {
-				status = resp.StatusCode
-				_ = resp.Body.Close()
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			statuses[status]++
-		})
+	atOnce := func(ask func() string) map[string]int {
+		var mu sync.Mutex
+		answers := map[string]int{}
+		var calls sync.WaitGroup
+		for range burst {
+			calls.Go(func() {
+				a := ask()
+				mu.Lock()
+				defer mu.Unlock()
+				answers[a]++
+			})
+		}
+		calls.Wait()
+		t.Logf("%d calls at once, by answer: %v", burst, answers)
+		return answers
 	}
-	calls.Wait()
-	t.Logf("%d calls at once, by status: %v", burst, statuses)
+	answers := atOnce(asker(t, m, "http://httpbin:8000/get", "500ms"))
 	most := 2 * len(versions)
-	if ok := statuses[200]; ok < len(versions) || ok > most || statuses[503] != burst-ok {
-		t.Errorf("by status %v, want %d to %d answered and the others refused with 503", statuses, len(versions), most)
+	if ok := answers["200"]; ok < len(versions) || ok > most || answers["503"] != burst-ok {
+		t.Errorf("over HTTP %v, want %d to %d answered and the others refused with 503", answers, len(versions), most)
+	}
+	if answers = atOnce(rpcAsker(t, m, "httpbin:8000", "/get/all", "500ms")); answers["OK"] != burst {
+		t.Errorf("over gRPC %v, want all %d answered", answers, burst)
 	}
 }
 
@@ -182,26 +198,56 @@ func TestSamples_abortOneInAThousand(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	transport := meshhttp.NewTransport(&http.Transport{}, m.Outbound(), m)
-	defer transport.Close()
-	client := &http.Client{Transport: transport}
-	const calls = 20_000
-	statuses := map[int]int{}
-	for range calls {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, prodRatings+"/ratings/0", http.NoBody)
-		if err != nil {
-			t.Fatal(err)
+	for _, tt := range []struct {
+		ask              func() string
+		aborted, refused string
+	}{
+		{asker(t, m, prodRatings+"/ratings/0", ""), "400", "503"},
+		{rpcAsker(t, m, strings.TrimPrefix(prodRatings, "http://"), "/ratings/0", ""), codes.Internal.String(), codes.Unavailable.String()},
+	} {
+		const calls = 20_000
+		answers := map[string]int{}
+		for range calls {
+			answers[tt.ask()]++
 		}
-		resp, err := client.Do(req)
-		status := statusOf(err)
-		if err == nil {
-			status = resp.StatusCode
-			_ = resp.Body.Close()
+		t.Logf("%d calls, by answer: %v", calls, answers)
+		if n := answers[tt.aborted]; n < 3 || n > 50 || answers[tt.refused] != calls-n { // 20 is expected, and 4.5 their deviation
+			t.Errorf("got %v, want 3 to 50 aborted with %s and the others refused with %s", answers, tt.aborted, tt.refused)
 		}
-		statuses[status]++
 	}
-	t.Logf("%d calls, by status: %v", calls, statuses)
-	if n := statuses[400]; n < 3 || n > 50 || statuses[503] != calls-n { // 20 is expected, and 4.5 their deviation
-		t.Errorf("by status %v, want 3 to 50 aborted with 400 and the others refused with 503", statuses)
+}
+
+// asker makes calls over HTTP, whose answers take so long, and gives their statuses.
+func asker(t *testing.T, m *mesh.Mesh, to, take string) func() string {
+	t.Helper()
+	transport := meshhttp.NewTransport(&http.Transport{}, m.Outbound(), m)
+	t.Cleanup(func() { _ = transport.Close() })
+	client := &http.Client{Transport: transport}
+	return func() string {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, to, http.NoBody)
+		if err != nil {
+			return err.Error()
+		}
+		req.Header.Set(doTake, take)
+		resp, err := client.Do(req)
+		if err != nil {
+			return strconv.Itoa(statusOf(err))
+		}
+		_ = resp.Body.Close()
+		return strconv.Itoa(resp.StatusCode)
+	}
+}
+
+// rpcAsker makes calls over gRPC, and gives their codes.
+func rpcAsker(t *testing.T, m *mesh.Mesh, host, method, take string) func() string {
+	t.Helper()
+	cc, err := grpc.NewClient("enmesh:///"+host, meshgrpc.NewClient(m.Outbound(), m).DialOptions()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cc.Close() })
+	return func() string {
+		ctx := metadata.AppendToOutgoingContext(t.Context(), doTake, take)
+		return status.Code(cc.Invoke(ctx, method, new(emptypb.Empty), new(emptypb.Empty))).String()
 	}
 }

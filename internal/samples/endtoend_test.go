@@ -57,6 +57,7 @@ var endToEnd = []sample{
 	}},
 	{file: "e2e-without-headers-regex-any.yaml", from: inEcho, calls: []call{
 		{to: "http://b/any/path", header: jason, status: 200},
+		{to: "http://b/any/path", status: 200}, // one that is missing is empty, and any text is that
 	}},
 	{file: "e2e-without-headers-regex-star.yaml", from: inEcho, calls: []call{
 		{to: "http://b/any/path", header: jason, status: 200},

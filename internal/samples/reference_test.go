@@ -78,8 +78,10 @@ var reference = []sample{
 		{to: prodRatings + "/ratings/0", header: map[string]string{doFail: "503"}, status: 503, code: codes.Unavailable, arrive: [2]int{4, 1}},
 		{to: prodRatings + "/ratings/0", header: map[string]string{doFail: "500"}, status: 500, code: codes.Unknown, arrive: [2]int{1, 1}},
 	}},
-	{file: "ref-vs-ratings-cors.yaml", own: v1OfRatings, calls: []call{
+	{file: "ref-vs-ratings-cors.yaml", own: v1OfRatings, calls: []call{ // its corsPolicy is not acted on: see its finding
 		{to: prodRatings + "/ratings/0", served: "ratings.prod v1"},
+		{web: "gRPC has no origins", to: prodRatings + "/ratings/0", header: map[string]string{"Origin": "https://example.com"}, served: "ratings.prod v1",
+			got: map[string]string{"Access-Control-Allow-Origin": "-"}},
 	}},
 	{file: "ref-vs-direct-response-string.yaml", calls: []call{
 		{to: prodRatings + "/v1/getProductRatings", status: 503, code: codes.Unavailable, body: "unknown error"},

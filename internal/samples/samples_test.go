@@ -76,7 +76,6 @@ func TestSamples_allHaveACase(t *testing.T) {
 
 // elsewhere is why a file has no case.
 var elsewhere = map[string]string{
-	"circuit-breaking-httpbin.yaml": "TestSamples_circuitBreaking calls it in parallel",
 	"ref-vs-ratings-abort-400.yaml": "TestSamples_abortOneInAThousand makes the many calls that this takes",
 	"bookinfo-gateway.yaml":         "it binds a gateway: it has no effect on calls in the mesh",
 	"na-helloworld-gateway.yaml":    "it binds a gateway: it has no effect on calls in the mesh",
