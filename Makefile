@@ -71,6 +71,7 @@ named = '^($(subst $(empty) ,|,$(strip $(1))))$$'
 full-size: ## what is made smaller under the race detector, in its full size
 	go test -count=1 -run 'TestSlowStart_survivesChanges|TestMarks' ./balance
 	go test -count=1 -run isNeverRejected ./agent/translate
+	go test -count=1 -run TestBalancer_staysLinear ./meshgrpc
 	go test -count=1 -run 'TestScenarioO1[356]' ./limit
 	go test -count=1 -run 'TestScenarioO3_loadToTenTimes|TestScenarioO23_criticalityAtThreeTimes' ./internal/scenario
 	go test -count=1 -p 1 -run $(call named,$(SECURED)) ./security/... ./meshhttp

@@ -52,9 +52,15 @@ func allReady(t testing.TB, n int) (time.Duration, int) {
 
 // Ten times the endpoints take about ten times as long: at most 15 times, in one of a
 // few paired rounds, since a busy machine can spoil any of them. Work that grows with
-// the square takes 100 times as long in every round, on any machine.
+// the square takes 100 times as long in every round, on any machine. The race detector's
+// memory of 10,000 endpoints is in no cache, which makes it up to 25 times: there it is
+// asked for 40, and make full-size holds the 15 without it.
 func TestBalancer_staysLinear(t *testing.T) {
-	const rounds, growth, floor = 10, 15, 5 * time.Millisecond
+	const rounds, floor = 10, 5 * time.Millisecond
+	growth := 15
+	if raceEnabled {
+		growth = 40
+	}
 	for round := range rounds {
 		small, _ := allReady(t, 1_000)
 		large, published := allReady(t, 10_000)
@@ -62,7 +68,7 @@ func TestBalancer_staysLinear(t *testing.T) {
 		if limit := int(large/(2*time.Millisecond)) + 10; published > limit {
 			t.Errorf("%d publications in %v, want at most one every 2 ms", published, large)
 		}
-		if large <= growth*max(small, floor) {
+		if large <= time.Duration(growth)*max(small, floor) {
 			return
 		}
 		if round == rounds-1 {
