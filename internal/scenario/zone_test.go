@@ -170,10 +170,21 @@ func TestScenario_retryRemoteLocalities(t *testing.T) {
 			forbearing = replace(t, forbearing, "  trafficPolicy:\n", "  trafficPolicy:\n    retryBudget: {percent: 100, minRetryConcurrency: 1000}\n")
 			rules := replace(t, persistent, "retryRemoteLocalities: true", "retryRemoteLocalities: "+tt.allowed) + "---" + forbearing
 			l.inZones(rules, mesh.WithTelemetry(sent))
+			rpc, warm := l.rpc(), 0
+			l.within(10*time.Second, "gRPC is connected to all, and has been for 50 calls", func() bool { // what is not connected is in no tier
+				if _, err := rpc(t.Context(), "warm"); err != nil {
+					t.Fatal(err)
+				}
+				if !slices.ContainsFunc(l.backends, func(b *backend) bool { return b.conn.Load() == 0 }) {
+					warm++
+				}
+				return warm == 50
+			})
+			before := sent.now()
 			for _, b := range l.nearby() {
 				b.fails.Store(true)
 			}
-			call, answered := l.eager(), 0
+			call, answered := alternate(l.web(false), l.web(true), rpc), 0
 			for i := range calls {
 				if _, err := call(t.Context(), "r"+string(rune('a'+i/26))+string(rune('a'+i%26))); err == nil {
 					answered++
@@ -182,9 +193,9 @@ func TestScenario_retryRemoteLocalities(t *testing.T) {
 				}
 			}
 			got := map[bool]int{}
-			l.within(5*time.Second, "all attempts have ended", func() bool { _, n := sent.since(nil, ""); return n == 3*calls })
+			l.within(5*time.Second, "all attempts have ended", func() bool { _, n := sent.since(before, ""); return n == 3*calls })
 			for addr, n := range sent.now() {
-				got[slices.ContainsFunc(l.nearby(), func(b *backend) bool { return b.addr == addr })] += n
+				got[slices.ContainsFunc(l.nearby(), func(b *backend) bool { return b.addr == addr })] += n - before[addr]
 			}
 			if answered != tt.ok || got[true] != tt.near || got[false] != tt.far {
 				t.Errorf("%d calls answered without an error, %d attempts near, %d far; want %d, %d, %d", answered, got[true], got[false], tt.ok, tt.near, tt.far)
