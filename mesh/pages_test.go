@@ -6,6 +6,7 @@ package mesh_test
 import (
 	"context"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -274,6 +275,24 @@ func TestMesh_callsForPages(t *testing.T) {
 			if got := b.ask(t, tt.method, "", tt.path, tt.header...); got != tt.want {
 				t.Errorf("HTTP/2 %v, %s:\n got %s\nwant %s", h2, tt.name, got, tt.want)
 			}
+		}
+	}
+}
+
+// What a gateway answers by itself, where a call came to nothing, is marked if it serves by
+// its mesh.
+func TestMesh_marksWhatGatewaysAnswerPages(t *testing.T) {
+	m := openFor(t, forPages, mesh.Workload{Service: "gateway"}, mesh.WithResolver(discovery.NewMemory()))
+	transport := meshhttp.NewTransport(nil, m.Outbound(), m)
+	t.Cleanup(func() { _ = transport.Close() })
+	gateway := &httputil.ReverseProxy{
+		Transport: transport, ErrorLog: log.New(io.Discard, "", 0),
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "reviews"}) },
+	}
+	inside := meshhttp.NewHandler(gateway, m.Inbound(), meshhttp.WithServerNameCheck(meshhttp.CheckNone))
+	for want, h := range map[string]http.Handler{"Bad Gateway by policy": gateway, "Bad Gateway by policy; " + fromShop: inside} {
+		if got := browse(t, h, false).ask(t, "GET", "reviews.example", "/cart", "Origin", inShop); got != want {
+			t.Errorf("got %s, want %s", got, want)
 		}
 	}
 }
