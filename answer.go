@@ -9,7 +9,7 @@ import "errors"
 // it is the present attempt's.
 type Answer struct {
 	Status  int    // HTTP status; gRPC: 200 once an answer came; 0: none came
-	Header  Header // nil: none came; on a server it is there from the start, and what is added before the answer goes out with it
+	Header  Header // nil: none came; on a server it is there from the start, and what is added before the answer goes out with it; OnHead has the last word
 	Trailer Header // gRPC: after a unary answer, or in a hook; else nil
 }
 

@@ -91,6 +91,8 @@ type rare struct {
 	reply    *Reply // what a policy answers with
 	replyErr *Error // what the reply means; nil: success
 	auth     *Auth  // the end user; nil: none
+
+	head func(Header) // see OnHead; nil: nothing. It is the call's, not an attempt's.
 }
 
 func (c *Call) seldom() *rare {
@@ -174,7 +176,9 @@ func (c *Call) Again() bool {
 		c.attempts = &attempts{n: c.Attempt}
 	}
 	c.Attempt = c.attempts.next(c.Endpoint)
+	head := c.HeadEdit()
 	c.Endpoint, c.rare, c.picked = nil, nil, 0
+	c.setHead(head)
 	c.Answer = Answer{}
 	c.answered.Store(0)
 	return true

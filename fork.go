@@ -64,7 +64,9 @@ func (c *Call) Fork(ctx context.Context) (context.Context, *Call, error) {
 // Adopt takes the fork's answer, endpoint and end hooks.
 func (c *Call) Adopt(winner *Call) {
 	c.wire.Adopt(winner.wire)
+	head := c.HeadEdit()
 	c.Answer, c.rare = winner.Answer, winner.rare
+	c.setHead(head)
 	c.Endpoint, c.picked = winner.Endpoint, winner.picked
 	c.Attempt, c.Clock = winner.Attempt, winner.Clock
 	c.answered.Store(winner.answered.Load())

@@ -31,15 +31,15 @@
 // # The order of things
 //
 // Outbound, outermost first: recover, tracing, telemetry of the call, the program's
-// own middleware, the criticality header, fault, header edits, rewrite, mirror, the key of
+// own middleware, the criticality header, CORS, fault, header edits, rewrite, mirror, the key of
 // a consistent hash, timeout, Fallback, RateLimit, Throttle, the retry budget, Hedge, retry,
 // CircuitBreaker, ConcurrencyLimit, the limit of requests to the destination, attempt
 // timeout, telemetry of the attempt; then the pick and the endpoint's gates (outlier
-// detection). A redirect or a direct response stands in the place of all from fault on. A mirrored call has a chain of its
+// detection). A redirect or a direct response stands in the place of all from CORS on. A mirrored call has a chain of its
 // own: recover, telemetry of the call, the limit of its destination, telemetry of the
 // attempt. Inbound: recover, tracing, telemetry, the criticality header, the program's own
-// middleware, RequestAuthentication, AuthorizationPolicy, RateLimit, Shed, ConcurrencyLimit,
-// the handler.
+// middleware, CORS, RequestAuthentication, AuthorizationPolicy, RateLimit, Shed,
+// ConcurrencyLimit, the handler.
 //
 // # Services beside the registry
 //

@@ -40,6 +40,7 @@ func (x *inquiry) act() {
 			x.out.Actions = append(x.out.Actions, what+": "+text)
 		}
 	}
+	add("pages", corsText(r.CORS))
 	add("fault", faultText(r.Fault))
 	add("request headers", opsText(r.Headers.Request))
 	add("response headers", opsText(r.Headers.Response))
@@ -108,6 +109,18 @@ func (x *inquiry) rewriteText(r *policy.Rule, m *route.Match) string {
 		return err.Error()
 	}
 	return "path " + before + " becomes " + k.Call.Path
+}
+
+// corsText is which pages of other origins may make the call.
+func corsText(p *route.CORS) string {
+	if p == nil || len(p.Origins) == 0 {
+		return ""
+	}
+	var of []string
+	for _, origin := range p.Origins {
+		of = append(of, origin.String())
+	}
+	return "those of " + strings.Join(of, ", ") + " may"
 }
 
 func faultText(f fault.Config) string {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
@@ -20,6 +21,8 @@ type inbound struct {
 	recorder enmesh.Recorder
 	guard    *guard
 	remote   remoteLimits
+	naming   enmesh.Naming
+	self     string // the key of the process's service; "": it is nobody's
 	current  atomic.Pointer[inboundPolicy]
 }
 
@@ -37,8 +40,11 @@ type counted struct {
 	enmesh.Recorder
 }
 
-func newInbound(r enmesh.Recorder, g *guard, remote remoteLimits) *inbound {
-	in := &inbound{recorder: r, guard: g, remote: remote}
+func newInbound(m *Mesh, r enmesh.Recorder, g *guard) *inbound {
+	in := &inbound{recorder: r, guard: g, remote: m.cfg.remote, naming: m.naming}
+	if service := m.cfg.workload.Service; service != "" {
+		in.self = m.naming.Key(service)
+	}
 	in.current.Store(&inboundPolicy{store: newStore(nil), next: enmesh.Send})
 	return in
 }
@@ -49,7 +55,8 @@ func (in *inbound) middleware(enmesh.Next) enmesh.Next {
 }
 
 // prepare makes what s says, with the state of what is in force. It is put in force, or
-// abandoned. Who calls, and whether he may, comes before everything that counts or bounds.
+// abandoned. Who calls, and whether he may, comes before everything that counts or bounds,
+// and what browsers ask before they call, which nobody in particular does, before that.
 func (in *inbound) prepare(s *policy.Snapshot) (*inboundPolicy, error) {
 	st := newStore(in.current.Load().store)
 	who, guards, err := in.guard.middleware(st, s.Security)
@@ -60,7 +67,12 @@ func (in *inbound) prepare(s *policy.Snapshot) (*inboundPolicy, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mesh: inbound: %w", err), st.abandon())
 	}
-	return &inboundPolicy{st, enmesh.Chain(append(guards, bounds...)...)(enmesh.Send), who}, nil
+	pages, err := pagesOf(in.naming, in.self, s)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("mesh: inbound: %w", err), st.abandon())
+	}
+	chain := slices.Concat([]enmesh.Middleware{pages}, guards, bounds)
+	return &inboundPolicy{st, enmesh.Chain(chain...)(enmesh.Send), who}, nil
 }
 
 // swap puts p in force.

@@ -128,7 +128,7 @@ func compose(cfg config) (*Mesh, error) {
 	if err != nil {
 		return nil, errors.Join(err, m.cache.close())
 	}
-	m.served = newInbound(in.recorder, who, m.cfg.remote)
+	m.served = newInbound(m, in.recorder, who)
 	m.inbound = counted{enmesh.Fixed(false, slices.Concat(
 		[]enmesh.Middleware{m.serving.middleware}, in.outer(nil), []enmesh.Middleware{shed.Receive(cfg.trust)},
 		cfg.inbound, []enmesh.Middleware{m.served.middleware},

@@ -116,6 +116,11 @@ func (p *policies) chain(st *Store, o *origin, to Target) ([]enmesh.Middleware, 
 	if answer, err := answerOf(r, m); answer != nil || err != nil {
 		return append(outer, answer), err
 	}
+	pages, err := corsOf(r)
+	if err != nil {
+		return nil, err
+	}
+	outer = append(outer, pages)
 	faults, err := fault.New(r.Fault)
 	if err != nil {
 		return nil, err

@@ -50,6 +50,9 @@ func (x *exchange) belongs(err error) bool {
 func (x *exchange) handOut() *http.Response {
 	resp := x.resp
 	resp.Request = x.in
+	if edit := x.k.Call.HeadEdit(); edit != nil {
+		edit(answerHeader(resp.Header))
+	}
 	if bodyless(resp, x.in.Method) {
 		x.finished(nil)
 		return resp
@@ -79,6 +82,9 @@ func (x *exchange) made(r *enmesh.Reply) *http.Response {
 	header := make(http.Header, len(r.Header))
 	for k, v := range r.Header {
 		header[http.CanonicalHeaderKey(k)] = v
+	}
+	if edit := x.k.Call.HeadEdit(); edit != nil {
+		edit(answerHeader(header))
 	}
 	body := io.ReadCloser(http.NoBody)
 	if len(r.Body) > 0 && x.in.Method != http.MethodHead {

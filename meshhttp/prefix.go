@@ -24,7 +24,7 @@ func StripPrefix(prefix string, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, raw, why := urlpath.Rules{Parameters: true, Backslash: true}.Clean(r.URL.Path, r.URL.RawPath)
 		if why != urlpath.OK {
-			writeRefusal(w, errPaths[why])
+			writeRefusal(w, errPaths[why], nil)
 			return
 		}
 		rest, ok := strings.CutPrefix(path, prefix)
@@ -39,7 +39,7 @@ func StripPrefix(prefix string, h http.Handler) http.Handler {
 			_, raw, why = urlpath.Rules{Parameters: true, Backslash: true}.Clean(rest, "")
 		}
 		if why != urlpath.OK {
-			writeRefusal(w, errPaths[why])
+			writeRefusal(w, errPaths[why], nil)
 			return
 		}
 		out := new(http.Request)

@@ -14,14 +14,18 @@ import (
 // maxRefusal bounds the text of a refusal, in bytes.
 const maxRefusal = 256
 
-// writeReply writes an answer that a policy made up, and returns how long its body is.
-func writeReply(w http.ResponseWriter, r *enmesh.Reply) int {
+// writeReply writes an answer that a policy made up, and returns how long its body is. edit
+// edits the head in the end; nil: nothing does.
+func writeReply(w http.ResponseWriter, r *enmesh.Reply, edit func(enmesh.Header)) int {
 	h := w.Header()
 	for k, v := range r.Header {
 		h[http.CanonicalHeaderKey(k)] = v
 	}
 	if len(r.Body) > 0 && h["Content-Length"] == nil {
 		h.Set("Content-Length", strconv.Itoa(len(r.Body)))
+	}
+	if edit != nil {
+		edit(answerHeader(h))
 	}
 	w.WriteHeader(r.Status)
 	if len(r.Body) == 0 {
@@ -32,8 +36,8 @@ func writeReply(w http.ResponseWriter, r *enmesh.Reply) int {
 }
 
 // writeRefusal answers with err's status and a line of text, and returns the
-// status and how long the text is.
-func writeRefusal(w http.ResponseWriter, err error) (status, n int) {
+// status and how long the text is. edit is as for writeReply.
+func writeRefusal(w http.ResponseWriter, err error, edit func(enmesh.Header)) (status, n int) {
 	status = statusOf(err)
 	h := w.Header()
 	e := enmesh.ErrorOf(err)
@@ -48,6 +52,9 @@ func writeRefusal(w http.ResponseWriter, err error) (status, n int) {
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Length", strconv.Itoa(len(text)))
+	if edit != nil {
+		edit(answerHeader(h))
+	}
 	w.WriteHeader(status)
 	n, _ = w.Write([]byte(text)) // the caller may be gone; there is nobody to tell
 	return status, n

@@ -46,7 +46,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, e *enmesh.Error
 	if e == errMethod {
 		w.Header().Set("Allow", h.cfg.allow)
 	}
-	writeRefusal(w, e)
+	writeRefusal(w, e, nil)
 }
 
 // Refused is how many requests were refused before any policy has seen them: by their

@@ -103,7 +103,7 @@ func (x *served) Send(ctx context.Context, c *enmesh.Call) error {
 
 // prepare makes the handler's request, with what policies changed.
 func (x *served) prepare(ctx context.Context, c *enmesh.Call) {
-	x.to.w.watcher = x.k.Watcher()
+	x.to.w.watcher, x.to.w.head = x.k.Watcher(), c.HeadEdit()
 	out := &x.to.out
 	*out = *x.in.WithContext(ctx)
 	if hasBody(out) {
@@ -144,6 +144,7 @@ func (x *served) outcome(ctx context.Context, c *enmesh.Call) *enmesh.Error {
 			return e // too late, and nothing is written: finish answers
 		}
 		status = http.StatusOK // net/http writes it when the handler has returned
+		x.to.w.edit()
 	}
 	c.Answer = enmesh.Answer{Status: status, Header: (*writtenHeader)(&x.to.w)}
 	if x.to.w.status == 0 {
@@ -208,9 +209,9 @@ func (x *served) answer(err error) {
 	c, n := &x.k.Call, 0
 	if r := c.ReplyFor(err); r != nil {
 		c.Answer.Status = r.Status
-		n = writeReply(x.to.w.ResponseWriter, r)
+		n = writeReply(x.to.w.ResponseWriter, r, c.HeadEdit())
 	} else if err != nil {
-		c.Answer.Status, n = writeRefusal(x.to.w.ResponseWriter, err)
+		c.Answer.Status, n = writeRefusal(x.to.w.ResponseWriter, err, c.HeadEdit())
 	}
 	x.to.w.count.Add(int64(n))
 }
@@ -228,7 +229,7 @@ func (x *served) rescue() {
 	if x.to.w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
-	writeRefusal(x.to.w.ResponseWriter, enmesh.ErrPanic)
+	writeRefusal(x.to.w.ResponseWriter, enmesh.ErrPanic, x.k.Call.HeadEdit())
 }
 
 func (x *served) log(v any, stack []byte) {

@@ -20,6 +20,7 @@ type writer struct {
 	http.ResponseWriter
 	x        atomic.Pointer[served] // nil when the request is over
 	watcher  enmesh.Watcher         // nil: nobody
+	head     func(enmesh.Header)    // the last edits of the answer's head; nil: none
 	count    atomic.Int64           // of the bytes that went out through it
 	status   int32                  // 0: none yet
 	hijacked bool
@@ -41,10 +42,19 @@ func (w *writer) as() http.ResponseWriter {
 	return flushWriter{w}
 }
 
+// edit makes the last edits of the answer's head, before it goes out.
+func (w *writer) edit() {
+	if f := w.head; f != nil {
+		w.head = nil
+		f((*writtenHeader)(w))
+	}
+}
+
 // sent notes the status that goes out now.
 func (w *writer) sent(status int) {
 	if w.status == 0 {
 		w.status = int32(status)
+		w.edit()
 		if x := w.x.Load(); x != nil {
 			x.k.Answered(enmesh.Now())
 		}

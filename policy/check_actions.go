@@ -96,15 +96,3 @@ func checkMirrors(c cursor, r *networking.HTTPRoute) {
 		checkPercent(at.field("percentage"), m.GetPercentage())
 	}
 }
-
-func checkCORS(c cursor, p *networking.CorsPolicy) {
-	checkDuration(c.field("maxAge"), p.GetMaxAge())
-	for i, origin := range p.GetAllowOrigins() {
-		at := c.field("allowOrigins").item(i)
-		if origin.GetExact()+origin.GetPrefix()+origin.GetRegex() == "" {
-			at.refuse("an origin is missing: write exact, prefix or regex")
-			continue
-		}
-		checkMatch(at, origin, true)
-	}
-}

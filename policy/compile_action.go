@@ -80,7 +80,7 @@ func idle(c cursor, r *networking.HTTPRoute) {
 	if len(r.GetRoute()) > 0 {
 		return
 	}
-	for _, field := range []string{"mirror", "mirrors", "mirrorPercentage", "mirrorPercent", "timeout", "retries", "headers.request"} {
+	for _, field := range []string{"mirror", "mirrors", "mirrorPercentage", "mirrorPercent", "timeout", "retries", "headers.request", "corsPolicy"} {
 		if at := (cursor{c.doc, c.path + "." + field}); at.isSet() {
 			at.note(Ignored, "the rule sends no calls on: there is nothing to do it to")
 		}

@@ -86,8 +86,8 @@ func (b *builder) source(m *networking.HTTPMatchRequest) string {
 	return ""
 }
 
-// matchOf compiles one match. The conditions on the calling process are left out:
-// they hold, or the match would not be compiled.
+// matchOf compiles one match. The conditions on the calling process are looked at again on
+// servers only: on clients they hold, or the match would not be compiled.
 func matchOf(c cursor, m *networking.HTTPMatchRequest) *route.Match {
 	out, err := route.Compile(pseudo(c.field("headers"), route.Match{
 		Name:           m.GetName(),
@@ -100,6 +100,9 @@ func matchOf(c cursor, m *networking.HTTPMatchRequest) *route.Match {
 		Query:          stringMatches(m.GetQueryParams()),
 		Port:           uint16(m.GetPort()),
 		IgnoreURICase:  m.GetIgnoreUriCase(),
+
+		SourceLabels:    m.GetSourceLabels(),
+		SourceNamespace: m.GetSourceNamespace(),
 	}))
 	if err != nil {
 		c.refuse("%v: correct it", err)

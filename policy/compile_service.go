@@ -147,6 +147,7 @@ func (b *builder) rule(svc *Service, p part) *Rule {
 		RemoteAfter: remoteAfter(c.field("retries"), r.GetRetries()),
 
 		Fault:    faultOf(c.field("fault"), r.GetFault()),
+		CORS:     p.cors(),
 		Rewrite:  b.rewrite(c.field("rewrite"), matches, r.GetRewrite()),
 		Redirect: redirectOf(r.GetRedirect()),
 		Direct:   directOf(r.GetDirectResponse()),

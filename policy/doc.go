@@ -108,7 +108,8 @@
 //     registry has, and does not decorate it. There is no original destination:
 //     with the resolution NONE the name that is called is connected to.
 //   - Everything is seen from one process, whose namespace and labels a [Loader] has:
-//     matches on the source are decided when they are compiled.
+//     matches on the source are decided when they are compiled. Of the calls that a server
+//     gets, which nothing but a corsPolicy is for, they are asked again.
 //
 // # Limits
 //

@@ -60,7 +60,7 @@ func ExampleParse() {
 	// even 2s
 	// 90 reviews.default.svc.cluster.local/v1 ROUND_ROBIN
 	// 10 reviews.default.svc.cluster.local/v2 ROUND_ROBIN
-	// reviews.yaml:11:5: VirtualService "reviews" (document 1): spec.http[0].corsPolicy: ignored: not enforced yet: answers get no CORS headers
+	// reviews.yaml:11:5: VirtualService "reviews" (document 1): spec.http[0].corsPolicy: ignored: no origin is allowed, so that it does nothing: add allowOrigins
 }
 
 func ExampleParse_refused() {

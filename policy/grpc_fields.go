@@ -16,6 +16,7 @@ var (
 	weightedByReports = row{verdict: Approximated, message: "instances are weighted by the load that they report (ORCA), as far as they do"}
 	noRewrites        = forAll(not("gRPC's clients rewrite nothing: calls go on as they are"))
 	noEdits           = forAll(not("gRPC's clients edit no metadata: calls go on as they are"))
+	noPages           = forAll(not("no page of a browser calls gRPC: calls have no origin"))
 	noCopies          = forAll(not("gRPC's clients make no copies of calls"))
 	unavailable       = forAll(row{verdict: Rejected, message: "gRPC's clients know no such answer: the calls end with UNAVAILABLE"})
 	noWarmup          = forAll(not("gRPC has no slow start"))
@@ -51,6 +52,8 @@ var grpcFields = map[string][]onGRPC{
 	"RegexRewrite.":              noRewrites,
 	"Headers.":                   noEdits,
 	"Headers.HeaderOperations.":  noEdits,
+	"HTTPRoute.corsPolicy":       noPages,
+	"CorsPolicy.":                noPages,
 	"HTTPRoute.mirror":           noCopies,
 	"HTTPRoute.mirrors":          noCopies,
 	"HTTPRoute.mirrorPercent":    noCopies,

@@ -108,7 +108,6 @@ func (b *builder) calls(c cursor, blocks []*networking.HTTPMatchRequest, server 
 		if match == nil {
 			continue // refused
 		}
-		match.SourceNamespace = m.GetSourceNamespace()
 		out = append(out, match)
 	}
 	return out, false

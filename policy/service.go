@@ -58,6 +58,7 @@ type Rule struct {
 	// that these were made in, as balance.LocalityConfig has it; 0: none do.
 	RemoteAfter int
 	Fault       fault.Config // the zero value: none
+	CORS        *route.CORS  // for calls from browsers, made and served; nil: none
 	Trial       *Trial       // what of all that is in shadow; nil: nothing
 	Document    string       // "VirtualService default/reviews"
 

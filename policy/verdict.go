@@ -85,9 +85,8 @@ func rowOf(field, value string) (row, bool) {
 
 // Rows with the most common answers.
 var (
-	yes   = row{}
-	later = row{verdict: Ignored, message: "not enforced yet"}
-	l4    = row{verdict: Ignored, message: "enmesh carries HTTP and gRPC only"}
+	yes = row{}
+	l4  = row{verdict: Ignored, message: "enmesh carries HTTP and gRPC only"}
 )
 
 // not is a row for a field without effect, with the reason.

@@ -16,9 +16,10 @@
 // call if any does. It reads only what both protocols have: a gRPC call has the method
 // "POST" and the path "/package.Service/Method". A [Split] draws a destination by
 // weight. The rest are middleware: [EditHeaders]; [Rewrite], of the path and the
-// authority; [Redirect] and [Direct], which answer by themselves; and [Mirror], which
-// sends copies elsewhere. All are built once and then read by every call without a
-// lock; what a rule does not ask for is nil and costs nothing:
+// authority; [Redirect] and [Direct], which answer by themselves; [CORS], which deals with
+// pages of other origins; and [Mirror], which sends copies elsewhere. All are built once
+// and then read by every call without a lock; what a rule does not ask for is nil and
+// costs nothing:
 //
 //	jason, err := route.Compile(route.Match{Headers: map[string]route.StringMatch{"end-user": route.Exact("jason")}})
 //	if err != nil {
@@ -34,7 +35,7 @@
 //
 // # The order
 //
-// Outermost first: header edits, rewrite, mirror, then deadline and retry, so that each
+// Outermost first: CORS, header edits, rewrite, mirror, then deadline and retry, so that each
 // is done once for a call however often it is tried, and a copy is of the call as it is
 // sent. Redirect and Direct stand in the place of all of these.
 //

@@ -6,6 +6,7 @@ package route_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance/route"
@@ -50,6 +51,22 @@ func ExampleRedirect_Middleware() {
 	reply := c.ReplyFor(err)
 	fmt.Println(reply.Status, reply.Header["Location"])
 	// Output: 308 [https://ratings/v2?id=7]
+}
+
+func ExampleCORS_Middleware() {
+	mw, err := route.CORS{
+		Origins: []route.StringMatch{route.Exact("https://shop.example")}, Methods: []string{"GET", "PUT"}, MaxAge: time.Hour,
+	}.Middleware()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c := &enmesh.Call{Method: "OPTIONS", Header: enmeshtest.Header{
+		"Origin": {"https://shop.example"}, "Access-Control-Request-Method": {"PUT"},
+	}}
+	reply := c.ReplyFor(mw(nil)(context.Background(), c))
+	fmt.Println(reply.Status, reply.Header["Access-Control-Allow-Origin"], reply.Header["Access-Control-Allow-Methods"])
+	// Output: 200 [https://shop.example] [GET,PUT]
 }
 
 func ExampleDirect_Middleware() {

@@ -15,6 +15,9 @@ const (
 	prodRatings = "http://ratings.prod.svc.cluster.local"
 	prodReviews = "http://reviews.prod.svc.cluster.local"
 
+	allowOrigin = "Access-Control-Allow-Origin"
+	askMethod   = "Access-Control-Request-Method"
+
 	// v1OfRatings is the subset that documents of the reference speak of and do not define.
 	v1OfRatings = `
 apiVersion: networking.istio.io/v1
@@ -78,10 +81,17 @@ var reference = []sample{
 		{to: prodRatings + "/ratings/0", header: map[string]string{doFail: "503"}, status: 503, code: codes.Unavailable, arrive: [2]int{4, 1}},
 		{to: prodRatings + "/ratings/0", header: map[string]string{doFail: "500"}, status: 500, code: codes.Unknown, arrive: [2]int{1, 1}},
 	}},
-	{file: "ref-vs-ratings-cors.yaml", own: v1OfRatings, calls: []call{ // its corsPolicy is not acted on: see its finding
-		{to: prodRatings + "/ratings/0", served: "ratings.prod v1"},
+	{file: "ref-vs-ratings-cors.yaml", own: v1OfRatings, calls: []call{
+		{to: prodRatings + "/ratings/0", served: "ratings.prod v1", got: map[string]string{allowOrigin: "-"}},
 		{web: "gRPC has no origins", to: prodRatings + "/ratings/0", header: map[string]string{"Origin": "https://example.com"}, served: "ratings.prod v1",
-			got: map[string]string{"Access-Control-Allow-Origin": "-"}},
+			got: map[string]string{allowOrigin: "https://example.com", "Access-Control-Allow-Credentials": "-", "Access-Control-Allow-Methods": "-"}},
+		{web: "gRPC has no origins", to: prodRatings + "/ratings/0", header: map[string]string{"Origin": "https://other.com"}, served: "ratings.prod v1",
+			got: map[string]string{allowOrigin: "-"}},
+		{web: "gRPC has no origins", to: prodRatings + "/ratings/0", method: "OPTIONS", header: map[string]string{"Origin": "https://example.com", askMethod: "POST"},
+			got: map[string]string{servedBy: "-", allowOrigin: "https://example.com", "Access-Control-Allow-Methods": "POST,GET",
+				"Access-Control-Allow-Headers": "X-Foo-Bar", "Access-Control-Max-Age": "86400", "Access-Control-Allow-Credentials": "-"}},
+		{web: "gRPC has no origins", to: prodRatings + "/ratings/0", method: "OPTIONS", header: map[string]string{"Origin": "https://other.com", askMethod: "POST"},
+			served: "ratings.prod v1", got: map[string]string{allowOrigin: "-"}},
 	}},
 	{file: "ref-vs-direct-response-string.yaml", calls: []call{
 		{to: prodRatings + "/v1/getProductRatings", status: 503, code: codes.Unavailable, body: "unknown error"},

@@ -61,5 +61,6 @@
 //
 // A bearer token is whoever's who has it: serve over TLS. Tokens are not looked up for revocation. The
 // keys' address is not found by OpenID discovery; a rule says it. A browser's CORS preflight has no token
-// and goes through, as any call without; one that has a token is held to it, which Istio does not do.
+// and goes through, as any call without; one that has a token is held to it, which Istio does not do. One that a
+// VirtualService's corsPolicy answers does not come here.
 package jwt

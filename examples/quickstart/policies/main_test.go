@@ -22,7 +22,7 @@ func TestRun_movesTheSplitAndKeepsTheLastGoodPolicy(t *testing.T) {
   anybody: map\[v1:(8[5-9]|9[0-4])\d v2:(1[0-4]|[5-9])\d\]
   jason: map\[v2:1000\]
 all to v2:
-  line 10, spec\.http\[0\]\.corsPolicy: not enforced yet: answers get no CORS headers
+  line 10, spec\.http\[0\]\.corsPolicy: no origin is allowed, so that it does nothing: add allowOrigins
   anybody: map\[v2:1000\]
 the near one first:
   anybody: map\[v1:1000\]
