@@ -49,7 +49,6 @@ type sliced struct {
 	grid
 
 	newest  int64    // the number of the present slice
-	present int      // its place in taken
 	taken   []int64  // by the number of the slice, modulo how many there are; that of the present one may be old
 	refused struct { // the latest refusal of this slice
 		units, sum int64
@@ -88,15 +87,15 @@ func (s *sliced) admit(n int, rest time.Duration) verdict {
 
 // turn makes the slice of t the present one, and drops those that are over.
 func (s *sliced) turn(t enmesh.Instant) {
-	s.taken[s.present] = s.here
+	s.taken[s.present()] = s.here
 	number, elapsed := s.at(t)
 	all := int64(len(s.taken))
 	for i := max(s.newest+1, number-all+1); i <= number; i++ {
 		s.sum -= s.taken[i%all]
 		s.taken[i%all] = 0
 	}
-	s.newest, s.present = number, int(number%all)
-	s.here = s.taken[s.present]
+	s.newest = number
+	s.here = s.taken[s.present()]
 	s.edge = t.Add(time.Duration(s.width - elapsed))
 	s.refused.units = 0
 }
@@ -107,7 +106,7 @@ func (s *sliced) until(n int64, rest time.Duration) time.Duration {
 	if n > s.limit {
 		return never
 	}
-	s.taken[s.present] = s.here
+	s.taken[s.present()] = s.here
 	r := &s.refused
 	if r.units != n || r.sum != s.sum {
 		r.units, r.sum = n, s.sum
@@ -116,10 +115,13 @@ func (s *sliced) until(n int64, rest time.Duration) time.Duration {
 	return rest + r.wait
 }
 
+// present is where in taken the present slice is.
+func (s *sliced) present() int { return int(s.newest % int64(len(s.taken))) }
+
 // turns is how many slices more have to end after the present one, for so many units to
 // be dropped.
 func (s *sliced) turns(missing int64) int64 {
-	i := s.present
+	i := s.present()
 	for n := int64(0); ; n++ {
 		i++
 		if i == len(s.taken) {

@@ -17,7 +17,7 @@
 //	FixedWindow     so many a minute, as a quota is written in a contract; twice as many
 //	                where two minutes meet
 //	SlidingCounter  so many in any minute, in a few bytes
-//	SlidingLog      so many in any minute, exact to the call, in 16 bytes a call
+//	SlidingLog      so many in any minute, to the call, in 16 bytes a call and 2 MiB at most
 //	Keyed           one of TokenBucket, FixedWindow and SlidingCounter for each caller,
 //	                header, path or address, in bounded memory
 //

@@ -186,7 +186,67 @@ func TestWindows_whatCallsChangeSharesALine(t *testing.T) {
 			t.Errorf("what calls change of %s ends at byte %d, want within %d", what, end, line)
 		}
 	}
+	// Memory for as many whole lines begins with one.
+	if leaky, counter := unsafe.Sizeof(queued{}), unsafe.Sizeof(s); leaky != line || counter != 2*line {
+		t.Errorf("what a leaky bucket holds takes %d bytes, a counter %d, want %d and %d", leaky, counter, line, 2*line)
+	}
 	if reads, size := unsafe.Offsetof(l.shut), unsafe.Sizeof(l); reads < line || size != 2*line {
 		t.Errorf("what calls only read of a log begins at byte %d of %d, want at %d of %d", reads, size, line, 2*line)
+	}
+}
+
+// A log never admits more than it may, and refuses only what would have been too much a grain
+// before. It keeps as many entries as there are grains in a window.
+func TestLog_isExactToAGrain(t *testing.T) {
+	const most, calls = 500, 200_000
+	l := newLog(most, time.Millisecond)
+	r := rand.New(rand.NewPCG(1, 2))
+	type went struct {
+		at enmesh.Instant
+		n  int
+	}
+	var log []went
+	// taken is what went in the span that ends at now.
+	taken := func(now enmesh.Instant, span time.Duration) (units int) {
+		for i := len(log) - 1; i >= 0 && now.Sub(log[i].at) < span; i-- {
+			units += log[i].n
+		}
+		return units
+	}
+	now, refused, together := enmesh.Instant(1), 0, 0
+	for range calls {
+		switch r.IntN(20) {
+		case 0:
+			now = now.Add(time.Duration(r.Int64N(int64(time.Millisecond / 4))))
+		default:
+			now = now.Add(time.Duration(r.Int64N(int64(leastGrain / 2))))
+		}
+		n := 1 + r.IntN(3)
+		before := l.newest.units
+		if l.take(now, n, false).ok {
+			log = append(log, went{now, n})
+			if l.newest.units > n && before > 0 {
+				together++
+			}
+			if sum := taken(now, l.window); sum > most {
+				t.Fatalf("%d units went within a window, want %d at most", sum, most)
+			}
+			continue
+		}
+		refused++
+		if sum := taken(now, l.window+l.grain); sum+n <= most {
+			t.Fatalf("%d units were refused where %d of %d had gone within a window and a grain", n, sum, most)
+		}
+	}
+	if refused < calls/100 || together < calls/100 {
+		t.Fatalf("%d of %d calls were refused and %d written down with others: it shows little", refused, calls, together)
+	}
+
+	l = newLog(1_000_000, time.Second)
+	for i := range 2_000_000 {
+		l.take(enmesh.Instant(1).Add(time.Duration(i)*time.Microsecond), 1, false)
+	}
+	if got := int(l.count); got > grains+1 || l.units < 900_000 {
+		t.Errorf("%d units stand in %d entries, want at most %d", l.units, got, grains+1)
 	}
 }

@@ -24,7 +24,12 @@ type LeakyBucket struct {
 	queue   time.Duration // how long a full queue takes to flow out
 	perNano float64       // units that flow out in a nanosecond
 	blur    time.Duration // how long slack takes to flow out, and a little
-	turn    shut          // until the turn of a call that came now
+	*queued
+}
+
+// queued is what is in a bucket. It is a cache line.
+type queued struct {
+	turn shut // until the turn of a call that came now
 
 	mu     sync.Mutex // guards all below
 	latest enmesh.Instant
@@ -50,6 +55,7 @@ func NewLeakyBucket(cfg LeakyConfig) (*LeakyBucket, error) {
 		perNano: cfg.Rate / float64(time.Second),
 		queue:   time.Duration(min(float64(cfg.Queue)/cfg.Rate*float64(time.Second), float64(longest))),
 		blur:    span(slack, cfg.Rate) + 2,
+		queued:  new(queued),
 	}
 	b.voice = newVoice(cfg.Terms, cfg.quota())
 	return b, nil

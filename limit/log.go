@@ -10,9 +10,11 @@ import (
 	"github.com/enmesh-go/enmesh"
 )
 
-// SlidingLog admits up to Limit units in any span of Window, exactly: it writes down when
-// every call went, in 16 bytes each. It is a gate. Refusing does not allocate; admitting
-// does only while the log grows, which ends at Limit entries.
+// SlidingLog admits up to Limit units in any span of Window, and never more: it writes down
+// when every call went, in 16 bytes. Calls within 4 µs, or within a 65,536th of Window where
+// that is more, are written down as one, of the time of the last: a unit comes back up to that
+// much late, and there are no more entries than Limit, or than 65,537. It is a gate. Refusing
+// does not allocate; admitting does only while the log grows.
 type SlidingLog struct{ gate }
 
 // NewSlidingLog makes the limit, or refuses a LogConfig that makes no sense.
@@ -21,30 +23,40 @@ func NewSlidingLog(cfg LogConfig) (*SlidingLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &log{limit: cfg.Limit, window: cfg.Window}
-	return &SlidingLog{newGate(l, cfg.Terms, quota{cfg.Limit, cfg.Window})}, nil
+	return &SlidingLog{newGate(newLog(cfg.Limit, cfg.Window), cfg.Terms, quota{cfg.Limit, cfg.Window})}, nil
 }
 
-// log is a ring of what went, oldest first. What every call changes stands in one cache line,
-// what it only reads in another.
+// Calls that are less than a grain apart are written down together: what comes in thick and
+// fast changes one cache line then, mostly, and not two.
+const (
+	leastGrain = 4 * time.Microsecond
+	grains     = 1 << 16 // in a window, at most
+)
+
+// log is what went: the newest, and a ring of what was before it, oldest first. What every
+// call changes stands in one cache line, what it only reads in another.
 type log struct {
 	mu      sync.Mutex // guards all that follows, and ring
 	latest  enmesh.Instant
 	expires enmesh.Instant // when the oldest is forgotten
-	wrote   enmesh.Instant // when the newest went
-	first   int            // where the oldest is
-	count   int            // how many there are
-	units   int            // that they took
-	_       [8]byte
+	since   enmesh.Instant // when the first of the newest went
+	newest  passage        // no units: there is none
+	first   int32          // where the oldest of the ring is
+	count   int32          // how many are in the ring
+	units   int            // that all of them took
 
 	shut   unit
 	limit  int
 	window time.Duration
+	grain  time.Duration
 	ring   []passage // its length is a power of two, or 0
-	_      [8]byte   // so that the two lines are not three
 }
 
-// passage is a call that went.
+func newLog(limit int, window time.Duration) *log {
+	return &log{limit: limit, window: window, grain: max(leastGrain, window/grains)}
+}
+
+// passage is a call that went, or several of one grain: when the last of them did.
 type passage struct {
 	at    enmesh.Instant
 	units int
@@ -81,15 +93,28 @@ func (l *log) admit(n int, look bool) verdict {
 
 // forget drops what is older than the window.
 func (l *log) forget() {
-	for l.count > 0 && l.latest >= l.expires {
-		l.units -= l.ring[l.first].units
-		l.first = (l.first + 1) & (len(l.ring) - 1)
-		l.count--
-		if l.count > 0 {
-			l.expires = l.ring[l.first].at.Add(l.window)
+	for l.units > 0 && l.latest >= l.expires {
+		if l.count == 0 {
+			l.newest, l.units = passage{}, 0
+			return
 		}
+		l.units -= l.ring[l.first].units
+		l.first = int32(l.place(1))
+		l.count--
+		l.expires = l.oldest().at.Add(l.window)
 	}
 }
+
+// oldest is the first to be forgotten.
+func (l *log) oldest() *passage {
+	if l.count == 0 {
+		return &l.newest
+	}
+	return &l.ring[l.first]
+}
+
+// place is where in the ring its i-th is, or goes.
+func (l *log) place(i int32) int { return int(l.first+i) & (len(l.ring) - 1) }
 
 // until is how long it takes for n units to come free.
 func (l *log) until(n int) time.Duration {
@@ -98,28 +123,38 @@ func (l *log) until(n int) time.Duration {
 	}
 	missing := n - (l.limit - l.units)
 	for i := range l.count {
-		p := l.ring[(l.first+i)&(len(l.ring)-1)]
+		p := l.ring[l.place(i)]
 		if missing -= p.units; missing <= 0 {
 			return l.window - l.latest.Sub(p.at)
 		}
 	}
-	return l.window // not reached: all of them are at most the limit
+	return l.window - l.latest.Sub(l.newest.at) // all of them are at most the limit
 }
 
+// write notes that n units went at the latest.
 func (l *log) write(n int) {
 	l.units += n
-	switch {
-	case l.count == 0:
+	if l.newest.units > 0 && l.latest.Sub(l.since) < l.grain {
+		l.newest.at = l.latest
+		l.newest.units += n
+	} else {
+		l.keep()
+		l.newest, l.since = passage{l.latest, n}, l.latest
+	}
+	if l.count == 0 {
 		l.expires = l.latest.Add(l.window)
-	case l.wrote == l.latest:
-		l.ring[(l.first+l.count-1)&(len(l.ring)-1)].units += n
+	}
+}
+
+// keep puts the newest, if there is one, into the ring.
+func (l *log) keep() {
+	if l.newest.units == 0 {
 		return
 	}
-	l.wrote = l.latest
-	if l.count == len(l.ring) {
+	if int(l.count) == len(l.ring) {
 		l.grow()
 	}
-	l.ring[(l.first+l.count)&(len(l.ring)-1)] = passage{l.latest, n}
+	l.ring[l.place(l.count)] = l.newest
 	l.count++
 }
 
@@ -127,7 +162,7 @@ func (l *log) write(n int) {
 func (l *log) grow() {
 	ring := make([]passage, max(8, 2*len(l.ring)))
 	for i := range l.count {
-		ring[i] = l.ring[(l.first+i)&(len(l.ring)-1)]
+		ring[i] = l.ring[l.place(i)]
 	}
 	l.ring, l.first = ring, 0
 }

@@ -25,7 +25,7 @@ func shutters(units int) map[string]func() (limiter, *unit) {
 			return &b.bucket, &b.shut
 		},
 		"sliding log": func() (limiter, *unit) {
-			l := &log{limit: units, window: window}
+			l := newLog(units, window)
 			return l, &l.shut
 		},
 		"sliding counter": func() (limiter, *unit) {

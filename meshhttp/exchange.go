@@ -109,7 +109,9 @@ func (x *exchange) recycle() {
 		return
 	}
 	x.out.link.Cut()
-	*x = exchange{hooks: x.hooks.Emptied(), first: x.forgotten()}
+	hooks, first := x.hooks.Emptied(), x.forgotten()
+	*x = exchange{} // by itself, it is cleared in place
+	x.hooks, x.first = hooks, first
 	exchanges.Put(x)
 }
 

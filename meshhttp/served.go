@@ -78,7 +78,9 @@ func (x *served) recycle() {
 	if !to.link.Cut() {
 		return
 	}
-	*x = served{hooks: x.hooks.Emptied()}
+	hooks := x.hooks.Emptied()
+	*x = served{} // by itself, it is cleared in place
+	x.hooks = hooks
 	requests.Put(x)
 }
 
