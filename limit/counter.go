@@ -16,7 +16,7 @@ import (
 // above the Limit, and gives a unit back up to one slice late. With one slice it is the
 // approximation from two windows (see [CounterConfig.Slices]). It is a gate. Neither
 // admitting nor refusing allocates.
-type SlidingCounter struct{ gate }
+type SlidingCounter struct{ window }
 
 // NewSlidingCounter makes the limit, or refuses a CounterConfig that makes no sense.
 func NewSlidingCounter(cfg CounterConfig) (*SlidingCounter, error) {
@@ -24,10 +24,10 @@ func NewSlidingCounter(cfg CounterConfig) (*SlidingCounter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &SlidingCounter{newGate(cfg.limiter(), cfg.Terms, quota{cfg.Limit, cfg.Window})}, nil
+	return &SlidingCounter{newWindow(cfg.limiter(), cfg.Terms, quota{cfg.Limit, cfg.Window})}, nil
 }
 
-func (cfg CounterConfig) limiter() limiter {
+func (cfg CounterConfig) limiter() reserver {
 	if cfg.Slices == 1 {
 		return &single{rule: cfg.rule()}
 	}
@@ -61,6 +61,14 @@ func (s *sliced) take(t enmesh.Instant, n int, _ bool) verdict {
 		return v
 	}
 	s.mu.Lock()
+	if begun := s.begun(); s.shut.booked(t, begun) {
+		v := verdict{wait: s.soonest(int64(n), time.Duration(s.width))}
+		if v.wait >= 0 {
+			v.wait += begun.Sub(t)
+		}
+		s.mu.Unlock()
+		return v
+	}
 	if t >= s.edge {
 		s.turn(t)
 	}
@@ -73,6 +81,46 @@ func (s *sliced) take(t enmesh.Instant, n int, _ bool) verdict {
 	}
 	s.mu.Unlock()
 	return v
+}
+
+func (s *sliced) reserve(t enmesh.Instant, n int, patience time.Duration) (wait time.Duration, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from := s.begun()
+	if !s.shut.booked(t, from) {
+		if t >= s.edge {
+			s.turn(t)
+		}
+		t = max(t, s.begun())
+		from = t
+		s.shut.lapse(t)
+	}
+	if wait = s.soonest(int64(n), s.edge.Sub(from)); wait < 0 {
+		return never, false
+	}
+	at := from.Add(wait)
+	if wait = at.Sub(t); wait > patience {
+		return wait, false
+	}
+	if at >= s.edge {
+		s.turn(at)
+	}
+	s.here += int64(n)
+	s.sum += int64(n)
+	s.shut.book(t, wait)
+	return wait, true
+}
+
+// begun is when the present slice began. What is taken ahead is for the beginning of one.
+func (s *sliced) begun() enmesh.Instant { return s.edge.Add(-time.Duration(s.width)) }
+
+// soonest is how long after a moment of the present slice there are n units, when it ends in
+// rest: 0 when they are there, never when there cannot be as many.
+func (s *sliced) soonest(n int64, rest time.Duration) time.Duration {
+	if n <= s.limit-s.sum {
+		return 0
+	}
+	return s.until(n, rest)
 }
 
 // admit counts n units in the present slice, which ends in rest, if there is room.

@@ -23,11 +23,12 @@
 //
 // All but LeakyBucket are gates that never wait: Middleware puts them into a route's chain,
 // and they can be hung on an endpoint as well. LeakyBucket is a middleware. Each is also
-// there without a call: AllowAt takes the time as an argument, and Wait is for those who
-// would rather come later than not at all. The two buckets keep a place for whoever
-// waits, and have ReserveAt to take one ahead. A window has no such places: what it counts
-// is over when it is over, and those in windows to come would have to be kept until then,
-// for each key. Who waits for a window asks again when it is to have room.
+// there without a call: AllowAt takes the time as an argument, Wait is for those who
+// would rather come later than not at all, and ReserveAt takes a place ahead and says how
+// long it is until then; nobody is served before those who have one. The two buckets keep a
+// place for whoever waits, too. Who waits for a window asks again when it is to have room: a
+// place in it counts there, whether he comes or not. Keyed has AllowAt and Wait, which asks
+// again, and keeps no places.
 //
 // # What a call takes, and what it is told
 //

@@ -134,3 +134,23 @@ func ExampleNewKeyed() {
 	// ann /list limit: rate limit reached [RL]
 	// bob /list <nil>
 }
+
+func ExampleSlidingLog_ReserveAt() {
+	log, err := limit.NewSlidingLog(limit.LogConfig{Limit: 2, Window: time.Minute})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	now := enmesh.Now()
+	for range 4 {
+		wait, ok := log.ReserveAt(now, 1, time.Hour)
+		fmt.Println(wait, ok)
+	}
+	fmt.Println(log.AllowAt(now.Add(59*time.Second), 1))
+	// Output:
+	// 0s true
+	// 0s true
+	// 1m0s true
+	// 1m0s true
+	// false
+}

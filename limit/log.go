@@ -15,7 +15,7 @@ import (
 // that is more, are written down as one, of the time of the last: a unit comes back up to that
 // much late, and there are no more entries than Limit, or than 65,537. It is a gate. Refusing
 // does not allocate; admitting does only while the log grows.
-type SlidingLog struct{ gate }
+type SlidingLog struct{ window }
 
 // NewSlidingLog makes the limit, or refuses a LogConfig that makes no sense.
 func NewSlidingLog(cfg LogConfig) (*SlidingLog, error) {
@@ -23,7 +23,7 @@ func NewSlidingLog(cfg LogConfig) (*SlidingLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &SlidingLog{newGate(newLog(cfg.Limit, cfg.Window), cfg.Terms, quota{cfg.Limit, cfg.Window})}, nil
+	return &SlidingLog{newWindow(newLog(cfg.Limit, cfg.Window), cfg.Terms, quota{cfg.Limit, cfg.Window})}, nil
 }
 
 // Calls that are less than a grain apart are written down together: what comes in thick and
@@ -67,6 +67,14 @@ func (l *log) take(t enmesh.Instant, n int, look bool) verdict {
 		return v
 	}
 	l.mu.Lock()
+	if l.shut.booked(t, l.latest) {
+		v := verdict{wait: l.soonest(n)}
+		if v.wait >= 0 {
+			v.wait += l.latest.Sub(t)
+		}
+		l.mu.Unlock()
+		return v
+	}
 	l.latest = max(l.latest, t)
 	l.forget()
 	v := l.admit(n, look)
@@ -89,6 +97,38 @@ func (l *log) admit(n int, look bool) verdict {
 		return verdict{ok: true}
 	}
 	return verdict{ok: true, left: l.limit - l.units, reset: l.window}
+}
+
+func (l *log) reserve(t enmesh.Instant, n int, patience time.Duration) (wait time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.shut.booked(t, l.latest) {
+		t = max(l.latest, t)
+		l.latest = t
+		l.forget()
+		l.shut.lapse(t)
+	}
+	if wait = l.soonest(n); wait < 0 {
+		return never, false
+	}
+	at := l.latest.Add(wait)
+	if wait = at.Sub(t); wait > patience {
+		return wait, false
+	}
+	l.latest = at
+	l.forget()
+	l.write(n)
+	l.shut.book(t, wait)
+	return wait, true
+}
+
+// soonest is how long after the latest there are n units: 0 when they are there, never when
+// there cannot be as many.
+func (l *log) soonest(n int) time.Duration {
+	if n <= l.limit-l.units {
+		return 0
+	}
+	return l.until(n)
 }
 
 // forget drops what is older than the window.

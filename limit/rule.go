@@ -5,6 +5,7 @@ package limit
 
 import (
 	"sync"
+	"time"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -39,6 +40,14 @@ func (s *single) take(t enmesh.Instant, n int, look bool) verdict {
 		return v
 	}
 	s.mu.Lock()
+	if s.shut.booked(t, s.latest) {
+		at, _ := s.soonest(n)
+		s.mu.Unlock()
+		if at < 0 {
+			return verdict{wait: never}
+		}
+		return verdict{wait: at.Sub(t)}
+	}
 	s.latest = max(s.latest, t)
 	v := s.rule.take(&s.state, s.latest, n, look)
 	if v.ok {
@@ -48,4 +57,40 @@ func (s *single) take(t enmesh.Instant, n int, look bool) verdict {
 	}
 	s.mu.Unlock()
 	return v
+}
+
+func (s *single) reserve(t enmesh.Instant, n int, patience time.Duration) (wait time.Duration, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.shut.booked(t, s.latest) {
+		t = max(s.latest, t)
+		s.latest = t
+		s.shut.lapse(t)
+	}
+	at, then := s.soonest(n)
+	if at < 0 {
+		return never, false
+	}
+	if wait = at.Sub(t); wait > patience {
+		return wait, false
+	}
+	s.latest, s.state = at, then
+	s.shut.book(t, wait)
+	return wait, true
+}
+
+// soonest is when from the latest on there are n units, and the state when they are taken then;
+// below 0 where there cannot be as many.
+func (s *single) soonest(n int) (at enmesh.Instant, then state) {
+	for at = s.latest; ; {
+		then = s.state
+		v := s.rule.take(&then, at, n, false)
+		switch {
+		case v.ok:
+			return at, then
+		case v.wait < 0:
+			return -1, then
+		}
+		at = at.Add(max(v.wait, 1))
+	}
 }

@@ -13,7 +13,7 @@ import (
 // is the cheapest to explain, and at the edge of two windows lets through twice the limit
 // in a moment: where that matters, take a [SlidingCounter]. It is a gate. Neither
 // admitting nor refusing allocates.
-type FixedWindow struct{ gate }
+type FixedWindow struct{ window }
 
 // NewFixedWindow makes the limit, or refuses a FixedConfig that makes no sense.
 func NewFixedWindow(cfg FixedConfig) (*FixedWindow, error) {
@@ -21,7 +21,7 @@ func NewFixedWindow(cfg FixedConfig) (*FixedWindow, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &FixedWindow{newGate(&single{rule: cfg.rule()}, cfg.Terms, quota{cfg.Limit, cfg.Window})}, nil
+	return &FixedWindow{newWindow(&single{rule: cfg.rule()}, cfg.Terms, quota{cfg.Limit, cfg.Window})}, nil
 }
 
 func (cfg FixedConfig) rule() *fixedRule { return &fixedRule{newGrid(cfg.Window), int64(cfg.Limit)} }

@@ -20,10 +20,13 @@ func TestScenarioO1_amplification(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path[0].name+" and "+path[1].name, func(t *testing.T) {
 			ledger.Baseline(t)
-			fault := ledger.Short(30 * time.Second)
-			control := amplification{rate: 50, fault: fault / 10}.run(t, path)
-			alone := amplification{rate: 200, fault: fault / 3, budgets: true}.run(t, path)
-			ours := amplification{rate: 200, fault: fault / 3, after: recovers + time.Second, budgets: true, marks: true}.run(t, path)
+			fault := ledger.Short(30*time.Second) / 3
+			control := amplification{rate: 50, fault: fault / 3}.run(t, path)
+			alone := amplification{rate: 200, fault: fault, budgets: true}.run(t, path)
+			if ledger.Full() {
+				fault *= 3
+			}
+			ours := amplification{rate: 200, fault: fault, after: recovers + time.Second, budgets: true, marks: true}.run(t, path)
 			t.Logf("B sees %.2f calls for each one without a budget, %.2f with, %.2f with marks too; the last call failed %v after B was well",
 				control.factor, alone.factor, ours.factor, ours.recovery.Round(time.Millisecond))
 			if control.factor < 8.5 || control.factor > 9.5 {
