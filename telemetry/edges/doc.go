@@ -42,7 +42,7 @@
 //
 // # Limits
 //
-// A Table holds at most Config.MaxEdges edges (1,000, about 4 KiB each); what comes
+// A Table holds at most Config.MaxEdges edges (1,000, about 4 KiB each for each of up to 8 processors); what comes
 // later is counted in one edge whose names are all "_overflow". Percentiles are
 // read from buckets no wider than a sixteenth of their value (1 microsecond at
 // least), so they are within about 3% of the truth.

@@ -47,12 +47,11 @@ func (h *histogram) observe(d time.Duration) { h.counts[bucketOf(d)].Add(1) }
 // spread is a histogram that nobody writes any more.
 type spread [buckets]uint64
 
-func (h *histogram) read() *spread {
-	s := new(spread)
+// read adds what h has to s.
+func (h *histogram) read(s *spread) {
 	for i := range h.counts {
-		s[i] = h.counts[i].Load()
+		s[i] += h.counts[i].Load()
 	}
-	return s
 }
 
 // since is s less what before already had; before may be nil.

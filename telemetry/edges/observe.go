@@ -5,6 +5,7 @@ package edges
 
 import (
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/lane"
 	"github.com/enmesh-go/enmesh/telemetry"
 )
 
@@ -54,8 +55,9 @@ func (o *calls) Observe(r enmesh.Result) {
 		n = o.table.code(o.table.edge(nameOf(o.scope, &key)), codeText(&key), telemetry.Failed(r.Err))
 		o.cache.Put(hash, key, n)
 	}
-	n.requests.Add(1)
-	n.edge.latency.observe(r.Latency(c.Start))
+	here := lane.Here()
+	n.requests.AddIn(here, 1)
+	n.edge.counts.In(here).latency.observe(r.Latency(c.Start))
 }
 
 // attempts observes the attempts of one chain.
@@ -76,5 +78,5 @@ func (o *attempts) Observe(r enmesh.Result) {
 		e = o.table.edge(nameOf(o.scope, &key))
 		o.cache.Put(hash, key, e)
 	}
-	e.attempts.Add(1)
+	e.counts.In(lane.Here()).attempts.Add(1)
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/lane"
 	"github.com/enmesh-go/enmesh/telemetry"
 )
 
@@ -34,14 +35,17 @@ type Table struct {
 	edges map[Name]*edge
 }
 
-// edge is one row of a Table. What most calls write but for the latency comes first, in one
-// cache line.
+// edge is one row of a Table.
 type edge struct {
+	counts lane.Set[counts]
+	name   Name
+	codes  []*code // guarded by the Table's mu; one per code seen
+}
+
+// counts are an edge's, of one lane.
+type counts struct {
 	attempts atomic.Uint64
-	usual    code // the first seen
 	latency  histogram
-	name     Name
-	codes    []*code // guarded by the Table's mu; one per code seen
 }
 
 // code counts the requests of an edge that ended alike.
@@ -49,7 +53,7 @@ type code struct {
 	edge     *edge
 	text     string
 	failed   bool
-	requests atomic.Uint64
+	requests lane.Counter
 }
 
 // New makes an empty Table.
@@ -75,7 +79,11 @@ func (t *Table) Snapshot() Snapshot {
 
 // read is the edge as it is. The caller holds the Table's mu.
 func (e *edge) read() Edge {
-	out := Edge{Name: e.name, Attempts: e.attempts.Load(), Codes: map[string]uint64{}, latency: e.latency.read()}
+	out := Edge{Name: e.name, Codes: map[string]uint64{}, latency: new(spread)}
+	e.counts.All(func(c *counts) {
+		out.Attempts += c.attempts.Load()
+		c.latency.read(out.latency)
+	})
 	for _, c := range e.codes {
 		n := c.requests.Load()
 		out.Requests += n
@@ -114,11 +122,7 @@ func (t *Table) code(e *edge, text string, failed bool) *code {
 			return c
 		}
 	}
-	c := &e.usual
-	if len(e.codes) > 0 {
-		c = new(code)
-	}
-	c.edge, c.text, c.failed = e, text, failed
+	c := &code{edge: e, text: text, failed: failed}
 	e.codes = append(e.codes, c)
 	return c
 }

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/enmesh-go/enmesh/internal/lane"
 )
 
 // DefaultMaxSeries is how many series a metric has at most, unless Config says; with the
@@ -17,15 +19,15 @@ const DefaultMaxSeries = 1_999
 type Config struct {
 	// MaxSeries bounds the series of each metric, the overflow series apart; 0 or
 	// less is 1,999. Callers and their codes make series of a server, services and
-	// their codes those of a client: a large mesh wants more. Istio's series of one set of labels take about 4 KiB together.
+	// their codes those of a client: a large mesh wants more. Istio's series of one set of labels take about 4 KiB together, and half a KiB for each of up to 8 processors.
 	MaxSeries int
 }
 
 // Collector counts calls and attempts, of any number of chains, sides and
 // workloads. It is a prometheus.Collector: register it once.
 type Collector struct {
-	calls    *family[counters]
-	attempts *family[atomic.Uint64]
+	calls    *family[spread]
+	attempts *family[lane.Counter]
 	decided  *family[atomic.Uint64]
 	hosts    hosts
 
@@ -42,8 +44,8 @@ func New(cfg Config) *Collector {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &Collector{
-		calls:     newFamily[counters](limit, callLabels),
-		attempts:  newFamily[atomic.Uint64](limit, attemptLabels),
+		calls:     newFamily[spread](limit, callLabels),
+		attempts:  newFamily[lane.Counter](limit, attemptLabels),
 		decided:   newFamily[atomic.Uint64](limit, decisionLabels),
 		requests:  describe("istio_requests_total", "Calls.", callLabels),
 		duration:  describe("istio_request_duration_milliseconds", "Time from a call's begin to its end.", callLabels),

@@ -7,6 +7,8 @@ import (
 	"math/bits"
 	"sync/atomic"
 	"time"
+
+	"github.com/enmesh-go/enmesh/internal/lane"
 )
 
 // bounds are the upper bounds of the buckets of every histogram, Envoy's defaults:
@@ -54,8 +56,10 @@ func (s *scale) bucket(v uint64) int {
 	return i
 }
 
-// counters are what is counted of calls with the same labels: a histogram of each measure. They
-// are laid out by cache lines, since calls on several processors write them: the sums stand
+// spread is what is counted of calls with the same labels, by processors.
+type spread struct{ lane.Set[counters] }
+
+// counters are a histogram of each measure. They are laid out by cache lines: the sums stand
 // together, the buckets of durations too, and the two sizes of a call, which are often of a
 // kind, side by side. The number of calls is the number of durations.
 type counters struct {
@@ -97,10 +101,21 @@ func (c *counters) observe(m measure, v uint64) {
 
 // count is how often the measure was observed: the sum of its buckets, so that the two cannot
 // differ.
-func (c *counters) count(m measure) uint64 {
-	var n uint64
+func (s *spread) count(m measure) (n uint64) {
 	for i := range len(bounds) + 1 {
-		n += c.bucket(m, i).Load()
+		n += s.in(m, i)
 	}
+	return n
+}
+
+// in is how often the measure was in a bucket.
+func (s *spread) in(m measure, i int) (n uint64) {
+	s.All(func(c *counters) { n += c.bucket(m, i).Load() })
+	return n
+}
+
+// sum is that of all that was observed.
+func (s *spread) sum(m measure) (n uint64) {
+	s.All(func(c *counters) { n += c.sums[m].Load() })
 	return n
 }

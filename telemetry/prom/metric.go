@@ -30,7 +30,7 @@ type measured struct {
 	desc   *prometheus.Desc
 	labels []*dto.LabelPair
 	of     measure
-	from   *counters
+	from   *spread
 }
 
 // Desc describes the histogram.
@@ -38,13 +38,13 @@ func (m measured) Desc() *prometheus.Desc { return m.desc }
 
 // Write adds the buckets up.
 func (m measured) Write(out *dto.Metric) error {
-	sum := float64(m.from.sums[m.of].Load()) / m.of.scale().unit
+	sum := float64(m.from.sum(m.of)) / m.of.scale().unit
 	h := &dto.Histogram{SampleSum: &sum, Bucket: make([]*dto.Bucket, len(bounds))}
 	totals := make([]uint64, len(bounds)+1)
 	buckets := make([]dto.Bucket, len(bounds))
 	var total uint64
 	for i := range totals {
-		total += m.from.bucket(m.of, i).Load()
+		total += m.from.in(m.of, i)
 		totals[i] = total
 		if i < len(bounds) {
 			buckets[i].UpperBound, buckets[i].CumulativeCount = &bounds[i], &totals[i]

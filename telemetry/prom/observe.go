@@ -4,10 +4,10 @@
 package prom
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/enmesh-go/enmesh"
+	"github.com/enmesh-go/enmesh/internal/lane"
 	"github.com/enmesh-go/enmesh/telemetry"
 )
 
@@ -60,17 +60,17 @@ const refresh = 10 * time.Second
 
 // found is the series of a key, and when its labels were read.
 type found struct {
-	series *series[counters]
+	series *series[spread]
 	at     enmesh.Instant
 }
 
 // calls observes the calls of one chain.
 type calls struct {
 	scope    telemetry.Scope
-	family   *family[counters]
+	family   *family[spread]
 	hosts    *hosts
 	plain    telemetry.Cache[callKey, found]
-	labelled telemetry.Cache[labelledKey, *series[counters]]
+	labelled telemetry.Cache[labelledKey, *series[spread]]
 }
 
 // Observe counts a call.
@@ -89,7 +89,7 @@ func (o *calls) Observe(r enmesh.Result) {
 		k.principal = c.Source.Identity
 		k.secure = c.Source.TLS != nil && len(c.Source.TLS.PeerCertificates) > 0
 	}
-	s := &o.find(&k, c.Source, r.Ended).value
+	s := o.find(&k, c.Source, r.Ended).value.In(lane.Here())
 	s.observe(duration, uint64(max(r.Ended.Sub(c.Start), 0)))
 	sent, answered := c.Sizes()
 	if sent >= 0 {
@@ -101,7 +101,7 @@ func (o *calls) Observe(r enmesh.Result) {
 }
 
 // find is the series of a key.
-func (o *calls) find(k *callKey, peer *enmesh.Peer, now enmesh.Instant) *series[counters] {
+func (o *calls) find(k *callKey, peer *enmesh.Peer, now enmesh.Instant) *series[spread] {
 	if o.scope.Side == enmesh.Server && peer != nil && len(peer.Labels) > 0 {
 		return o.findLabelled(k, peer)
 	}
@@ -139,7 +139,7 @@ func (o *calls) far(k *callKey) telemetry.Workload {
 }
 
 // findLabelled is find for a peer that says more of itself than its identity.
-func (o *calls) findLabelled(k *callKey, peer *enmesh.Peer) *series[counters] {
+func (o *calls) findLabelled(k *callKey, peer *enmesh.Peer) *series[spread] {
 	key := labelledKey{*k, telemetry.WorkloadOf(func(label string) string { return peer.Labels[label] })}
 	hash := uint64(telemetry.Hash(k.hash()).String(key.peer.App).String(key.peer.Version))
 	if s, ok := o.labelled.Get(hash, &key); ok {
@@ -167,8 +167,8 @@ type attemptKey struct {
 // attempts observes the attempts of one chain.
 type attempts struct {
 	scope  telemetry.Scope
-	family *family[atomic.Uint64]
-	cache  telemetry.Cache[attemptKey, *series[atomic.Uint64]]
+	family *family[lane.Counter]
+	cache  telemetry.Cache[attemptKey, *series[lane.Counter]]
 }
 
 // Observe counts an attempt.
