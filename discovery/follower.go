@@ -33,11 +33,13 @@ type follower struct {
 	readers int         // guarded by Cache.mu
 	linger  *time.Timer // guarded by Cache.mu; nil while there are readers
 
-	mu      sync.Mutex // guards view, changed and status; nothing is called under it
-	view    view
-	changed chan struct{} // closed and replaced with view
+	mu      sync.Mutex    // guards open, changed and status; nothing is called under it
+	open    view          // what readers read
+	changed chan struct{} // closed and replaced with open
 	status  ServiceStatus
 
+	view     view // becomes open when a step is done, whole: see publish
+	fresh    bool // view is not what open is
 	judge    judge
 	now      ServiceStatus // becomes status when a step is done
 	replies  chan reply
@@ -119,6 +121,7 @@ func (f *follower) act(ctx context.Context, parts *sync.WaitGroup) time.Time {
 	f.tell(&next)
 	f.save(&next)
 	f.conclude()
+	f.publish()
 	return next.at
 }
 
@@ -155,7 +158,7 @@ func (f *follower) fail(err error) {
 	f.now.Errors++
 }
 
-// show publishes the set that is in force, when it differs and is due.
+// show gives readers the set that is in force, when it differs and is due.
 func (f *follower) show(next *alarm) {
 	if f.shown == f.judge.changes {
 		return
@@ -170,20 +173,19 @@ func (f *follower) show(next *alarm) {
 		return
 	}
 	f.shownAt, f.now.Changed = f.stepTime, f.stepTime
-	v := f.view
-	v.set, v.known = set, true
-	v.version++
-	f.publish(v)
+	f.view.set, f.view.known = set, true
+	f.view.version++
+	f.fresh = true
 }
 
-// tell publishes an error, when it is news, and its end.
+// tell gives readers an error, when it is news, and its end.
 func (f *follower) tell(next *alarm) {
-	v := f.view
+	v := &f.view
 	switch {
 	case f.failed.IsZero() && v.err != nil:
 		v.err = nil
 		v.restored++
-		f.publish(v)
+		f.fresh = true
 	case f.untold == nil:
 	case f.told != nil && sameKind(f.told, f.untold) && f.stepTime.Sub(f.toldAt) < quiet:
 		next.by(f.toldAt.Add(quiet))
@@ -191,15 +193,20 @@ func (f *follower) tell(next *alarm) {
 		v.err, v.last = f.untold, f.untold
 		v.news++
 		f.told, f.toldAt, f.untold = f.untold, f.stepTime, nil
-		f.publish(v)
+		f.fresh = true
 	}
 }
 
-// publish makes v the view. Only the loop writes it, and so reads it without mu.
-func (f *follower) publish(v view) {
+// publish opens what a step came to, all at once: a reader who looked between a set and
+// the end of the error before it would be given the set for each.
+func (f *follower) publish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.view = v
+	f.status = f.now
+	if !f.fresh {
+		return
+	}
+	f.fresh, f.open = false, f.view
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
@@ -207,7 +214,7 @@ func (f *follower) publish(v view) {
 func (f *follower) read() (view, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.view, f.changed
+	return f.open, f.changed
 }
 
 // news is the set that a reader who has seen one view is to be told of another, if any.

@@ -4,12 +4,16 @@
 package discovery
 
 import (
+	"errors"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
-// A reader may look between two steps of the follower, when the empty set that came
-// after the news of an unknown service is there and that news is not yet over.
+// A reader may look first when the news of an unknown service, the empty set after it and
+// perhaps the end of that news are there together.
 func TestFollower_tellsThatAServiceIsUnknownBeforeItsEmptySet(t *testing.T) {
 	for name, over := range map[string]bool{"while the error stands": false, "when it is over": true} {
 		t.Run(name, func(t *testing.T) {
@@ -18,7 +22,8 @@ func TestFollower_tellsThatAServiceIsUnknownBeforeItsEmptySet(t *testing.T) {
 			if over {
 				v.err, v.restored = nil, 1
 			}
-			f.publish(v)
+			f.view, f.fresh = v, true
+			f.publish()
 			var got []string
 			f.serve(t.Context(), (*view).newSet, func(set []Endpoint, err error) bool {
 				if err != nil {
@@ -33,4 +38,40 @@ func TestFollower_tellsThatAServiceIsUnknownBeforeItsEmptySet(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A reader may look at any moment of a step in which the registry is back: between the
+// set and the end of the error it would be told the set, and once more for the end.
+func TestFollower_opensAStepWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := NewCache(NewMemory(), CacheConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := newFollower(c, "a")
+		next := alarm{time.Now().Add(time.Hour)}
+		var parts sync.WaitGroup
+		f.looker = nil
+		f.step()
+		f.fail(errors.New("refused"))
+		f.act(t.Context(), &parts)
+		before, _ := f.read()
+		if before.err == nil {
+			t.Fatal("the error was not told")
+		}
+		f.step()
+		f.hear(reply{set: []Endpoint{{Addrs: []string{"127.0.0.1:1"}}}})
+		for name, part := range map[string]func(){
+			"its words": f.hearsay, "its set": func() { f.show(&next) }, "its end of an error": func() { f.tell(&next) }, "its status": f.conclude,
+		} {
+			part()
+			if v, _ := f.read(); v.known || v.words != 0 || v.err == nil {
+				t.Errorf("a reader saw %s before the step was done", name)
+			}
+		}
+		f.publish()
+		if v, _ := f.read(); !v.known || v.words != 1 || v.err != nil {
+			t.Errorf("after the step readers see %+v", v)
+		}
+	})
 }

@@ -114,7 +114,7 @@ func (f *follower) snapshotStatus() ServiceStatus {
 	return f.status
 }
 
-// conclude makes what a step came to visible.
+// conclude writes down what a step came to.
 func (f *follower) conclude() {
 	s := &f.now
 	s.Known, s.Endpoints = f.view.known, len(f.view.set)
@@ -130,9 +130,6 @@ func (f *follower) conclude() {
 	default:
 		s.State = Live
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.status = *s
 }
 
 func (f *follower) staleSince() time.Time {

@@ -17,7 +17,7 @@ func (c *Cache) Told(ctx context.Context, service string) iter.Seq2[[]Endpoint, 
 	return c.watch(ctx, service, (*view).newWord)
 }
 
-// hearsay publishes what the registry said last, when it differs from what it said
+// hearsay gives readers what the registry said last, when it differs from what it said
 // before.
 func (f *follower) hearsay() {
 	if f.noted == f.judge.changes || f.now.Confirmed.IsZero() {
@@ -28,13 +28,13 @@ func (f *follower) hearsay() {
 	if f.judge.doubt != nil {
 		set = f.judge.doubt.set
 	}
-	v := f.view
+	v := &f.view
 	if v.words > 0 && EqualSets(v.told, set) {
 		return
 	}
 	v.told = set
 	v.words++
-	f.publish(v)
+	f.fresh = true
 }
 
 // newWord gives what a reader of the registry's own words is to be told, if anything.
