@@ -5,7 +5,7 @@ package enmeshtest
 
 import (
 	"context"
-	"slices"
+	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
 	"github.com/enmesh-go/enmesh/balance"
@@ -45,32 +45,33 @@ func release(a *balance.Admission, err error, answered enmesh.Instant) {
 }
 
 // visit is steps, each for an attempt that was picked to the place, once the picks that s
-// throws away were made.
+// throws away were made. A step is taken by who was admitted: the first of two forks that a
+// gate refuses must not be the one whose turn it is to answer.
 func (p *place) visit(s scenario, steps []Step) []Step {
-	visits := slices.Clone(steps)
-	for i, step := range steps {
-		visits[i] = func(ctx context.Context, c *enmesh.Call) error {
-			var late []*balance.Admission
-			defer func() {
-				for _, a := range late {
-					release(a, enmesh.ErrUnsent, 0)
-				}
-			}()
-			for range s.thrown {
-				a, err := p.admit(ctx, c)
-				if err != nil {
-					return err
-				}
-				if s.late {
-					late = append(late, a)
-					continue
-				}
+	var taken atomic.Int64
+	turn := func(ctx context.Context, c *enmesh.Call) error {
+		return steps[min(int(taken.Add(1)), len(steps))-1](ctx, c)
+	}
+	return []Step{func(ctx context.Context, c *enmesh.Call) error {
+		var late []*balance.Admission
+		defer func() {
+			for _, a := range late {
 				release(a, enmesh.ErrUnsent, 0)
 			}
-			return p.attempt(ctx, c, step)
+		}()
+		for range s.thrown {
+			a, err := p.admit(ctx, c)
+			if err != nil {
+				return err
+			}
+			if s.late {
+				late = append(late, a)
+				continue
+			}
+			release(a, enmesh.ErrUnsent, 0)
 		}
-	}
-	return visits
+		return p.attempt(ctx, c, turn)
+	}}
 }
 
 // attempt is one that goes on the wire. A failure gives its admission back at once, and so

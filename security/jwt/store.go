@@ -101,17 +101,15 @@ func (s *store) ask(ctx context.Context, seen *keySet) bool {
 	if s.current.Load() != seen {
 		return true // it came meanwhile
 	}
-	flight := s.join()
-	if flight == nil {
-		return false
+	if flight := s.join(); flight != nil {
+		defer s.leave()
+		select {
+		case <-flight:
+		case <-ctx.Done():
+		case <-s.ctx.Done():
+		}
 	}
-	defer s.leave()
-	select {
-	case <-flight:
-	case <-ctx.Done():
-	case <-s.ctx.Done():
-	}
-	return s.current.Load() != seen
+	return s.current.Load() != seen // it may have come after all, also between the look and the joining
 }
 
 // join is the fetch to wait for, which is begun if none is under way; nil if there is to be none.
