@@ -99,6 +99,11 @@ func (b *behaviour) asked(s grpc.ServerStream, md metadata.MD) error {
 		return status.Error(codes.Code(code), b.name+" fails as asked")
 	}
 	if n := number("fail-until"); n > number("grpc-previous-rpc-attempts") {
+		// As a unary server does, it reads first. A grpc-go client that is told of the failure
+		// while it still writes, and has no attempt left, gives UNKNOWN and an EOF for it.
+		if err := s.RecvMsg(new([]byte)); err != nil {
+			return err
+		}
 		return status.Error(codes.Unavailable, b.name+" fails as asked")
 	}
 	if ms := number("sleep"); ms > 0 {
