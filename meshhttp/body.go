@@ -23,7 +23,6 @@ var (
 		Err: errors.New("the request's body can be sent only once"),
 	}
 	errRepeats    = errors.New("meshhttp: net/http would send it for the third time: it was not processed")
-	errSpent      = errors.New("meshhttp: the connection was of no use, and the request's body has been read")
 	errBodyClosed = errors.New("meshhttp: request body read after it was closed")
 )
 
@@ -201,7 +200,7 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 	if err != nil {
 		return brokenBody(err)
 	}
-	if x.keeps && x.copies() && (x.kept != nil || x.pool == nil || x.pool.http2 || x.pool.own != nil) {
+	if x.keeps && x.copies() {
 		x.repeated, out.req.GetBody = false, x.repeat
 	}
 	if x.asItIs(rc) {
@@ -210,9 +209,6 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 	}
 	out.body = &requestBody{rc: rc, keep: !x.copies() && (x.keeps || x.pool != nil)}
 	out.req.Body = out.body
-	if !x.copies() && x.pool != nil && x.pool.own == nil && !x.pool.mayMultiplex(out.url.Scheme) {
-		out.req.GetBody = x.unread
-	}
 	return nil
 }
 
@@ -253,13 +249,13 @@ func (x *exchange) nextBody() (io.ReadCloser, error) {
 	return nil, errOneBody
 }
 
-// repeat is GetBody for net/http, which repeats by itself what a stale connection or a
-// stream's refusal kept from being processed: once at once, but over HTTP/2 six
-// times more, with pauses of 1, 2, 4, ... 32 s, at the same endpoint. A route that
-// resends chooses better, so that the second repetition is refused. Where only
-// HTTP/1.1 is spoken the request's own GetBody will do.
+// repeat is GetBody for what sends the attempt. A base that is not a pattern may repeat by
+// itself what a stale connection or a stream's refusal kept from being processed: net/http
+// does so once at once, but over HTTP/2 six times more, with pauses of 1, 2, 4, ... 32 s, at
+// the same endpoint. A route that resends chooses better, so that its second repetition is
+// refused.
 func (x *exchange) repeat() (io.ReadCloser, error) {
-	if x.repeated {
+	if x.repeated && x.pool == nil {
 		return nil, errRepeats
 	}
 	x.repeated = true
@@ -268,18 +264,6 @@ func (x *exchange) repeat() (io.ReadCloser, error) {
 		return rc, err
 	}
 	x.last.body = &requestBody{rc: rc}
-	return x.last.body, nil
-}
-
-// unread is GetBody for net/http where a body cannot be had again: the same one, if hardly
-// anything was read of it. net/http asks for it where nothing was written to a connection that
-// broke, and, as is safe, for idempotent requests that may have been sent.
-func (x *exchange) unread() (io.ReadCloser, error) {
-	rc, ok := x.last.body.reclaim()
-	if !ok {
-		return nil, errSpent
-	}
-	x.last.body = &requestBody{rc: rc, keep: true}
 	return x.last.body, nil
 }
 

@@ -55,8 +55,8 @@ func speaksHTTP2(t *http.Transport) bool {
 	return ok
 }
 
-// transport is what makes the connections of one endpoint, and what sends over those that
-// are not bounded.
+// transport is what makes the connections of one endpoint. It keeps none: they have bounds and
+// a pool of our own (see [sockets]).
 func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig, of *pool) *http.Transport {
 	t := p.pattern.Clone()
 	t.Proxy = nil
@@ -75,7 +75,12 @@ func (p *pools) transport(e *balance.Endpoint, cfg balance.ConnectionConfig, of 
 	t.Dial, t.DialContext = nil, d.dial //nolint:staticcheck // a pattern may still have Dial
 	t.DialTLS = nil                     //nolint:staticcheck // a pattern may still have DialTLS
 	t.DialTLSContext = d.dialTLS
+	// An HTTP/2 that somebody else has put in makes no single connections: net/http's own does.
 	t.ForceAttemptHTTP2 = http2
+	if http2 {
+		t.TLSNextProto = nil
+	}
+	t.MaxConnsPerHost = 0 // net/http would count such connections when they end, and only then
 	t.IdleConnTimeout = max(cfg.IdleTimeout, 0)
 	if cfg.PingInterval > 0 {
 		h2 := http.HTTP2Config{}
@@ -138,7 +143,15 @@ func (d *dialer) dial(ctx context.Context, network, _ string) (net.Conn, error) 
 		return nil, err
 	}
 	d.reach.connected()
-	return d.exposed(conn), nil
+	return made(ctx, d.exposed(conn)), nil
+}
+
+// made notes a connection for those who trace calls.
+func made(ctx context.Context, conn net.Conn) net.Conn {
+	if m, ok := ctx.Value(meterKey{}).(*meter); ok {
+		m.conn = conn
+	}
+	return conn
 }
 
 // dialTLS connects and shakes hands: as the mesh says, or else as the caller's
@@ -164,7 +177,7 @@ func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, e
 		d.keep(kept, secured.ConnectionState(), cfg)
 	}
 	d.reach.connected()
-	return secured, nil
+	return made(ctx, secured), nil
 }
 
 // config is the TLS configuration of the next connection: the mesh's for the

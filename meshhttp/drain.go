@@ -72,7 +72,7 @@ func (x *exchange) wordOf(resp *http.Response) word {
 		return leaves
 	case resp.ProtoMajor >= 2 || !resp.Close:
 		return stays
-	case !resp.ProtoAtLeast(1, 1) || endless(resp) || req.Close || x.pool.shared.DisableKeepAlives || lists(req.Header["Connection"], "close"):
+	case !resp.ProtoAtLeast(1, 1) || endless(resp) || req.Close || x.pool.sockets.transport.DisableKeepAlives || lists(req.Header["Connection"], "close"):
 		return silent
 	}
 	return closes
@@ -95,6 +95,10 @@ func lists(values []string, token string) bool {
 	return false
 }
 
+// afterFarewell is how long after an endpoint's farewell its idle connections are closed
+// once more: the one that brought it carried a call then.
+const afterFarewell = 250 * time.Millisecond
+
 // leave is for a request that GOAWAY left behind: its endpoint may be about to end.
 func (x *exchange) leave(now enmesh.Instant) { x.part(closes, now) }
 
@@ -109,9 +113,10 @@ func (x *exchange) part(w word, now enmesh.Instant) {
 	switch span := x.pool.farewell.believe(w, now); {
 	case span > 0:
 		e.Drain(now.Add(span))
-		x.pool.closeIdle()
+		x.pool.sockets.CloseIdleConnections()
+		time.AfterFunc(afterFarewell, x.pool.sockets.CloseIdleConnections)
 	case w == leaves: // it is called all the same, for want of a better
-		x.pool.closeIdleNow()
+		x.pool.sockets.CloseIdleConnections()
 	}
 }
 

@@ -72,7 +72,7 @@ type exchange struct {
 	admitted bool // the admission is to be released
 	keeps    bool // the route resends: the body is kept
 	taken    bool // the caller's Body was given to an attempt
-	repeated bool // net/http has repeated the present attempt
+	repeated bool // a foreign base has repeated the present attempt
 	copied   bool // nobody reads the answer (see Copy)
 }
 
@@ -307,9 +307,6 @@ func (x *exchange) release(err error, at enmesh.Instant) {
 	r := x.k.Call.Result(err)
 	r.Ended = at
 	x.admission.Release(r)
-	if x.pool != nil {
-		x.pool.released()
-	}
 }
 
 // Discard drops the answer held, so that its connection is free.

@@ -37,7 +37,7 @@ func classify(ctx context.Context, c *enmesh.Call, err error, body *requestBody)
 		return &enmesh.Error{
 			Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: true, Flag: enmesh.FlagConnectFailure, Err: err,
 		}
-	case refusedStream(err), errors.Is(err, errRepeats), errors.Is(err, errSpent):
+	case refusedStream(err), errors.Is(err, errRepeats), errors.Is(err, errStillborn):
 		return &enmesh.Error{
 			Code: enmesh.Unavailable, Outcome: enmesh.Failure, Unsent: unprocessed(c, err), Flag: enmesh.FlagConnectionEnded, Err: err,
 		}
@@ -121,7 +121,7 @@ const refusedCode = 7
 // repeat, never reached the application: net/http repeats what it knows to be unsent
 // or refused, and also, on a connection that proved stale, what is safe to repeat.
 func unprocessed(c *enmesh.Call, err error) bool {
-	return !errors.Is(err, errRepeats) && !errors.Is(err, errSpent) || !c.Idempotent || c.Method == http.MethodPut || c.Method == http.MethodDelete
+	return !errors.Is(err, errRepeats) || !c.Idempotent || c.Method == http.MethodPut || c.Method == http.MethodDelete
 }
 
 // refusals are net/http's texts for an HTTP/2 request that its server promised
@@ -129,7 +129,7 @@ func unprocessed(c *enmesh.Call, err error) bool {
 // and are wrapped without Unwrap where net/http could not repeat the body.
 var refusals = [...]string{
 	goAway,
-	"http2: client conn not usable",
+	notUsable,
 	"; REFUSED_STREAM",
 }
 
@@ -152,11 +152,20 @@ func refusedStream(err error) bool {
 	return false
 }
 
-// goAway is net/http's text for a request that a GOAWAY left behind.
-const goAway = "http2: Transport received Server's graceful shutdown GOAWAY"
+const (
+	// goAway is net/http's text for a request that a GOAWAY left behind.
+	goAway = "http2: Transport received Server's graceful shutdown GOAWAY"
+
+	// notUsable is its text for one whose connection took no more.
+	notUsable = "http2: client conn not usable"
+)
 
 // wentAway reports whether a GOAWAY left the request behind.
 func wentAway(err error) bool { return strings.Contains(err.Error(), goAway) }
+
+// unusable reports whether a connection of HTTP/2 took no more requests, or a GOAWAY left
+// this one behind.
+func unusable(err error) bool { return wentAway(err) || strings.Contains(err.Error(), notUsable) }
 
 // closedIdle reports whether net/http found that the server had closed a kept
 // connection before the request was written to it. Both texts are given only where its

@@ -14,13 +14,13 @@ import (
 // makeLocked makes connections for those who wait, and those that are kept warm.
 func (p *sockets) makeLocked(done *[]*socket) {
 	for p.making*p.width < len(p.waiting) {
-		to := p.waiting[p.making*p.width].to
-		if p.atMost() && !p.evictLocked(to, done) {
+		w := p.waiting[p.making*p.width]
+		if p.atMost() && !p.evictLocked(w.to, done) {
 			return
 		}
 		p.making++
 		p.count++
-		go p.make(to)
+		go p.make(context.WithoutCancel(w.ctx), w.to)
 	}
 	for p.warm != nil && !p.retired && p.count < p.cfg.Prewarm {
 		if may, _ := p.reach.try(enmesh.Now()); !may {
@@ -28,7 +28,7 @@ func (p *sockets) makeLocked(done *[]*socket) {
 		}
 		p.making++
 		p.count++
-		go p.make(*p.warm)
+		go p.make(context.Background(), *p.warm)
 	}
 }
 
@@ -47,9 +47,9 @@ func (p *sockets) evictLocked(to route, done *[]*socket) bool {
 }
 
 // make makes one connection, and gives it, or why there is none, to who waits.
-func (p *sockets) make(to route) {
+func (p *sockets) make(ctx context.Context, to route) {
 	began := enmesh.Now()
-	s, err := p.dial(to)
+	s, err := p.dial(ctx, to)
 	if err != nil && unconnected(err) {
 		p.reach.failed(began, enmesh.Now())
 	}
@@ -94,14 +94,15 @@ func (p *sockets) failLocked(to route, err error) {
 	p.waiting = kept
 }
 
-// dial makes a connection. It lives longer than the call that asked for it.
-func (p *sockets) dial(to route) (*socket, error) {
+// dial makes a connection. It may live longer than the call that asked for it, whose trace is
+// told of it.
+func (p *sockets) dial(ctx context.Context, to route) (*socket, error) {
 	addr := to.host
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		addr = net.JoinHostPort(addr, portOf(to.scheme))
 	}
 	m := new(meter)
-	conn, err := p.transport.NewClientConn(context.WithValue(context.Background(), meterKey{}, m), to.scheme, addr)
+	conn, err := p.transport.NewClientConn(context.WithValue(ctx, meterKey{}, m), to.scheme, addr)
 	if err != nil {
 		return nil, err
 	}

@@ -13,11 +13,6 @@ import (
 	"github.com/enmesh-go/enmesh/internal/tlslive"
 )
 
-// retireTime is how long after the end of a call, or after the endpoint has left, its
-// connections are looked at once more: HTTP/2 forgets a stream a moment after its
-// body was read.
-const retireTime = 250 * time.Millisecond
-
 // pools has the connections of each endpoint that was picked.
 type pools struct {
 	pattern    *http.Transport
@@ -34,14 +29,9 @@ type pools struct {
 
 // pool is the connections of one endpoint.
 type pool struct {
-	rt       http.RoundTripper // shared or own
-	shared   *http.Transport
-	own      *sockets // nil: connections are not bounded
-	http2    bool     // rt may speak HTTP/2
-	clear    bool     // in plaintext, too
+	sockets  *sockets
 	cfg      balance.ConnectionConfig
-	one      atomic.Bool // its latest answer came over HTTP/1
-	retired  atomic.Bool
+	one      atomic.Bool   // its latest answer came over HTTP/1
 	wire     atomic.Uint64 // how the endpoint is dialled: see pools.secured
 	reach    reach
 	term     term
@@ -72,7 +62,7 @@ func newPools(pattern *http.Transport, secure balance.TLSSource, cfg balance.Con
 
 // settings are what a Transport says of its connections.
 func settings(t *http.Transport) balance.ConnectionConfig {
-	cfg := balance.ConnectionConfig{IdleTimeout: t.IdleConnTimeout}
+	cfg := balance.ConnectionConfig{IdleTimeout: t.IdleConnTimeout, MaxConnections: max(t.MaxConnsPerHost, 0)}
 	if h2 := t.HTTP2; h2 != nil {
 		cfg.PingInterval, cfg.PingTimeout = h2.SendPingTimeout, h2.PingTimeout
 	}
@@ -148,14 +138,7 @@ func (p *pools) build(e *balance.Endpoint) *pool {
 	made := &pool{cfg: cfg}
 	made.reach.init(e, p.counter(e.Cluster()), cfg.ConnectTimeout)
 	made.term.over = func() { p.renew(e, made) }
-	made.shared = p.transport(e, cfg, made)
-	made.rt = made.shared
-	made.http2 = made.shared.ForceAttemptHTTP2
-	made.clear = made.shared.Protocols != nil && made.shared.Protocols.UnencryptedHTTP2()
-	if bounded(cfg) {
-		made.own = newSockets(made.shared, cfg, &made.reach)
-		made.rt = made.own
-	}
+	made.sockets = newSockets(p.transport(e, cfg, made), cfg, p.mostIdle(cfg), &made.reach)
 	return made
 }
 
@@ -166,12 +149,20 @@ func (p *pool) spoke(major int) {
 	}
 }
 
-// mayMultiplex reports whether a request of a scheme may be sent over HTTP/2.
-func (p *pool) mayMultiplex(scheme string) bool {
-	if scheme == "http" {
-		return p.clear
+// mostIdle is how many connections of HTTP/1.1 an endpoint keeps that carry nothing: as many
+// as the pattern says, or as policy says that there may be, or are to be.
+func (p *pools) mostIdle(cfg balance.ConnectionConfig) int {
+	n := p.pattern.MaxIdleConnsPerHost
+	if n == 0 {
+		n = http.DefaultMaxIdleConnsPerHost
 	}
-	return p.http2
+	if all := p.pattern.MaxIdleConns; all > 0 {
+		n = min(n, all)
+	}
+	if cfg.MaxConnections != max(p.pattern.MaxConnsPerHost, 0) {
+		n = max(n, cfg.MaxConnections)
+	}
+	return max(n, cfg.Prewarm)
 }
 
 // warm opens connections to endpoints before anybody calls them, if they are to have any.
@@ -182,9 +173,7 @@ func (p *pools) warm(eps []*balance.Endpoint) {
 		if p.secured(e, of) {
 			to.scheme = "https"
 		}
-		if of.own != nil {
-			of.own.prewarm(to)
-		}
+		of.sockets.prewarm(to)
 	}
 }
 
@@ -255,39 +244,14 @@ func (p *pools) retire(e *balance.Endpoint) {
 
 // retire closes what is idle, and the rest as it falls idle.
 func (p *pool) retire() {
-	p.retired.Store(true)
 	p.reach.retire()
 	p.term.end()
-	if p.own != nil {
-		p.own.retire()
-	}
-	p.closeIdle()
-}
-
-// released says that a call of this pool has ended. A retired pool gets HTTP/1.1
-// connections back closed; those of HTTP/2 are closed a little later.
-func (p *pool) released() {
-	if p.retired.Load() {
-		p.closeIdle()
-	}
-}
-
-// closeIdle closes what is idle now, and what HTTP/2 will find idle.
-func (p *pool) closeIdle() {
-	p.closeIdleNow()
-	time.AfterFunc(retireTime, p.closeIdleNow)
-}
-
-func (p *pool) closeIdleNow() {
-	p.shared.CloseIdleConnections()
-	if p.own != nil {
-		p.own.CloseIdleConnections()
-	}
+	p.sockets.retire()
 }
 
 func (p *pools) closeIdle() {
 	p.byEnd.Range(func(_, have any) bool {
-		have.(*pool).closeIdleNow() //nolint:errcheck // the only type stored
+		have.(*pool).sockets.CloseIdleConnections() //nolint:errcheck // the only type stored
 		return true
 	})
 }

@@ -77,7 +77,7 @@ func (x *exchange) aim(out *outgoing, c *enmesh.Call) (http.RoundTripper, *enmes
 	case out.url.Scheme != "https":
 		out.url.Host = e.Addr()
 	}
-	return x.pool.rt, nil
+	return x.pool.sockets, nil
 }
 
 var _ enmesh.Pather = (*exchange)(nil)

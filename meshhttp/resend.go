@@ -25,12 +25,11 @@ func (x *exchange) resend(ctx context.Context, out *http.Request, err error) (*h
 		if out = x.anew(out); out == nil {
 			break
 		}
-		rt := x.pool.rt
-		if n >= keptRepeats {
-			rt = freshly{x.pool}
+		if n >= keptRepeats { // the more so as those that idle have idled for longer than the ones tried before
+			x.pool.sockets.CloseIdleConnections()
 		}
 		var resp *http.Response
-		if resp, err = rt.RoundTrip(out); err == nil {
+		if resp, err = x.pool.sockets.RoundTrip(out); err == nil {
 			return resp, nil
 		}
 	}
@@ -49,22 +48,4 @@ func (x *exchange) anew(sent *http.Request) *http.Request {
 	}
 	x.last = out
 	return &out.req
-}
-
-// freshly sends over new connections of a pool.
-type freshly struct{ *pool }
-
-// RoundTrip makes a connection, which is closed after the answer. Where connections are
-// bounded there must be room for it: those that idle are closed instead, the more so as
-// they have idled for longer than the ones tried before.
-func (p freshly) RoundTrip(req *http.Request) (*http.Response, error) {
-	if p.own != nil {
-		p.own.CloseIdleConnections()
-		return p.own.RoundTrip(req)
-	}
-	cfg := p.cfg
-	cfg.MaxRequestsPerConnection = 1
-	one := newSockets(p.shared, cfg, &p.reach)
-	defer one.retire()
-	return one.RoundTrip(req)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync/atomic"
 
 	"github.com/enmesh-go/enmesh"
@@ -61,6 +62,16 @@ func (s *socket) full() bool {
 	return most > 0 && s.active >= most
 }
 
+// room reports whether its server takes one more call. Those that were given it count, though
+// they may not have begun, and so do those that net/http has not forgotten yet.
+func (s *socket) room() bool {
+	if !s.many {
+		return true
+	}
+	begun := s.conn.InFlight()
+	return s.conn.Available()+begun > max(begun, s.active)
+}
+
 // width is how many calls it takes at once.
 func (s *socket) width(most int) int {
 	n := max(s.conn.Available(), 1)
@@ -78,8 +89,14 @@ func (s *socket) multiplexes() {
 	s.conn.SetStateHook(func(*http.ClientConn) { s.of.wake() })
 }
 
-// errUnsent says that not a byte of the request left.
-var errUnsent = errors.New("meshhttp: the connection ended before anything was written")
+// What a connection says that ended before anything of a request was written to it.
+var (
+	// errUnsent: it was kept, and the server had closed it.
+	errUnsent = errors.New("meshhttp: the connection ended before anything was written")
+
+	// errStillborn: it was new, so that the server takes none, or is about to end.
+	errStillborn = errors.New("meshhttp: the new connection ended before anything was written")
+)
 
 // ready reports whether it takes the call that it was reserved for. net/http may have
 // ended an HTTP/1.1 connection after an answer, for one whose request was not written in
@@ -88,13 +105,24 @@ func (s *socket) ready() bool { return s.many || s.conn.Reserve() == nil }
 
 // roundTrip sends req. An HTTP/1.1 connection that broke before anything was written tells
 // so.
-func (s *socket) roundTrip(req *http.Request) (*http.Response, error) {
+func (s *socket) roundTrip(req *http.Request, fresh bool) (*http.Response, error) {
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{Conn: s.sent.conn, Reused: !fresh})
+	}
 	before := s.sent.n.Load()
 	resp, err := s.conn.RoundTrip(req)
 	if err != nil && !s.many && s.conn.Err() != nil && req.Context().Err() == nil && s.sent.n.Load() == before {
-		err = errors.Join(errUnsent, err)
+		err = errors.Join(unsent(fresh), err)
 	}
 	return resp, err
+}
+
+// unsent says that nothing was written to a connection that had ended.
+func unsent(fresh bool) error {
+	if fresh {
+		return errStillborn
+	}
+	return errUnsent
 }
 
 // carry gives the connection back at the end of the answer's body.
@@ -161,7 +189,10 @@ func (b carriedBoth) CloseWrite() error {
 }
 
 // meter counts what is written to a connection. The dialer finds it in its context.
-type meter struct{ n atomic.Int64 }
+type meter struct {
+	n    atomic.Int64
+	conn net.Conn // what net/http has; set before it is handed out
+}
 
 type meterKey struct{}
 
@@ -177,5 +208,13 @@ func (c metered) Write(p []byte) (int, error) {
 	c.m.n.Add(int64(len(p)))
 	n, err := c.Conn.Write(p)
 	c.m.n.Add(int64(n - len(p)))
+	return n, err
+}
+
+// ReadFrom leaves a file's bytes to the system, if the connection can do that.
+func (c metered) ReadFrom(r io.Reader) (int64, error) {
+	c.m.n.Add(1) // something may have left
+	n, err := io.Copy(c.Conn, r)
+	c.m.n.Add(n - 1)
 	return n, err
 }

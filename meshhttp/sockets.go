@@ -6,6 +6,7 @@ package meshhttp
 import (
 	"context"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"time"
 
@@ -13,19 +14,21 @@ import (
 	"github.com/enmesh-go/enmesh/balance"
 )
 
-// sockets is the connections of one endpoint where there are bounds on them that
-// http.Transport does not know: it makes them one by one and chooses among them itself.
+// sockets is the connections of one endpoint: it has them made one by one and chooses among
+// them itself, since there are bounds on them that http.Transport does not know, and since
+// that makes one more over HTTP/2 for each call that finds none ready.
 // The connection used last is used next, so that those that are too many fall idle.
 type sockets struct {
 	transport *http.Transport // makes connections; its own pool stays empty
 	cfg       balance.ConnectionConfig
+	mostIdle  int // of HTTP/1.1
 	reach     *reach
 
 	mu      sync.Mutex // guards what follows; nothing is called under it that waits
 	free    []*socket  // that may take a call, the one used last at the end
 	count   int        // of all connections, those included that are being made
 	making  int
-	width   int // how many calls the latest one takes at once
+	width   int // how many calls the latest one takes at once, or the first is expected to; 0: nobody has called
 	waiting []*waiter
 	warm    *route      // where Prewarm leads; nil: nowhere yet
 	sweep   *time.Timer // nil: nothing is to be swept
@@ -37,110 +40,108 @@ type route struct{ scheme, host string }
 
 // waiter is a call that waits for a connection.
 type waiter struct {
+	ctx   context.Context //nolint:containedctx // whose values a connection is made with
 	to    route
 	ready chan delivery // of one
 }
 
 type delivery struct {
-	s   *socket
-	err error
+	s     *socket
+	fresh bool // it has carried nothing
+	err   error
 }
 
-// bounded reports whether cfg asks for what http.Transport does not have.
-func bounded(cfg balance.ConnectionConfig) bool {
-	return cfg.MaxConnections|cfg.MaxPending|cfg.MaxRequestsPerConnection|cfg.MaxStreams|cfg.Prewarm != 0 || cfg.MaxAge > 0
+func newSockets(t *http.Transport, cfg balance.ConnectionConfig, mostIdle int, r *reach) *sockets {
+	if t.DisableKeepAlives || mostIdle < 0 {
+		cfg.MaxRequestsPerConnection = 1
+	}
+	return &sockets{transport: t, cfg: cfg, mostIdle: mostIdle, reach: r}
 }
 
-func newSockets(t *http.Transport, cfg balance.ConnectionConfig, r *reach) *sockets {
-	return &sockets{transport: t, cfg: cfg, reach: r, width: 1}
+// firstWidth is how many calls net/http gives a connection of HTTP/2 before its server has
+// said how many it takes.
+const firstWidth = 100
+
+// expected is how many calls the first connection to a route is expected to take at once. Over
+// TLS it is the server who decides; should it choose HTTP/1.1, the others are made then.
+func (p *sockets) expected(to route) int {
+	two := p.transport.ForceAttemptHTTP2
+	if to.scheme == "http" {
+		two = p.transport.Protocols != nil && p.transport.Protocols.UnencryptedHTTP2()
+	}
+	switch most := p.cfg.MaxStreams; {
+	case !two:
+		return 1
+	case most > 0:
+		return min(most, firstWidth)
+	}
+	return firstWidth
 }
 
-// mostStillborn is how many new connections a call meets that have ended before they were
-// used, until it is given up.
-const mostStillborn = 3
-
-// RoundTrip sends req over one of the connections. What the server refused unprocessed is
-// sent over another, once, as net/http does.
+// RoundTrip sends req over one of the connections, and again over another one what was not
+// processed, and what may be sent twice, as net/http does (see [repeats]).
 func (p *sockets) RoundTrip(req *http.Request) (*http.Response, error) {
 	to := route{req.URL.Scheme, req.URL.Host}
-	stillborn := 0
-	for again := false; ; {
-		s, err := p.take(req.Context(), to)
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.GetConn != nil {
+		trace.GetConn(to.host)
+	}
+	for done := (repeats{}); ; {
+		s, fresh, err := p.take(req.Context(), to)
 		if err != nil {
 			closeBody(req.Body)
 			return nil, err
 		}
 		if !s.ready() {
-			if s.used == 1 {
-				stillborn++
-			}
 			p.give(s, true)
-			if stillborn == mostStillborn {
+			if fresh {
 				closeBody(req.Body)
-				return nil, errUnsent
+				return nil, errStillborn
 			}
 			continue
 		}
-		resp, err := s.roundTrip(req)
+		resp, err := s.roundTrip(req, fresh)
 		if err == nil {
 			return s.carry(req, resp), nil
 		}
-		p.give(s, true)
-		var next *http.Request
-		if !again && refusedStream(err) {
-			next = rewound(req)
-		}
+		p.give(s, !callersFault(err))
+		next := done.next(req, err, fresh)
 		if next == nil {
 			closeBody(req.Body)
 			return nil, err
 		}
-		req, again = next, true
+		req = next
 	}
 }
 
-// rewound is req to be sent again, or nil if its body cannot be had again.
-func rewound(req *http.Request) *http.Request {
-	switch {
-	case req.Body == nil || req.Body == http.NoBody:
-		return req
-	case req.GetBody == nil:
-		return nil
-	}
-	body, err := req.GetBody()
-	if err != nil {
-		return nil
-	}
-	next := *req
-	next.Body = body
-	return &next
-}
-
-// take reserves a connection, or waits for one.
-func (p *sockets) take(ctx context.Context, to route) (*socket, error) {
+// take reserves a connection, or waits for one. It is fresh if it was made for who waited,
+// and has carried nothing.
+func (p *sockets) take(ctx context.Context, to route) (s *socket, fresh bool, err error) {
 	p.mu.Lock()
 	var done []*socket
-	s := p.findLocked(to, &done)
-	if s != nil {
+	if s = p.findLocked(to, &done); s != nil {
 		p.mu.Unlock()
 		closeAll(done)
-		return s, nil
+		return s, false, nil
 	}
 	if most := p.cfg.MaxPending; most > 0 && len(p.waiting) >= most {
 		p.mu.Unlock()
 		closeAll(done)
-		return nil, balance.ErrOverflow
+		return nil, false, balance.ErrOverflow
 	}
-	w := &waiter{to: to, ready: make(chan delivery, 1)}
+	if p.width == 0 {
+		p.width = p.expected(to)
+	}
+	w := &waiter{ctx: ctx, to: to, ready: make(chan delivery, 1)}
 	p.waiting = append(p.waiting, w)
 	p.makeLocked(&done)
 	p.mu.Unlock()
 	closeAll(done)
 	select {
 	case d := <-w.ready:
-		return d.s, d.err
+		return d.s, d.fresh, d.err
 	case <-ctx.Done():
 		p.leave(w)
-		return nil, context.Cause(ctx)
+		return nil, false, context.Cause(ctx)
 	}
 }
 
@@ -171,7 +172,7 @@ func (p *sockets) findLocked(to route, done *[]*socket) *socket {
 			p.retireLocked(s, done)
 			continue
 		}
-		if s.to != to || s.many && s.conn.Available() == 0 {
+		if s.to != to || !s.room() {
 			continue
 		}
 		s.active++
@@ -220,6 +221,7 @@ func (p *sockets) give(s *socket, broken bool) {
 		p.free = append(p.free, s)
 	}
 	p.serveLocked(&done)
+	p.trimLocked(&done)
 	p.makeLocked(&done)
 	p.sweepLaterLocked()
 	p.mu.Unlock()
@@ -233,7 +235,7 @@ func (p *sockets) serveLocked(done *[]*socket) {
 		if s == nil {
 			return
 		}
-		p.waiting[0].ready <- delivery{s: s}
+		p.waiting[0].ready <- delivery{s: s, fresh: s.used == 1}
 		p.waiting = p.waiting[1:]
 	}
 }
@@ -270,6 +272,19 @@ func (p *sockets) retire() {
 	}
 	p.mu.Unlock()
 	p.CloseIdleConnections()
+}
+
+// trimLocked closes the connections of HTTP/1.1 that idle beyond how many may, those first
+// that have idled for the longest.
+func (p *sockets) trimLocked(done *[]*socket) {
+	for i := 0; i < len(p.free) && len(p.free) > p.mostIdle; {
+		if s := p.free[i]; !s.many && s.active == 0 {
+			p.removeLocked(i)
+			p.retireLocked(s, done)
+			continue
+		}
+		i++
+	}
 }
 
 func (p *sockets) closeIdleLocked(done *[]*socket) {
