@@ -61,17 +61,24 @@
 // other kept connections, and three times over new ones. That is no attempt more, and no
 // retry's budget is spent.
 //
-// net/http repeats some requests by itself: idempotent ones on a connection that turned
-// out to be stale, and those of a refused stream. On a route that resends the latter
-// happens at most once an attempt, except for requests without a body over HTTP/2, which
-// net/http cannot be kept from repeating with pauses of 1, 2, 4 seconds at the same
-// endpoint; an attempt timeout bounds that.
+// So is what net/http would repeat by itself, if its body can be had again: GET, HEAD, OPTIONS,
+// TRACE and what carries one of those keys, up to three times when a kept connection of
+// HTTP/1.1 ends before an answer; any request, up to six times, that a GOAWAY left behind, or
+// whose connection of HTTP/2 takes no more; and once what HTTP/2 refused. There is no pause
+// between. A new connection that ends before anything was written to it is a failure of its
+// endpoint, unsent: a retry goes elsewhere. A base that is not an *http.Transport repeats as
+// it likes, but on a route that resends a body no more than once an attempt.
 //
 // # Connections
 //
 // Each endpoint has connections of its own. How many there may be, how long they live and
 // idle, what they carry, and what is spoken on them is balance.ConnectionConfig's to say:
-// that of the destination first, then [Connection], then what the base's own fields say.
+// that of the destination first, then [Connection], then what the base's own fields say
+// (MaxConnsPerHost, MaxIdleConnsPerHost, MaxIdleConns, IdleConnTimeout and the rest, for each
+// endpoint). net/http makes and speaks over them; which one carries a call is chosen here.
+// Calls that begin before the first connection over HTTP/2 is there wait for it and share it,
+// where net/http would make one, handshake and all, for each; a call that finds all of them
+// full gets one more.
 //
 //	transport := meshhttp.NewTransport(nil, router, source, meshhttp.Connection(balance.ConnectionConfig{
 //		MaxConnections: 50, MaxPending: 100, MaxAge: 10 * time.Minute,
