@@ -40,7 +40,8 @@ func (r *repeats) next(req *http.Request, err error, fresh bool) *http.Request {
 	case fresh || !brokenRead(err) || !mayRepeat(req):
 		return nil
 	}
-	if *n++; *n > most {
+	*n++
+	if *n > most {
 		return nil
 	}
 	return rewound(req)
