@@ -36,7 +36,7 @@ func (p *piped) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)
 
 // frames2 is what a client has come to send by frames, and the server to say.
 type frames2 struct {
-	*http2.Framer
+	*http2.Framer // of who sends; another one reads, and answers pings
 	net.Conn
 	ended chan time.Duration // after how long the server has closed the connection
 }
@@ -56,14 +56,15 @@ func talk2(t *testing.T, h http.Handler, answers bool) *frames2 {
 	t.Cleanup(func() { _ = near.Close(); _ = server.Close(); <-served })
 	begun := time.Now()
 	go func() {
+		back := http2.NewFramer(near, near) // net.Pipe has one write after the other
 		for {
-			f, err := c.ReadFrame()
+			f, err := back.ReadFrame()
 			if err != nil {
 				c.ended <- time.Since(begun)
 				return
 			}
 			if p, ok := f.(*http2.PingFrame); ok && answers && !p.IsAck() {
-				_ = c.WritePing(true, p.Data)
+				_ = back.WritePing(true, p.Data)
 			}
 		}
 	}()

@@ -4,6 +4,7 @@
 package redislimit_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -129,38 +130,41 @@ func TestScenarioO19_redisForgets(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := redistest.Start(t)
-			quotas := fleet(t, n, at(server.Addr), redislimit.Config{Name: "o19", Rate: rate, Burst: burst}, nil)
-			known(t, quotas)
-			l := offer(quotas, offered)
-			l.until(time.Second)
-			tt.happen(server)
-			if tt.then != nil {
-				l.until(1500 * time.Millisecond)
-				tt.then(server)
-			}
-			l.until(3 * time.Second)
-			before := asked(quotas)
-			l.until(4 * time.Second)
-			rejoined := asked(quotas) - before
-			s := l.end()
-			t.Logf("%v; the limit is %d, one burst %d; %d round trips in the last second", s, burst+rate*4, burst, rejoined)
-			if got, want := s.admitted(), burst+rate*4+burst; float64(got) > 1.03*float64(want) {
-				t.Errorf("%d admitted, want at most %d, which is a burst more than the limit", got, want)
-			}
-			if got := s.within(3*time.Second, 4*time.Second).admitted(); got < 8*rate/10 || rejoined == 0 {
-				t.Errorf("in the last second %d admitted with %d round trips, want nearly %d, and some", got, rejoined, rate)
-			}
-			for i, q := range quotas {
-				if st := q.Stats(); st.Open != 0 || tt.fails && st.Failed == 0 || !tt.fails && st.Failed > 5 {
-					t.Errorf("instance %d: %+v; want it closed, and failures %v (but for a late answer or two)", i, st, tt.fails)
+			unlessStill(t, func() (wrong []string) {
+				server := redistest.Start(t)
+				quotas := fleet(t, n, at(server.Addr), redislimit.Config{Name: "o19", Rate: rate, Burst: burst}, nil)
+				known(t, quotas)
+				l := offer(quotas, offered)
+				l.until(time.Second)
+				tt.happen(server)
+				if tt.then != nil {
+					l.until(1500 * time.Millisecond)
+					tt.then(server)
 				}
-			}
-			for _, key := range server.Keys() {
-				if left := server.Do("PTTL", key); left == int64(-1) {
-					t.Errorf("%s stays for ever", key)
+				l.until(3 * time.Second)
+				before := asked(quotas)
+				l.until(4 * time.Second)
+				rejoined := asked(quotas) - before
+				s := l.end()
+				t.Logf("%v; the limit is %d, one burst %d; %d round trips in the last second", s, burst+rate*4, burst, rejoined)
+				if got, want := s.admitted(), burst+rate*4+burst; float64(got) > 1.03*float64(want) {
+					wrong = append(wrong, fmt.Sprintf("%d admitted, want at most %d, which is a burst more than the limit", got, want))
 				}
-			}
+				if got := s.within(3*time.Second, 4*time.Second).admitted(); got < 8*rate/10 || rejoined == 0 {
+					wrong = append(wrong, fmt.Sprintf("in the last second %d admitted with %d round trips, want nearly %d, and some", got, rejoined, rate))
+				}
+				for i, q := range quotas {
+					if st := q.Stats(); st.Open != 0 || tt.fails && st.Failed == 0 || !tt.fails && st.Failed > 5 {
+						wrong = append(wrong, fmt.Sprintf("instance %d: %+v; want it closed, and failures %v (but for a late answer or two)", i, st, tt.fails))
+					}
+				}
+				for _, key := range server.Keys() {
+					if left := server.Do("PTTL", key); left == int64(-1) {
+						wrong = append(wrong, key+" stays for ever")
+					}
+				}
+				return wrong
+			})
 		})
 	}
 }
