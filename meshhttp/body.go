@@ -200,10 +200,11 @@ func (x *exchange) body(out *outgoing) *enmesh.Error {
 	if err != nil {
 		return brokenBody(err)
 	}
-	if x.keeps && x.copies() {
+	asItIs := x.asItIs(rc)
+	if x.keeps && x.copies() && (x.pool == nil || x.kept != nil || !asItIs) { // else the request's own GetBody will do
 		x.repeated, out.req.GetBody = false, x.repeat
 	}
-	if x.asItIs(rc) {
+	if asItIs {
 		out.req.Body = rc
 		return nil
 	}
