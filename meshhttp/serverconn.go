@@ -4,8 +4,10 @@
 package meshhttp
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -61,7 +63,8 @@ type framesServer struct {
 func (f *framesServer) secure(s *http.Server, c *tls.Conn, h http.Handler) {
 	cfg := f.cfg
 	cfg.Preface = true
-	f.serve(s, flood.Guard(c, cfg), h, false)
+	state := c.ConnectionState()
+	f.serve(s, flood.Guard(c, cfg), h, &state)
 }
 
 // plain serves one without, whose preface net/http has read.
@@ -70,13 +73,41 @@ func (f *framesServer) plain(s *http.Server, c *tls.Conn, h http.Handler) {
 	if !ok {
 		return
 	}
-	f.serve(s, flood.Guard(inner.UnencryptedNetConn(), f.cfg), h, true)
+	f.serve(s, flood.Guard(newReadAhead(inner.UnencryptedNetConn()), f.cfg), h, nil)
 }
 
-// serve serves until the connection ends. The handler that net/http gives knows the
-// connection's context.
-func (f *framesServer) serve(s *http.Server, c net.Conn, h http.Handler, begun bool) {
-	opts := &http2.ServeConnOpts{BaseConfig: s, Handler: h, SawClientPreface: begun} //nolint:staticcheck // see watchFrames
+// readAhead reads more of a connection than it is asked for. The server of HTTP/2 reads a
+// frame's head and what follows one after the other: in plaintext, where no record of TLS
+// is read ahead, each would be a call of the operating system.
+type readAhead struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func newReadAhead(c net.Conn) *readAhead { return &readAhead{c, bufio.NewReader(c)} }
+
+func (r *readAhead) Read(b []byte) (int, error) { return r.in.Read(b) }
+
+// CloseWrite is for who says goodbye, and then waits until that was read.
+func (r *readAhead) CloseWrite() error {
+	if w, ok := r.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// serve serves until the connection ends: over TLS with its state, and otherwise one whose
+// preface was read. The handler that net/http gives knows the connection's context. For a
+// request that names the scheme http over TLS it would find out the state anew, which is
+// dear, and whoever floods may name what they like.
+func (f *framesServer) serve(s *http.Server, c net.Conn, h http.Handler, secure *tls.ConnectionState) {
+	opts := &http2.ServeConnOpts{BaseConfig: s, Handler: h, SawClientPreface: secure == nil} //nolint:staticcheck // see watchFrames
+	if secure != nil {
+		opts.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.TLS = secure
+			h.ServeHTTP(w, r)
+		})
+	}
 	if b, ok := h.(interface{ BaseContext() context.Context }); ok {
 		opts.Context = b.BaseContext()
 	}
