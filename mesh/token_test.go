@@ -32,7 +32,7 @@ func TestMesh_takesTheTokensThatAnnotationsSay(t *testing.T) {
 		return "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: users, namespace: shop, annotations: {" + annotations + "}}\n" +
 			`spec: {jwtRules: [{issuer: login, jwks: '{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"` + text(public) + `"}]}'}]}` + "\n"
 	}
-	f := newFort(t, document("enmesh.dev/token-algorithms: EdDSA, enmesh.dev/token-types: at+jwt, enmesh.dev/token-subject: required"))
+	f := newFort(t, document("enmesh.dev/token-algorithms: EdDSA, enmesh.dev/token-types: at+jwt"))
 	client := f.client("")
 	status := func(token string) int {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+f.addr+"/", http.NoBody)
@@ -53,5 +53,7 @@ func TestMesh_takesTheTokensThatAnnotationsSay(t *testing.T) {
 	f.write(document("enmesh.dev/token-algorithms: ES256"))
 	f.becomes("EdDSA is not accepted any more", func() bool { return status(access) == 401 })
 	f.write(document(""))
+	f.becomes("an ID token is accepted", func() bool { return status(access) == 200 && status(id) == 200 && status(nobody) == 401 })
+	f.write(document("enmesh.dev/token-subject: optional"))
 	f.becomes("all three are accepted, as by Istio", func() bool { return status(access) == 200 && status(id) == 200 && status(nobody) == 200 })
 }

@@ -211,7 +211,7 @@ func tokenRuleOf(c cursor, r *security.JWTRule, i int) jwt.Rule {
 			}
 		}
 	}
-	out.RequireSubject = c.doc.own[tokenSubjectAnnotation] == "required"
+	out.OptionalSubject = c.doc.own[tokenSubjectAnnotation] == "optional"
 	for _, o := range r.GetOutputClaimToHeaders() {
 		out.OutputClaims = append(out.OutputClaims, jwt.ClaimHeader{Header: o.GetHeader(), Claim: o.GetClaim()})
 	}

@@ -122,7 +122,7 @@ func TestParse_requestAuthenticationIsNarrowedByAnnotations(t *testing.T) {
   enmesh.dev/token-types: "at+jwt,none", enmesh.dev/token-subject: required}`, rules)+
 			sec("RequestAuthentication", "name: b, namespace: shop, annotations: {enmesh.dev/token-subject: optional}", rules))
 	for i, r := range s.Security.Authentication {
-		if got := fmt.Sprintf("%q %q %t", r.Algorithms, r.Types, r.RequireSubject); i < 2 && got != `["ES256" "EdDSA"] ["at+jwt" ""] true` || i >= 2 && got != "[] [] false" {
+		if got := fmt.Sprintf("%q %q %t", r.Algorithms, r.Types, r.OptionalSubject); i < 2 && got != `["ES256" "EdDSA"] ["at+jwt" ""] false` || i >= 2 && got != "[] [] true" {
 			t.Errorf("rule %d: got %s", i, got)
 		}
 	}

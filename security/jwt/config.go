@@ -59,9 +59,9 @@ type Rule struct {
 	// at+jwt and JOSE. Where one issuer gives out ID tokens as well as access tokens,
 	// "at+jwt" alone keeps the two apart (RFC 9068).
 	Types []string
-	// RequireSubject refuses tokens without sub, or with an empty one. Without it they are
-	// accepted, as by Istio, and have no principal.
-	RequireSubject bool
+	// OptionalSubject accepts tokens without sub, or with an empty one, as Istio does. They
+	// have no principal. Without it they are refused.
+	OptionalSubject bool
 	// Timeout is how long one fetch of the keys may take; of rules with one JWKSURI the first
 	// one's counts. 0 is 5 s; refused unless within 10 ms to 1 min.
 	Timeout time.Duration

@@ -32,8 +32,8 @@
 //     how the rest is read (crit, jwk, jku, x5u, x5c, b64, zip, a token within a token), are refused.
 //   - Algorithm and type: of the rule's lists. There are signatures with public keys only.
 //   - Claims: iss and one of aud exactly as the rule says; exp, which must be there, nbf and iat
-//     as numbers, with a leeway of 30 s. A token without sub is accepted, as by Istio, but has
-//     no principal, unless the rule requires one.
+//     as numbers, with a leeway of 30 s; sub, unless the rule has it optional, as Istio does:
+//     a token without has no principal.
 //   - Key: of the rule's issuer and no other; of the kind and on the curve that the algorithm is for, RSA
 //     with 2048 bits at least. A key that the set names is only tried for tokens that name it.
 //

@@ -112,7 +112,7 @@ func FuzzClaims(f *testing.F) {
 		}
 		sub, _ := c["sub"].(string)
 		list, _ := c["aud"].([]any)
-		if c["iss"] != "i" || v.auth.Issuer != "i" || v.auth.Subject != sub || c["aud"] != "a" && !slices.Contains(list, any("a")) {
+		if c["iss"] != "i" || v.auth.Issuer != "i" || sub == "" || v.auth.Subject != sub || c["aud"] != "a" && !slices.Contains(list, any("a")) {
 			t.Fatalf("accepted claims %q as %+v", claims, v.auth)
 		}
 		if exp, ok := c["exp"].(float64); !ok || exp <= float64(fuzzNow.Add(-DefaultLeeway).Unix()) {

@@ -25,7 +25,7 @@ type rule struct {
 	payload    string // header for the claims; "": none
 	outputs    []ClaimHeader
 	forward    bool
-	subject    bool // required
+	nobody     bool // a token without a subject is accepted
 	store      *store
 	released   atomic.Bool // the store was given back
 }
@@ -48,7 +48,7 @@ func newRule(r Rule) (*rule, error) {
 	out := &rule{
 		issuer: r.Issuer, audiences: slices.Clone(r.Audiences), algorithms: algs, types: typesOf(r.Types),
 		split: slices.Concat([]string{"scope", "permission"}, r.SpaceDelimited), forward: r.Forward,
-		subject: r.RequireSubject,
+		nobody: r.OptionalSubject,
 	}
 	if err := out.readOutputs(r); err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (r *rule) check(t *token, now time.Time, leeway time.Duration) (*enmesh.Aut
 		return nil, span{}, errIssuer
 	case len(r.audiences) > 0 && !anyOf(r.audiences, a.Audiences):
 		return nil, span{}, errAudience
-	case r.subject && a.Subject == "":
+	case !r.nobody && a.Subject == "":
 		return nil, span{}, errSubject
 	}
 	return a, life, life.check(now, leeway)

@@ -235,6 +235,7 @@ func claimTricks() []sample {
 		"iss in capitals": {"iss": strings.ToUpper(issuer)}, "iss list": {"iss": []string{issuer}}, "iss of the other issuer": {"iss": "https://other.example"},
 		"aud missing": {"aud": nil}, "aud other": {"aud": "bank"}, "aud list without": {"aud": []string{"bank", "shops"}}, "aud substring": {"aud": "sho"},
 		"aud longer": {"aud": "shop/"}, "aud list of lists": {"aud": []any{[]any{"shop"}}}, "aud number": {"aud": 7}, "aud empty": {"aud": ""},
+		"sub missing": {"sub": nil}, "sub empty": {"sub": ""},
 		"sub number": {"sub": 7}, "sub list": {"sub": []string{"alice"}}, "sub with a line break": {"sub": "alice\nroot"}, "azp number": {"azp": 7},
 	} {
 		all = append(all, sample{name, token(more), false})
