@@ -84,7 +84,7 @@ func TestRateLimit_byClaim(t *testing.T) {
 				}
 				for who, header := range map[string][]string{
 					"of tenant a":     signs.token(t, map[string]any{"tenant": "a", "sub": "ann"}),
-					"of tenant 7":     signs.token(t, map[string]any{"tenant": 7}),
+					"of tenant 7":     signs.token(t, map[string]any{"tenant": 7, "sub": "ann"}),
 					"without a token": nil,
 				} {
 					got := map[int]int{}

@@ -147,8 +147,8 @@
 //
 //	server := meshhttp.Graceful(meshhttp.NewServer(handler))
 //
-// What it cannot see is left: net/http reads a request with both a Content-Length and
-// chunks by its chunks, and does not tell (see [CloseChunked]).
+// Requests of HTTP/1.1 that another server may read differently are refused (see [Server]):
+// that needs the server, a [Handler] on one of net/http's own does not get to see it.
 //
 // # One view of a request
 //

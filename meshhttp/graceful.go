@@ -23,12 +23,14 @@ const connPoll = 2 * time.Millisecond
 // GracefulServer is an *http.Server that can say goodbye. See [Graceful].
 type GracefulServer struct {
 	server  *http.Server
+	serve   func(net.Listener) error
+	secure  func(l net.Listener, certFile, keyFile string) error
 	next    http.Handler
 	closing atomic.Bool
 	conns   atomic.Int64 // open connections that are the server's
 }
 
-// Graceful makes a server for mesh.Run of s, which is its own from then on: set s up
+// Graceful makes a server for mesh.Run of s, one of [NewServer] or of net/http, which is its own from then on: set s up
 // completely before, and neither serve nor shut it down by other means. It serves TLS
 // when s has a TLSConfig, which then must have its certificates (as Mesh.ServerTLS
 // has), else plaintext.
@@ -36,8 +38,16 @@ type GracefulServer struct {
 // http.Server.Shutdown closes idle connections at once, and a request that is on its
 // way there just then is lost: nobody can know whether it was done, so it must not be
 // sent again unless it is idempotent. [GracefulServer.Hint] closes this gap.
-func Graceful(s *http.Server) *GracefulServer {
-	g := &GracefulServer{server: s, next: s.Handler}
+func Graceful[S *Server | *http.Server](server S) *GracefulServer {
+	g := &GracefulServer{}
+	switch s := any(server).(type) {
+	case *Server:
+		g.server, g.serve, g.secure = s.Server, s.Serve, s.ServeTLS
+	case *http.Server:
+		g.server, g.serve, g.secure = s, s.Serve, s.ServeTLS
+	}
+	s := g.server
+	g.next = s.Handler
 	if g.next == nil {
 		g.next = http.DefaultServeMux
 	}
@@ -84,9 +94,9 @@ func hint(h http.Header, r *http.Request) {
 // Serve serves l until Shutdown or Close, and then returns http.ErrServerClosed.
 func (g *GracefulServer) Serve(l net.Listener) error {
 	if g.server.TLSConfig != nil {
-		return g.server.ServeTLS(l, "", "")
+		return g.secure(l, "", "")
 	}
-	return g.server.Serve(l)
+	return g.serve(l)
 }
 
 // Hint has every answer from now on tell its caller to go elsewhere: by

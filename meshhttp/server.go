@@ -42,11 +42,11 @@ type limits struct {
 	maxConnections              int
 	rate                        flood.Rate
 	told                        func(c net.Conn, what string)
-	closeChunked                bool
 }
 
 // NewServer makes a server around h, as a rule a [Handler], that bounds what one client
-// can make it hold or do. net/http's own zero values bound nothing but the head, at 1 MiB.
+// can make it hold or do, and refuses what another server may read differently (see
+// [Server]). net/http's own zero values bound nothing but the head, at 1 MiB.
 // It speaks HTTP/1.1 and HTTP/2, the latter over TLS and, to clients that begin with it, in
 // plaintext. Each limit has an option, and its default beside it; for those that have none
 // there is none.
@@ -61,7 +61,7 @@ type limits struct {
 // The server is the caller's: set its TLSConfig, ErrorLog and hooks, and hand it to
 // [Graceful]. A ConnState hook is to call the one that is there before; NewServer sets one
 // only with [MaxConnections].
-func NewServer(h http.Handler, opts ...LimitOption) *http.Server {
+func NewServer(h http.Handler, opts ...LimitOption) *Server {
 	l := newLimits(opts)
 	s := &http.Server{
 		Handler:           l.around(h),
@@ -90,7 +90,7 @@ func NewServer(h http.Handler, opts ...LimitOption) *http.Server {
 	if l.rate.Burst > 0 {
 		watchFrames(s, flood.Config{Rate: l.rate, Told: l.told})
 	}
-	return s
+	return &Server{Server: s}
 }
 
 // around puts what bounds single requests around h.
@@ -103,9 +103,6 @@ func (l *limits) around(h http.Handler) http.Handler {
 	}
 	if l.bodyTimeout > 0 && l.readTimeout <= 0 {
 		h = &bodyPace{next: h, patience: l.bodyTimeout}
-	}
-	if l.closeChunked {
-		h = chunkedOnce(h)
 	}
 	return h
 }

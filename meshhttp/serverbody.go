@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -33,10 +32,21 @@ func (b *bodyLimit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "meshhttp: the request's body is too long", http.StatusRequestEntityTooLarge)
 		return
 	}
-	if hasBody(r) {
-		r.Body = http.MaxBytesReader(w, r.Body, b.most)
+	if !hasBody(r) {
+		b.next.ServeHTTP(w, r)
+		return
 	}
-	b.next.ServeHTTP(w, r)
+	withBody(b.next, w, r, http.MaxBytesReader(w, r.Body, b.most))
+}
+
+// withBody serves r with another body. r itself keeps its own: by that net/http knows whether
+// reading it has failed, and what follows on the connection is no request.
+func withBody(next http.Handler, w http.ResponseWriter, r *http.Request, body io.ReadCloser) {
+	to := new(http.Request)
+	*to = *r
+	to.Body = body
+	next.ServeHTTP(w, to)
+	r.MultipartForm = to.MultipartForm // net/http removes its files
 }
 
 // bodyPace bounds how long a read of a body waits.
@@ -54,8 +64,7 @@ func (b *bodyPace) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ReadCloser: r.Body, control: http.NewResponseController(w),
 		patience: b.patience, one: r.ProtoMajor == 1,
 	}
-	r.Body = body
-	b.next.ServeHTTP(w, r)
+	withBody(b.next, w, r, body)
 	body.leave()
 }
 
@@ -117,14 +126,4 @@ func (b *pacedBody) leave() {
 		_ = b.control.SetReadDeadline(time.Now().Add(b.patience))
 	}
 	b.control = nil
-}
-
-// chunkedOnce closes connections after requests of HTTP/1.1 with chunks.
-func chunkedOnce(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor == 1 && slices.Contains(r.TransferEncoding, "chunked") {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
-	})
 }

@@ -7,7 +7,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -73,7 +72,11 @@ func (f *framesServer) plain(s *http.Server, c *tls.Conn, h http.Handler) {
 	if !ok {
 		return
 	}
-	f.serve(s, flood.Guard(newReadAhead(inner.UnencryptedNetConn()), f.cfg), h, nil)
+	conn := inner.UnencryptedNetConn()
+	if one, ok := conn.(*plainHead); ok {
+		conn = one.Conn // it has no heads of HTTP/1.1
+	}
+	f.serve(s, flood.Guard(newReadAhead(conn), f.cfg), h, nil)
 }
 
 // readAhead reads more of a connection than it is asked for. The server of HTTP/2 reads a
@@ -89,12 +92,7 @@ func newReadAhead(c net.Conn) *readAhead { return &readAhead{c, bufio.NewReader(
 func (r *readAhead) Read(b []byte) (int, error) { return r.in.Read(b) }
 
 // CloseWrite is for who says goodbye, and then waits until that was read.
-func (r *readAhead) CloseWrite() error {
-	if w, ok := r.Conn.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
+func (r *readAhead) CloseWrite() error { return closeWrite(r.Conn) }
 
 // serve serves until the connection ends: over TLS with its state, and otherwise one whose
 // preface was read. The handler that net/http gives knows the connection's context. For a

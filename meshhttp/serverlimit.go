@@ -152,14 +152,3 @@ func FloodLimit(perSecond, burst int) LimitOption {
 func FloodHook(f func(c net.Conn, what string)) LimitOption {
 	return limitOption(func(l *limits) { l.told = f })
 }
-
-// CloseChunked has the connection of an HTTP/1.1 request with a chunked body closed after
-// its answer. A request that has both a Content-Length and a chunked body is an attempt to
-// smuggle a second one past a proxy that reads the length (RFC 9112, section 6.1). net/http
-// goes by the chunks, and does not say that there was a length; closing is what makes the
-// second request never be read. It is for servers behind a proxy that shares connections
-// among its clients and is not known to refuse such requests; the default is off, since
-// every upload of unknown length then costs a connection.
-func CloseChunked() LimitOption {
-	return limitOption(func(l *limits) { l.closeChunked = true })
-}

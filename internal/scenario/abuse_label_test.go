@@ -229,7 +229,7 @@ func TestGO_2024_2978_tokens(t *testing.T) {
 		enmesh.Fixed(false, telemetry.Calls(log.Calls(telemetry.Scope{Side: enmesh.Server}))))
 	base := meshhttp.NewServer(server)
 	base.ErrorLog = slog.NewLogLogger(slogger, slog.LevelError)
-	live := &httptest.Server{Listener: loopback(t), Config: base}
+	live := &httptest.Server{Listener: loopback(t), Config: base.Server}
 	live.Start()
 	defer live.Close()
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, live.URL+"/a?access_token=x", http.NoBody)

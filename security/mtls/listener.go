@@ -10,10 +10,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/enmesh-go/enmesh/internal/greeted"
 	"github.com/enmesh-go/enmesh/internal/tlslive"
 	"github.com/enmesh-go/enmesh/security"
 )
@@ -25,7 +25,7 @@ var (
 	// ErrOld: it has reached its greatest age.
 	ErrOld = errors.New("mtls: the connection is too old")
 	// ErrBusy: as many connections as are allowed shake hands, or wait for Accept.
-	ErrBusy = errors.New("mtls: too many connections are shaking hands")
+	ErrBusy = fmt.Errorf("mtls: %w", greeted.ErrBusy)
 )
 
 // The defaults of a ListenerConfig.
@@ -99,25 +99,13 @@ func (c *ListenerConfig) complete() error {
 // it is closed within 2 s of its certificate's end, of its revocation and of the
 // withdrawal of the root or the policy that let it in.
 type Listener struct {
-	inner    net.Listener
-	cfg      ListenerConfig
-	server   *server
-	shell    *tls.Config
-	live     tlslive.Set
-	accepted chan accepted
-	slots    chan struct{}
-	ctx      context.Context //nolint:containedctx // of all handshakes; ended by Close
-	cancel   context.CancelFunc
-	wg       sync.WaitGroup
-	once     sync.Once
-	err      error // of Close
+	in     *greeted.Listener
+	cfg    ListenerConfig
+	server *server
+	shell  *tls.Config
+	live   tlslive.Set
 
 	secured, plain, refused, closed atomic.Uint64
-}
-
-type accepted struct {
-	conn net.Conn
-	err  error
 }
 
 // NewListener makes a Listener of inner, which it owns from then on. One goroutine accepts,
@@ -130,10 +118,7 @@ func NewListener(inner net.Listener, cfg ListenerConfig) (*Listener, error) {
 	if cfg.CRL != nil {
 		opts = append(opts[:len(opts):len(opts)], Revocations(cfg.CRL))
 	}
-	l := &Listener{
-		inner: inner, cfg: cfg, accepted: make(chan accepted), slots: make(chan struct{}, cfg.MaxHandshakes),
-	}
-	l.server = newServer(cfg.Source, opts)
+	l := &Listener{cfg: cfg, server: newServer(cfg.Source, opts)}
 	l.shell = l.server.base()
 	l.live.Closed = func(remote net.Addr, err error) {
 		l.closed.Add(1)
@@ -141,91 +126,34 @@ func NewListener(inner net.Listener, cfg ListenerConfig) (*Listener, error) {
 			cfg.Closed(remote, err)
 		}
 	}
-	l.ctx, l.cancel = context.WithCancel(context.Background())
-	l.wg.Go(l.run)
+	l.in = greeted.Listen(inner, greeted.Config{Greet: l.greet, Refused: l.refuse, Most: cfg.MaxHandshakes})
 	return l, nil
 }
 
 // Accept waits for the next connection whose handshake has succeeded.
-func (l *Listener) Accept() (net.Conn, error) {
-	select {
-	case a := <-l.accepted:
-		return a.conn, a.err
-	case <-l.ctx.Done():
-		return nil, net.ErrClosed
-	}
-}
+func (l *Listener) Accept() (net.Conn, error) { return l.in.Accept() }
 
 // Addr is the address of the listener below.
-func (l *Listener) Addr() net.Addr { return l.inner.Addr() }
+func (l *Listener) Addr() net.Addr { return l.in.Addr() }
 
 // Close stops listening, closes connections that nobody has accepted, and waits for their
 // goroutines. Accepted connections stay open, and are still looked after.
-func (l *Listener) Close() error {
-	l.once.Do(func() {
-		l.cancel()
-		l.err = l.inner.Close()
-	})
-	l.wg.Wait()
-	return l.err
-}
+func (l *Listener) Close() error { return l.in.Close() }
 
-// run accepts until Close.
-func (l *Listener) run() {
-	for {
-		conn, err := l.inner.Accept()
-		switch {
-		case err != nil:
-			if !l.hand(accepted{err: err}) || errors.Is(err, net.ErrClosed) {
-				return
-			}
-		default:
-			l.admit(conn)
-		}
-	}
-}
-
-// admit shakes hands with conn on a goroutine of its own, if there is one to be had.
-func (l *Listener) admit(conn net.Conn) {
-	select {
-	case l.slots <- struct{}{}:
-	default:
-		l.refuse(conn, ErrBusy)
-		return
-	}
-	l.wg.Go(func() {
-		defer func() { <-l.slots }()
-		ready, err := l.greet(conn)
-		switch {
-		case err != nil:
-			l.refuse(conn, err)
-		case !l.hand(accepted{conn: ready}):
-			_ = ready.Close() // nobody will accept it
-		}
-	})
-}
-
-// hand gives a to Accept; false: the listener was closed first.
-func (l *Listener) hand(a accepted) bool {
-	select {
-	case l.accepted <- a:
-		return true
-	case <-l.ctx.Done():
-		return false
-	}
-}
-
+// refuse counts a connection that is not let in.
 func (l *Listener) refuse(conn net.Conn, err error) {
-	_ = conn.Close() // the reason is err
+	if errors.Is(err, greeted.ErrBusy) {
+		err = ErrBusy
+	}
 	l.refused.Add(1)
-	if l.cfg.Refused != nil && l.ctx.Err() == nil {
+	if l.cfg.Refused != nil {
 		l.cfg.Refused(conn.RemoteAddr(), err)
 	}
 }
 
 // greet makes of a connection what its port's mode wants.
-func (l *Listener) greet(raw net.Conn) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.HandshakeTimeout)
+func (l *Listener) greet(ctx context.Context, raw net.Conn) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.HandshakeTimeout)
 	defer cancel()
 	port := portOf(raw.LocalAddr())
 	switch mode := l.cfg.Mode(port); mode {

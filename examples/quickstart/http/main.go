@@ -104,7 +104,7 @@ func visit(ctx context.Context, client *http.Client, out *log.Logger, when strin
 // instance is one server of the service "greetings", with the mesh it serves in.
 type instance struct {
 	mesh     *mesh.Mesh
-	server   *http.Server
+	server   *meshhttp.Server
 	listener net.Listener
 	done     chan struct{}
 	version  string

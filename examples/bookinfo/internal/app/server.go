@@ -37,7 +37,7 @@ func addrOf(l net.Listener) netip.AddrPort {
 
 // server is an HTTP server that runs.
 type server struct {
-	http *http.Server
+	http *meshhttp.Server
 	l    net.Listener
 	done sync.WaitGroup
 }
