@@ -171,7 +171,8 @@ func WithMaxConnections(n int) ServerOption {
 // nothing: calls that it resets, or makes the server reset, SETTINGS, PING, WINDOW_UPDATE
 // and PRIORITY out of proportion to what it gets, DATA of less than five bytes,
 // CONTINUATION. More than burst at once, or than perSecond for long, end the connection
-// with ENHANCE_YOUR_CALM. A call that the server has answered to its end makes up for a
+// with ENHANCE_YOUR_CALM; from an eighth of burst on it is read more slowly, so that this
+// takes half a second and leaves time for others. A call that the server has answered to its end makes up for a
 // quarter of a frame, so that a client that cancels one call in five stays within bounds
 // at any rate. Zeros are the defaults, 1000 and 2000; a burst below zero counts nothing.
 func WithFloodLimit(perSecond, burst int) ServerOption {

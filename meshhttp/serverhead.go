@@ -73,7 +73,7 @@ func (s *Server) Serve(l net.Listener) error {
 
 // ServeTLS is that of http.Server.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
-	cfg := &tls.Config{} //nolint:gosec // crypto/tls knows the least version best, and net/http takes that
+	cfg := &tls.Config{}
 	if s.TLSConfig != nil {
 		cfg = s.TLSConfig.Clone()
 	}

@@ -17,7 +17,13 @@ const (
 	maxEarned    = 10000 // and the most that are saved up
 	maxOwed      = 10000 // answers to PING and SETTINGS that are waited for
 	maxContinued = 64    // CONTINUATION frames in a row
-	tiny         = 5     // bytes of DATA: gRPC's empty message has so many
+
+	doubt   = 8 // a debt above one so-manieth of the burst has the client wait
+	tooLate = 2 // and ends the connection after one so-manieth of a second
+
+	leastWait = 5 * time.Millisecond
+	mostWait  = 20 * time.Millisecond
+	tiny      = 5 // bytes of DATA: gRPC's empty message has so many
 )
 
 // Rate is how many cheap frames a client may send for nothing.
@@ -33,6 +39,7 @@ type account struct {
 
 	mu        sync.Mutex // guards what follows; held for moments only
 	debt      int64      // in quarters of a frame
+	charged   int        // frames since the client last had to wait
 	at        time.Time  // when time last paid
 	earned    int        // PING and WINDOW_UPDATE that are free
 	owed      int        // answers that the server waits for
@@ -148,10 +155,30 @@ func (a *account) charge(what string) string {
 		a.debt, a.at = max(a.debt-paid, 0), now
 	}
 	a.debt += unit
+	a.charged++
 	if a.debt > int64(a.rate.Burst)*unit {
 		return what
 	}
 	return ""
+}
+
+// wait is how long the client is to wait for what it did since it last had to, and whether it
+// is doubted at all: its cheap frames are then taken at a rate that fills up the account in
+// half a second, however many more there are. It waits seldom, since a short sleep takes longer
+// than it says.
+func (a *account) wait() (d time.Duration, doubted bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.debt <= int64(a.rate.Burst)*unit/doubt {
+		a.charged = 0
+		return 0, false
+	}
+	d = time.Duration(a.charged) * time.Second / time.Duration(a.rate.PerSecond+tooLate*a.rate.Burst)
+	if d < leastWait {
+		return 0, true
+	}
+	a.charged = 0
+	return min(d, mostWait), true
 }
 
 // lastStream is the highest stream that the client has opened.

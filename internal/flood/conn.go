@@ -20,6 +20,9 @@ const farewell = 250 * time.Millisecond
 // that is closed with something unread takes back what was written to it.
 const maxIgnored = 256 << 10
 
+// piece is how many bytes are read at once of a client that is doubted.
+const piece = 512
+
 // ErrFlood is what a server reads from a connection that was condemned.
 var ErrFlood = errors.New("flood: the client makes the server work for nothing")
 
@@ -70,9 +73,14 @@ func Guard(c net.Conn, cfg Config) net.Conn {
 	return g
 }
 
-// Read reads, and counts what it has read. Of a connection that is condemned it reads
-// what still comes for nobody, so that the client can hear why.
+// Read reads, and counts what it has read. A client that is doubted it has wait, so that what
+// it sends until it is condemned is in nobody's way. Of a connection that is condemned it
+// reads what still comes for nobody, so that the client can hear why.
 func (c *Conn) Read(b []byte) (int, error) {
+	if d, doubted := c.account.wait(); doubted {
+		<-time.After(d) // at most mostWait
+		b = b[:min(len(b), piece)]
+	}
 	for {
 		n, err := c.Conn.Read(b)
 		if c.condemned.Load() == nil {

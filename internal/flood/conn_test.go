@@ -314,3 +314,25 @@ type repeat struct {
 
 func (r *repeat) Read(p []byte) (int, error)  { return copy(p, r.text), nil }
 func (r *repeat) Write(p []byte) (int, error) { return len(p), nil }
+
+// A client that sends cheap frames as fast as they are taken has to wait from an eighth of the
+// burst on, and is at its end in half a second: meanwhile others have the processors. Who
+// stays below never waits.
+func TestGuard_slowsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, true)
+		began := time.Now()
+		reset := func(i int) error { return r.frames.WriteRSTStream(uint32(2*i+1), http2.ErrCodeCancel) }
+		if n := r.send(burst/8, reset); n != burst/8 || time.Since(began) != 0 {
+			t.Errorf("%d of the first %d frames took %v, want no time", n, burst/8, time.Since(began))
+		}
+		const enough = 100_000
+		n := r.send(enough, reset)
+		if took := time.Since(began); n < burst/2 || n == enough || took < 300*time.Millisecond || took > 600*time.Millisecond {
+			t.Errorf("%d frames were sent in %v, want the end in about 440ms", n, took)
+		}
+		if err := <-r.read; !errors.Is(err, flood.ErrFlood) || len(r.told) != 1 {
+			t.Errorf("the server's reader ended with %v, and the hook was told %q", err, r.told)
+		}
+	})
+}
