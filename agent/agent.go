@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/enmesh-go/enmesh/agent/keeper"
 	"github.com/enmesh-go/enmesh/agent/translate"
 	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/discovery"
@@ -31,6 +32,7 @@ type Agent struct {
 	loads     *loads
 	server    *xds.Server
 	listeners *listeners
+	lease     *keeper.Lease // of the socket; nil: it is the agent's own
 	metrics   *collector
 
 	cancel context.CancelFunc
@@ -59,10 +61,11 @@ func Open(ctx context.Context, cfg Config) (*Agent, error) {
 }
 
 func (a *Agent) open(ctx, background context.Context) error {
-	for _, step := range []func() error{a.openSources, a.openServer} {
-		if err := step(); err != nil {
-			return err
-		}
+	if err := a.openSources(); err != nil {
+		return err
+	}
+	if err := a.openServer(ctx); err != nil {
+		return err
 	}
 	for _, one := range a.cfg.Issue {
 		i := newIssuer(one, a.cfg.Log)
@@ -100,7 +103,7 @@ func (a *Agent) openSources() (err error) {
 }
 
 // openServer opens the listeners, and what will serve them.
-func (a *Agent) openServer() (err error) {
+func (a *Agent) openServer(ctx context.Context) (err error) {
 	cfg := xds.Config{
 		Catalog: noticing{a.catalog, a.verdicts}, Allow: a.cfg.Allow, Limits: a.cfg.Limits,
 		LoadInterval: a.cfg.LoadInterval, Log: a.cfg.Log,
@@ -112,7 +115,19 @@ func (a *Agent) openServer() (err error) {
 	if a.server, err = xds.New(cfg); err != nil {
 		return err
 	}
-	if a.listeners, err = listen(a.cfg); err != nil {
+	given, err := allot(a.cfg)
+	if err != nil {
+		return err
+	}
+	if a.cfg.Keeper && a.cfg.Socket != "" && given["Socket"] == nil {
+		if a.lease, err = keeper.Take(ctx, a.cfg.Socket); err != nil {
+			return err
+		}
+	}
+	if a.lease != nil {
+		given["Socket"] = a.lease.Listener
+	}
+	if a.listeners, err = listen(a.cfg, given); err != nil {
 		return err
 	}
 	metrics := &collector{a}
@@ -136,10 +151,14 @@ func (a *Agent) Run(ctx context.Context) error {
 	if l := a.listeners.admin; l != nil {
 		wait.Go(func() { failed <- serveAdmin(serving, l, a.Handler()) })
 	}
+	wait.Go(func() { a.relieve(serving) })
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
+	}
+	if a.lease != nil {
+		_ = a.lease.Close() // its end says as much
 	}
 	if err == nil {
 		a.drain()
@@ -149,6 +168,21 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.listeners.close()
 	wait.Wait()
 	return err
+}
+
+// relieve tells the keeper of the socket that clients are answered here.
+func (a *Agent) relieve(ctx context.Context) {
+	if a.lease == nil {
+		return
+	}
+	select {
+	case <-a.Ready():
+	case <-ctx.Done():
+		return
+	}
+	if err := a.lease.Serving(); err != nil && ctx.Err() == nil {
+		a.cfg.Log.Warn("agent: the keeper of the socket is not there any more", "error", err)
+	}
 }
 
 // drain has the clients go one by one.
@@ -174,6 +208,10 @@ func (a *Agent) Close() error {
 		}
 		if a.listeners != nil {
 			a.listeners.close()
+		}
+		if a.lease != nil {
+			_ = a.lease.Close() // it may be closed already
+			_ = a.lease.Listener.Close()
 		}
 		a.wait.Wait()
 		if a.catalog != nil {

@@ -88,6 +88,12 @@ type Config struct {
 	// own copies at its end, and when it is not opened.
 	Inherited []net.Listener
 
+	// Keeper has the keeper of Socket asked for it, see package keeper: clients that connect
+	// while there is no agent are then answered by the keeper, and come to the next agent at
+	// once. Where there is no keeper the agent opens Socket itself; where Socket is among
+	// Inherited, none is asked.
+	Keeper bool
+
 	// Allow says whether a node may be told of a resource, see [xds.Config]. nil: it may.
 	Allow func(n *xds.Node, k xds.Kind, name string) error
 	// Limits bound what a client may send.

@@ -35,12 +35,8 @@ func places(cfg Config) []place {
 	}
 }
 
-// listen opens what the configuration names, or takes what was opened for it.
-func listen(cfg Config) (*listeners, error) {
-	given, err := allot(cfg)
-	if err != nil {
-		return nil, err
-	}
+// listen opens what the configuration names, or takes what is given for a field.
+func listen(cfg Config, given map[string]net.Listener) (*listeners, error) {
 	var l listeners
 	for _, p := range places(cfg) {
 		if p.addr == "" {
@@ -73,7 +69,7 @@ func (l *listeners) put(field string, one net.Listener) {
 
 func listenSocket(cfg Config, given net.Listener) (net.Listener, error) {
 	if l, ok := given.(*net.UnixListener); ok {
-		return xds.InheritUnix(l, cfg.SocketPeers)
+		return xds.InheritUnixAt(l, cfg.Socket, cfg.SocketPeers)
 	}
 	return xds.ListenUnix(cfg.Socket, cfg.SocketPeers)
 }

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/enmesh-go/enmesh/agent"
+	"github.com/enmesh-go/enmesh/agent/keeper"
 	"github.com/enmesh-go/enmesh/discovery"
 	"github.com/enmesh-go/enmesh/discovery/consul"
 )
@@ -39,6 +40,8 @@ type processConfig struct {
 	Guard     discovery.Guard
 	Drain     time.Duration
 	Inherits  bool // Socket is the process's third file, and stays open
+	Kept      bool // a keeper is asked for Socket
+	Keeps     bool // it is no agent but the keeper of Socket
 }
 
 // asAgent is main of an agent.
@@ -46,6 +49,9 @@ func asAgent(text string) error {
 	var cfg processConfig
 	if err := json.Unmarshal([]byte(text), &cfg); err != nil {
 		return err
+	}
+	if cfg.Keeps {
+		return asKeeper(cfg)
 	}
 	registry, err := consul.New(consul.Config{Address: cfg.Consul, Unhealthy: true})
 	if err != nil {
@@ -62,14 +68,25 @@ func asAgent(text string) error {
 		inherited = append(inherited, l)
 	}
 	a, err := agent.Open(ctx, agent.Config{
-		Inherited: inherited,
-		Resolver:  registry, Policies: cfg.Policies, Socket: cfg.Socket, Admin: cfg.Admin, SnapshotDir: cfg.Snapshots, Guard: cfg.Guard, Drain: cfg.Drain,
+		Inherited: inherited, Keeper: cfg.Kept,
+		Resolver: registry, Policies: cfg.Policies, Socket: cfg.Socket, Admin: cfg.Admin, SnapshotDir: cfg.Snapshots, Guard: cfg.Guard, Drain: cfg.Drain,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
 		return errors.Join(err, registry.Close())
 	}
 	return errors.Join(a.Run(ctx), a.Close(), registry.Close())
+}
+
+// asKeeper is main of a keeper.
+func asKeeper(cfg processConfig) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	k, err := keeper.Open(keeper.Config{Socket: cfg.Socket, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	if err != nil {
+		return err
+	}
+	return errors.Join(k.Run(ctx), k.Close())
 }
 
 // process is an agent in a process of its own, which can be started again.
@@ -119,6 +136,25 @@ func (p *process) keep() {
 	p.t.Cleanup(func() { _ = p.kept.Close() })
 }
 
+// keeperOf starts a keeper of the process's socket, which ends with the test.
+func (p *process) keeperOf() *process {
+	p.t.Helper()
+	k := &process{t: p.t, cfg: processConfig{Socket: p.cfg.Socket, Keeps: true}}
+	p.cfg.Kept = true
+	k.start()
+	k.listening()
+	p.t.Cleanup(func() {
+		if p.cmd != nil {
+			p.kill()
+		}
+		k.end()
+		if p.t.Failed() {
+			p.t.Logf("the keeper said:\n%s", k.out)
+		}
+	})
+	return k
+}
+
 func (p *process) start() {
 	p.t.Helper()
 	program, err := os.Executable()
@@ -155,7 +191,7 @@ func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	p.wait()
 	p.cmd = nil
-	if p.kept == nil {
+	if p.kept == nil && !p.cfg.Kept {
 		_ = os.Remove(p.cfg.Socket) // for listening; an agent replaces it too
 	}
 }

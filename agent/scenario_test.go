@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/enmesh-go/enmesh/agent/keeper"
 	"github.com/enmesh-go/enmesh/agent/xds"
 	"github.com/enmesh-go/enmesh/internal/consultest"
 	"github.com/enmesh-go/enmesh/internal/ledger"
@@ -343,6 +344,73 @@ func callFor(t testing.TB, cc *grpc.ClientConn, d time.Duration) error {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	return cc.Invoke(ctx, "/shop.Reviews/Get", &emptypb.Empty{}, &emptypb.Empty{})
+}
+
+// TestScenarioX4_keeper: a keeper has the agent's socket. A client that starts while there is no
+// agent waits a moment for one, and then its calls fail at once, with the reason, for as long
+// as there is none. It is served as soon as there is one, however long that takes and however
+// often it was refused. One that was there goes on with what it has. (X4)
+func TestScenarioX4_keeper(t *testing.T) {
+	ledger.Baseline(t)
+	n := consultest.Dev(t, consultest.Config{})
+	register(t, n, "a")
+	p := newProcess(t, n.Addr)
+	p.keeperOf()
+	p.start()
+	there := dial(t, p.bootstrap(), "reviews:9080")
+	reaches(t, there, "a")
+	pause(t, 2*time.Second) // until it is on disk
+	load := ledger.Start(t.Context(), ledger.Config{Call: rpc(there), Rate: paced})
+	waits := []time.Duration{time.Second, 6 * time.Second}
+	if ledger.Full() {
+		waits = append(waits, 30*time.Second, 90*time.Second)
+	}
+	for i, away := range waits {
+		p.kill()
+		began := time.Now()
+		cc := dial(t, p.bootstrap(), "reviews:9080")
+		if away > keeper.DefaultPatience {
+			refused(t, cc, p, connecting)
+			within(t, "the first call is refused", time.Since(began), keeper.DefaultPatience+2*time.Second)
+			for time.Since(began) < away {
+				called := time.Now()
+				refused(t, cc, p, connecting)
+				within(t, "a call is refused", time.Since(called), time.Second)
+				pause(t, 500*time.Millisecond)
+			}
+		}
+		patient := make(chan error, 1)
+		go func() { // waits, as it wants to, until there is an agent
+			ctx, cancel := context.WithTimeout(context.Background(), hang)
+			defer cancel()
+			patient <- cc.Invoke(ctx, "/shop.Reviews/Get", &emptypb.Empty{}, &emptypb.Empty{}, grpc.WaitForReady(true))
+		}()
+		pause(t, time.Until(began.Add(away)))
+		p.start()
+		began = time.Now()
+		reaches(t, cc, "a")
+		if err := <-patient; err != nil {
+			t.Errorf("a call that waited for an agent: %v", err)
+		}
+		within(t, "a call that waited for an agent has its answer after its start", time.Since(began), 2*time.Second)
+		within(t, fmt.Sprintf("a client that started %v before the agent is served after its start", away), time.Since(began), 2*time.Second)
+		name := fmt.Sprintf("b%d", i)
+		register(t, n, name)
+		began = time.Now()
+		reaches(t, there, "a", name)
+		within(t, "a client that was there hears news of it", time.Since(began), 5*time.Second)
+		n.Deregister(name)
+	}
+	none(t, "the agent was away", load)
+}
+
+// refused makes a call, and wants it told that no agent serves at the socket.
+func refused(t testing.TB, cc *grpc.ClientConn, p *process, limit time.Duration) {
+	t.Helper()
+	err := callFor(t, cc, limit)
+	if text := status.Convert(err).Message(); status.Code(err) != codes.Unavailable || !strings.Contains(text, "no agent serves at "+p.cfg.Socket) {
+		t.Errorf("without an agent: got %v, want UNAVAILABLE, and that no agent serves at the socket", err)
+	}
 }
 
 // TestScenarioX4_fallback: the first of two agents is dead. A client that was there goes on with

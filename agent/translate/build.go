@@ -105,6 +105,9 @@ func (c *Catalog) routes(e *entry, n *notes) built {
 
 func (c *Catalog) cluster(e *entry, n *notes) built {
 	d, ok := parseCluster(e.name)
+	if name, vacant := dialledIn(e.name); vacant {
+		d, ok = enmesh.Destination{Service: c.naming(e.scope).Key(name), Port: portOf(name)}, true
+	}
 	if !ok || !isHost(d.Service) || e.view.policy == nil {
 		return built{Resource: missing(xds.Cluster, e.name), known: true}
 	}
@@ -119,7 +122,9 @@ func (c *Catalog) cluster(e *entry, n *notes) built {
 		}
 		set = s.set
 	}
-	out.Resource = encode(xds.Cluster, e.name, made.cluster(d, set))
+	resource := made.cluster(d, set)
+	resource.Name = e.name
+	out.Resource = encode(xds.Cluster, e.name, resource)
 	return out
 }
 

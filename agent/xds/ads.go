@@ -38,6 +38,7 @@ func (a *ads) StreamAggregatedResources(st adsStream) error {
 		s.cfg.Log.Warn("xds: a stream is refused", "peer", conn.peer.Addr, "uid", conn.peer.UID, "error", err)
 		return status.Errorf(codes.InvalidArgument, "xds: %v", err)
 	}
+	node.Resumed = first.GetVersionInfo() != ""
 	ctx, cancel := context.WithCancelCause(st.Context())
 	defer cancel(nil)
 	sess := s.begin(node, conn)

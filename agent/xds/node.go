@@ -24,6 +24,7 @@ type Node struct {
 	Metadata                  map[string]any
 	Features                  []string // client_features
 	Peer                      Peer     // who the connection says it is
+	Resumed                   bool     // it has something already, as the first request of its stream says by a version
 }
 
 // errNoNode says that a stream began without saying who it is.

@@ -60,10 +60,14 @@ func ListenUnix(path string, cfg UnixConfig) (net.Listener, error) {
 // Closing the listener leaves the socket where it is. l belongs to the listener from then on,
 // unless there is an error.
 func InheritUnix(l *net.UnixListener, cfg UnixConfig) (net.Listener, error) {
+	return InheritUnixAt(l, l.Addr().String(), cfg)
+}
+
+// InheritUnixAt is InheritUnix for a socket that has moved to a path since it was bound.
+func InheritUnixAt(l *net.UnixListener, path string, cfg UnixConfig) (net.Listener, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	path := l.Addr().String()
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("xds: the inherited socket: %w", err)

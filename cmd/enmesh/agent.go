@@ -63,6 +63,7 @@ func (a *agentFlags) config() (closers []io.Closer, err error) {
 	if a.Inherited, err = inherited(); err != nil {
 		return nil, err
 	}
+	a.Keeper = true
 	if a.Issue, err = a.issue.issues(a.TrustDomain, &a.sources); err != nil {
 		return nil, err
 	}

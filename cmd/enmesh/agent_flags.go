@@ -27,7 +27,8 @@ before its variable, and what may be given several times is separated by commas 
 What Consul's own client reads (CONSUL_HTTP_TOKEN, CONSUL_CACERT and so on) counts, too.
 A service that several of -endpoints, -consul and -dns know is taken from the first.
 Sockets that systemd opened (LISTEN_FDS) are used for -socket, -listen, -listen-tls and
--admin where they have the same address.`
+-admin where they have the same address, and -socket is taken from "enmesh agent keep" where
+that runs.`
 
 const agentVariables = "ENMESH_AGENT_"
 

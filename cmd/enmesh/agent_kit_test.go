@@ -107,6 +107,13 @@ func (j *journal) Write(p []byte) (int, error) {
 	}
 }
 
+// forget has wait find later records only.
+func (j *journal) forget() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = nil
+}
+
 // wait is the first record with the message.
 func (j *journal) wait(t *testing.T, message string) map[string]any {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/enmesh-go/enmesh/agent"
 	"github.com/enmesh-go/enmesh/agent/bootstrap"
+	"github.com/enmesh-go/enmesh/agent/xds"
 )
 
 // peerFlags say who is served, and where.
@@ -27,27 +28,38 @@ type peerFlags struct {
 var defaultSocket = strings.TrimPrefix(bootstrap.DefaultServer, "unix://")
 
 func (p *peerFlags) flags(set *flag.FlagSet) {
-	set.StringVar(&p.mode, "socket-mode", "0600", "`mode` of the socket, in octal")
-	set.Var(&p.users, "socket-user", "`user` that may connect beside our own and root, by name or number; may be given several times")
-	set.Var(&p.groups, "socket-group", "`group` whose members, by their primary group, may connect; may be given several times")
+	p.socket(set)
 	set.StringVar(&p.identity, "identity", "", "`folder` with the cert.pem, key.pem and ca.pem of the agent itself, for -listen-tls")
 	set.Var(&p.limits, "limit", "bound on what a client may send, `name=number`: request-bytes, names, name-bytes, node-bytes, node-id, response-bytes;\nmay be given several times")
 }
 
+// socket is the flags that say who may connect to the socket.
+func (p *peerFlags) socket(set *flag.FlagSet) {
+	set.StringVar(&p.mode, "socket-mode", "0600", "`mode` of the socket, in octal")
+	set.Var(&p.users, "socket-user", "`user` that may connect beside our own and root, by name or number; may be given several times")
+	set.Var(&p.groups, "socket-group", "`group` whose members, by their primary group, may connect; may be given several times")
+}
+
 // apply puts it into the configuration of an agent.
 func (p *peerFlags) apply(c *agent.Config) error {
+	if err := p.who(&c.SocketPeers); err != nil {
+		return err
+	}
+	return p.limit(c)
+}
+
+// who says who may connect to the socket.
+func (p *peerFlags) who(c *xds.UnixConfig) error {
 	mode, err := strconv.ParseUint(p.mode, 8, 32)
 	if err != nil || fs.FileMode(mode).Perm() != fs.FileMode(mode) || mode == 0 {
 		return fmt.Errorf("-socket-mode %q: it is no mode such as 0600 or 0660", p.mode)
 	}
-	c.SocketPeers.Mode = fs.FileMode(mode)
-	if c.SocketPeers.Users, err = numbers("socket-user", p.users, userID); err != nil {
+	c.Mode = fs.FileMode(mode)
+	if c.Users, err = numbers("socket-user", p.users, userID); err != nil {
 		return err
 	}
-	if c.SocketPeers.Groups, err = numbers("socket-group", p.groups, groupID); err != nil {
-		return err
-	}
-	return p.limit(c)
+	c.Groups, err = numbers("socket-group", p.groups, groupID)
+	return err
 }
 
 func (p *peerFlags) limit(c *agent.Config) error {

@@ -67,7 +67,7 @@ func TestDocs_haveTheHelp(t *testing.T) {
 			t.Errorf("docs/agent.md:%d: says\n%s\nand the command says (-update writes it)\n%s", b.Line, b.Text, messages)
 		}
 	}
-	for _, name := range []string{"agent", "agent bootstrap", "agent status", "check"} {
+	for _, name := range []string{"agent", "agent bootstrap", "agent keep", "agent status", "check"} {
 		if !found[name] {
 			t.Errorf("docs/agent.md has no help of enmesh %s", name)
 		}

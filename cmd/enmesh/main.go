@@ -10,6 +10,7 @@
 //		-principal cluster.local/ns/shop/sa/web -method GET -path /reviews/1
 //	enmesh agent -consul 127.0.0.1:8500 -policies policies/
 //	enmesh agent bootstrap -namespace shop -service-account web -o web.json
+//	enmesh agent keep
 //	enmesh agent status
 //
 // It exits with 0 when all is well or the call is allowed, with 1 when policy is refused, the
@@ -53,6 +54,7 @@ func commands() []command {
 	return []command{
 		{"check", "read policy files and say what is wrong with them, and what is not enforced", check},
 		{"agent bootstrap", "write the file that a program on plain gRPC finds its agent by", writeBootstrap},
+		{"agent keep", "keep the agent's socket while there is no agent, and tell programs so", keepSocket},
 		{"agent status", "say how the agent of this host is, and what its clients make of what they get", showStatus},
 		{"agent", "serve policy and instances to programs on plain gRPC, in any language", serveAgent},
 		{"explain authz", "say whether policy files allow a call to a process, and by which rule", explainAuthz},
