@@ -13,10 +13,10 @@ import (
 	"github.com/enmesh-go/enmesh/agent/xds"
 )
 
-// heard keeps what it is told.
-type heard struct{ all []xds.Resource }
+// toldAll keeps what it is told.
+type toldAll struct{ all []xds.Resource }
 
-func (h *heard) Hear(r xds.Resource) { h.all = append(h.all, r) }
+func (h *toldAll) Hear(r xds.Resource) { h.all = append(h.all, r) }
 
 // A client that begins is told of its listener and the cluster behind; one that has something,
 // a server, and who asks for all, are told nothing.
@@ -38,7 +38,7 @@ func TestNobody(t *testing.T) {
 		"a server":         {xds.Node{}, xds.Listener, "grpc/server?xds.resource.listening_address=127.0.0.1:1", false},
 		"it has something": {xds.Node{Resumed: true}, xds.Listener, "reviews:9080", false},
 	} {
-		var h heard
+		var h toldAll
 		c.Watch(&tt.node, tt.kind, tt.name, &h)
 		c.Unwatch(&tt.node, tt.kind, tt.name, &h)
 		if got := len(h.all) == 1 && h.all[0].Name == tt.name && h.all[0].Kind == tt.kind && h.all[0].Version != ""; got != tt.want {
