@@ -72,6 +72,11 @@ func (s *socket) room() bool {
 	return s.conn.Available()+begun > max(begun, s.active)
 }
 
+// lingers reports whether it has no room for the sake of streams whose calls are over.
+func (s *socket) lingers() bool {
+	return s.many && s.conn.Available() == 0 && s.conn.InFlight() > s.active
+}
+
 // width is how many calls it takes at once.
 func (s *socket) width(most int) int {
 	n := max(s.conn.Available(), 1)

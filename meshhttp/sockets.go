@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ type sockets struct {
 	waiting []*waiter
 	warm    *route      // where Prewarm leads; nil: nowhere yet
 	sweep   *time.Timer // nil: nothing is to be swept
+	again   *time.Timer // nil: nobody waits for net/http to forget a stream
 	retired bool
 }
 
@@ -223,6 +225,7 @@ func (p *sockets) give(s *socket, broken bool) {
 	p.serveLocked(&done)
 	p.trimLocked(&done)
 	p.makeLocked(&done)
+	p.lookAgainLocked()
 	p.sweepLaterLocked()
 	p.mu.Unlock()
 	closeAll(done)
@@ -248,9 +251,28 @@ func (p *sockets) wake() {
 	if len(p.waiting) > 0 {
 		p.serveLocked(&done)
 		p.makeLocked(&done) // for the connection may have ended
+		p.lookAgainLocked()
 	}
 	p.mu.Unlock()
 	closeAll(done)
+}
+
+// lookOften is how often a stream is looked at that net/http is to forget.
+const lookOften = time.Millisecond
+
+// lookAgainLocked does without the hook for whom it may forget: net/http calls it for nothing
+// that happens while it runs, if all is then as it was when it began, and a connection may carry
+// a whole call meanwhile.
+func (p *sockets) lookAgainLocked() {
+	if len(p.waiting) == 0 || p.again != nil || !slices.ContainsFunc(p.free, (*socket).lingers) {
+		return
+	}
+	p.again = time.AfterFunc(lookOften, func() {
+		p.mu.Lock()
+		p.again = nil
+		p.mu.Unlock()
+		p.wake()
+	})
 }
 
 // CloseIdleConnections closes what carries nothing.
