@@ -61,7 +61,7 @@ test: $(SERVERS) ## all tests, race detector on, order shuffled
 SECURED := TestScenarioA7_unknownKeys TestScenarioA14_tenThousandRules TestScenarioA15_oracle TestScenarioA15_grpc \
 	TestScenarioT10_badCertificates TestEngine_allocatesNothing TestEngine_refusalIsCheap TestAllocations \
 	TestHandler_strippingCostsNothingWhereThereIsNothing TestHandler_aRefusalCostsLittle
-ABUSED := TestScenarioR1_processor TestScenarioR1_rapidReset TestScenarioR2_madeYouReset TestScenarioR3_floods TestScenarioR4_largeHeaders TestScenarioR4_overHTTP1 \
+ABUSED := TestScenarioR1_rapidReset TestScenarioR1_percentile TestScenarioR2_madeYouReset TestScenarioR2_percentile TestScenarioR3_floods TestScenarioR4_largeHeaders TestScenarioR4_overHTTP1 \
 	TestScenarioR5_slowHeaders TestScenarioR8_request TestScenarioR8_answer TestScenarioR8_overHTTP \
 	TestScenarioT13_silentHandshakes
 empty :=

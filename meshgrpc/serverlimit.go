@@ -25,7 +25,7 @@ const (
 	DefaultStreamWindow     = 64 << 10 // bytes that a client may send ahead, on a stream
 	DefaultConnectionWindow = 1 << 20  // and on a connection
 	DefaultFloodRate        = 1000     // frames a second that make work for nothing
-	DefaultFloodBurst       = 2000     // and at once
+	DefaultFloodBurst       = 1000     // and at once
 )
 
 // How long a client may be silent, and take to answer a ping then.
@@ -171,10 +171,11 @@ func WithMaxConnections(n int) ServerOption {
 // nothing: calls that it resets, or makes the server reset, SETTINGS, PING, WINDOW_UPDATE
 // and PRIORITY out of proportion to what it gets, DATA of less than five bytes,
 // CONTINUATION. More than burst at once, or than perSecond for long, end the connection
-// with ENHANCE_YOUR_CALM; from an eighth of burst on it is read more slowly, so that this
-// takes half a second and leaves time for others. A call that the server has answered to its end makes up for a
-// quarter of a frame, so that a client that cancels one call in five stays within bounds
-// at any rate. Zeros are the defaults, 1000 and 2000; a burst below zero counts nothing.
+// with ENHANCE_YOUR_CALM; from a sixteenth of burst on it is read more slowly, so that this
+// takes 0.7 s and leaves time for others. A call that the server has answered to its end
+// makes up for a quarter of a frame, so that a client that cancels one call in five stays
+// within bounds at any rate. Zeros are the defaults, 1000 and 1000; a burst below zero counts
+// nothing.
 func WithFloodLimit(perSecond, burst int) ServerOption {
 	return serverOption(func(s *Server) {
 		s.limits.rate.PerSecond = positive(perSecond, DefaultFloodRate)

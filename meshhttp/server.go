@@ -23,7 +23,7 @@ const (
 	DefaultStreamWindow     = 64 << 10         // bytes of a body that a client may send ahead, on a stream
 	DefaultConnectionWindow = 1 << 20          // and on a connection of HTTP/2
 	DefaultFloodRate        = 1000             // frames of HTTP/2 a second that make work for nothing
-	DefaultFloodBurst       = 2000             // and at once
+	DefaultFloodBurst       = 1000             // and at once
 )
 
 // maxFrame is the largest frame of HTTP/2 that is read, in bytes: the least that the

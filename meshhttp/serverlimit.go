@@ -136,10 +136,11 @@ func MaxConnections(n int) LimitOption {
 // nothing: streams that it resets, or makes the server reset, SETTINGS, PING, WINDOW_UPDATE
 // and PRIORITY out of proportion to what it gets, DATA of less than five bytes,
 // CONTINUATION. More than burst at once, or than perSecond for long, end the connection
-// with ENHANCE_YOUR_CALM; from an eighth of burst on it is read more slowly, so that this
-// takes half a second and leaves time for others. A stream that the server has answered to its end makes up for a
-// quarter of a frame, so that a client that cancels one call in five stays within bounds
-// at any rate. Zeros are the defaults, 1000 and 2000; a burst below zero counts nothing.
+// with ENHANCE_YOUR_CALM; from a sixteenth of burst on it is read more slowly, so that this
+// takes 0.7 s and leaves time for others. A stream that the server has answered to its end
+// makes up for a quarter of a frame, so that a client that cancels one call in five stays
+// within bounds at any rate. Zeros are the defaults, 1000 and 1000; a burst below zero counts
+// nothing.
 func FloodLimit(perSecond, burst int) LimitOption {
 	return limitOption(func(l *limits) {
 		l.rate.PerSecond = positive(perSecond, DefaultFloodRate)

@@ -18,11 +18,11 @@ const (
 	maxOwed      = 10000 // answers to PING and SETTINGS that are waited for
 	maxContinued = 64    // CONTINUATION frames in a row
 
-	doubt   = 8 // a debt above one so-manieth of the burst has the client wait
-	tooLate = 2 // and ends the connection after one so-manieth of a second
+	doubt = 16 // a debt above one so-manieth of the burst has the client wait
 
-	leastWait = 5 * time.Millisecond
+	leastWait = time.Millisecond
 	mostWait  = 20 * time.Millisecond
+	mostLate  = 5 * time.Millisecond
 	tiny      = 5 // bytes of DATA: gRPC's empty message has so many
 )
 
@@ -32,6 +32,9 @@ type Rate struct {
 	Burst     int // more at once than this end the connection
 }
 
+// slowed is how many cheap frames a second are taken of a client that is doubted.
+func (r Rate) slowed() int { return r.PerSecond + r.Burst*4/3 }
+
 // account is what a connection's client owes.
 type account struct {
 	rate Rate
@@ -39,7 +42,8 @@ type account struct {
 
 	mu        sync.Mutex // guards what follows; held for moments only
 	debt      int64      // in quarters of a frame
-	charged   int        // frames since the client last had to wait
+	charged   int        // frames since wait last looked
+	due       time.Time  // when those before are paid for by waiting; zero: nobody waits
 	at        time.Time  // when time last paid
 	earned    int        // PING and WINDOW_UPDATE that are free
 	owed      int        // answers that the server waits for
@@ -47,10 +51,16 @@ type account struct {
 	last      uint32     // the highest stream of the client
 }
 
-// received enters a frame of the client's. It returns what there was too much of, or "".
-func (a *account) received(f *frame) string {
+// received enters a frame of the client's. It returns what there was too much of, or "", and
+// whether the client is doubted now.
+func (a *account) received(f *frame) (what string, doubted bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	what = a.enter(f)
+	return what, a.doubted()
+}
+
+func (a *account) enter(f *frame) string {
 	if f.kind != kindContinuation {
 		a.continued = 0
 	}
@@ -162,24 +172,30 @@ func (a *account) charge(what string) string {
 	return ""
 }
 
-// wait is how long the client is to wait for what it did since it last had to, and whether it
-// is doubted at all: its cheap frames are then taken at a rate that fills up the account in
-// half a second, however many more there are. It waits seldom, since a short sleep takes longer
-// than it says.
+// wait is how long the client is to wait before more is read of it, and whether it is doubted
+// at all: its cheap frames are then taken at a rate that fills up the account in 0.7 s,
+// however many more there are. It is told by the clock what is due, since a short sleep takes
+// longer than it says.
 func (a *account) wait() (d time.Duration, doubted bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.debt <= int64(a.rate.Burst)*unit/doubt {
-		a.charged = 0
+	if !a.doubted() {
+		a.charged, a.due = 0, time.Time{}
 		return 0, false
 	}
-	d = time.Duration(a.charged) * time.Second / time.Duration(a.rate.PerSecond+tooLate*a.rate.Burst)
-	if d < leastWait {
+	now := a.now()
+	if late := now.Add(-mostLate); a.due.Before(late) {
+		a.due = late
+	}
+	a.due = a.due.Add(time.Duration(a.charged) * time.Second / time.Duration(a.rate.slowed()))
+	a.charged = 0
+	if d = a.due.Sub(now); d < leastWait {
 		return 0, true
 	}
-	a.charged = 0
 	return min(d, mostWait), true
 }
+
+func (a *account) doubted() bool { return a.debt > int64(a.rate.Burst)*unit/doubt }
 
 // lastStream is the highest stream that the client has opened.
 func (a *account) lastStream() uint32 {

@@ -4,6 +4,7 @@
 package flood
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -21,7 +22,7 @@ const farewell = 250 * time.Millisecond
 const maxIgnored = 256 << 10
 
 // piece is how many bytes are read at once of a client that is doubted.
-const piece = 512
+const piece = 128
 
 // ErrFlood is what a server reads from a connection that was condemned.
 var ErrFlood = errors.New("flood: the client makes the server work for nothing")
@@ -43,7 +44,8 @@ type Conn struct {
 	account   account
 	condemned atomic.Pointer[string] // what there was too much of; nil: nothing
 	in        scanner                // belongs to Read, of which there is one at a time
-	ignored   int                    // so does this: bytes that were read for nobody
+	held      []byte                 // so does this: what was read, and is not due yet
+	ignored   int                    // and this: bytes that were read for nobody
 
 	writing sync.Mutex // serialises writes; guards what follows
 	out     scanner
@@ -77,36 +79,66 @@ func Guard(c net.Conn, cfg Config) net.Conn {
 // it sends until it is condemned is in nobody's way. Of a connection that is condemned it
 // reads what still comes for nobody, so that the client can hear why.
 func (c *Conn) Read(b []byte) (int, error) {
-	if d, doubted := c.account.wait(); doubted {
+	if c.condemned.Load() != nil {
+		return c.ignore(b)
+	}
+	d, doubted := c.account.wait()
+	most := len(b)
+	if doubted {
 		<-time.After(d) // at most mostWait
-		b = b[:min(len(b), piece)]
+		most = min(most, piece)
 	}
-	for {
-		n, err := c.Conn.Read(b)
-		if c.condemned.Load() == nil {
-			if what := c.follow(b[:n]); what != "" {
-				c.condemn(what)
-			}
-		}
-		if c.condemned.Load() == nil {
-			return n, err
-		}
-		if c.ignored += n; err != nil || c.ignored > maxIgnored {
-			return 0, ErrFlood
-		}
+	n, err := c.receive(b[:most])
+	n, what := c.follow(b[:n], doubted)
+	if what != "" {
+		c.condemn(what)
 	}
+	if c.condemned.Load() != nil {
+		return c.ignore(b)
+	}
+	if len(c.held) > 0 {
+		err = nil // that comes after it
+	}
+	return n, err
 }
 
-// follow enters what the client sent.
-func (c *Conn) follow(p []byte) string {
-	var f frame
-	var ok bool
-	for {
-		if p, ok = c.in.next(p, &f); !ok {
-			return ""
+// receive reads, first of what is held.
+func (c *Conn) receive(b []byte) (int, error) {
+	if len(c.held) == 0 {
+		return c.Conn.Read(b)
+	}
+	n := copy(b, c.held)
+	c.held = c.held[n:]
+	return n, nil
+}
+
+// ignore reads for nobody.
+func (c *Conn) ignore(b []byte) (int, error) {
+	for c.ignored <= maxIgnored {
+		n, err := c.Conn.Read(b)
+		if c.ignored += n; err != nil {
+			break
 		}
-		if what := c.account.received(&f); what != "" {
-			return what
+	}
+	return 0, ErrFlood
+}
+
+// follow enters what the client sent, and says how much of it is due: up to where it raises
+// doubts, unless there were some already. The rest is held.
+func (c *Conn) follow(p []byte, doubted bool) (due int, what string) {
+	var f frame
+	for left := p; ; {
+		var ok bool
+		if left, ok = c.in.next(left, &f); !ok {
+			return len(p), ""
+		}
+		what, now := c.account.received(&f)
+		if what != "" {
+			return len(p), what
+		}
+		if now && !doubted && len(left) > 0 {
+			c.held = append(bytes.Clone(left), c.held...)
+			return len(p) - len(left), ""
 		}
 	}
 }

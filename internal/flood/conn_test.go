@@ -4,10 +4,12 @@
 package flood_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -276,7 +278,7 @@ func TestConn_isSecureWhereItsConnectionIs(t *testing.T) {
 
 func TestConn_allocatesNothing(t *testing.T) {
 	text := []byte(strings.Repeat("\x00\x00\x05\x00\x00\x00\x00\x00\x01hello\x00\x00\x04\x08\x00\x00\x00\x00\x01\x00\x00\x00\x01", 10))
-	c := flood.Guard(endless(text), flood.Config{Rate: flood.Rate{PerSecond: 1000, Burst: 2000}})
+	c := flood.Guard(endless(text), flood.Config{Rate: flood.Rate{PerSecond: 1000, Burst: 1000}})
 	buf := make([]byte, len(text))
 	if n := testing.AllocsPerRun(100, func() {
 		_, _ = c.Read(buf)
@@ -294,7 +296,7 @@ func BenchmarkConn(b *testing.B) {
 		_ = f.WriteData(uint32(2*i+1), true, make([]byte, 100))
 	}
 	text := []byte(block.String())
-	c := flood.Guard(endless(text), flood.Config{Rate: flood.Rate{PerSecond: 1000, Burst: 2000}})
+	c := flood.Guard(endless(text), flood.Config{Rate: flood.Rate{PerSecond: 1000, Burst: 1000}})
 	buf := make([]byte, len(text))
 	b.ReportAllocs()
 	b.SetBytes(int64(2 * len(text)))
@@ -315,24 +317,53 @@ type repeat struct {
 func (r *repeat) Read(p []byte) (int, error)  { return copy(p, r.text), nil }
 func (r *repeat) Write(p []byte) (int, error) { return len(p), nil }
 
-// A client that sends cheap frames as fast as they are taken has to wait from an eighth of the
-// burst on, and is at its end in half a second: meanwhile others have the processors. Who
+// A client that sends cheap frames as fast as they are taken has to wait from a sixteenth of the
+// burst on, and is at its end in 0.7 s: meanwhile others have the processors. Who
 // stays below never waits.
 func TestGuard_slowsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, true)
 		began := time.Now()
 		reset := func(i int) error { return r.frames.WriteRSTStream(uint32(2*i+1), http2.ErrCodeCancel) }
-		if n := r.send(burst/8, reset); n != burst/8 || time.Since(began) != 0 {
-			t.Errorf("%d of the first %d frames took %v, want no time", n, burst/8, time.Since(began))
+		if n := r.send(burst/16, reset); n != burst/16 || time.Since(began) != 0 {
+			t.Errorf("%d of the first %d frames took %v, want no time", n, burst/16, time.Since(began))
 		}
 		const enough = 100_000
 		n := r.send(enough, reset)
-		if took := time.Since(began); n < burst/2 || n == enough || took < 300*time.Millisecond || took > 600*time.Millisecond {
-			t.Errorf("%d frames were sent in %v, want the end in about 440ms", n, took)
+		if took := time.Since(began); n < burst/2 || n == enough || took < 600*time.Millisecond || took > 800*time.Millisecond {
+			t.Errorf("%d frames were sent in %v, want the end in about 700ms", n, took)
 		}
 		if err := <-r.read; !errors.Is(err, flood.ErrFlood) || len(r.told) != 1 {
 			t.Errorf("the server's reader ended with %v, and the hook was told %q", err, r.told)
+		}
+	})
+}
+
+// However much comes at once, the server gets as much of it as raises doubts, and the rest in
+// time, and whole.
+func TestGuard_holdsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent bytes.Buffer
+		frames := http2.NewFramer(&sent, nil)
+		for i := range burst / 2 {
+			_ = frames.WriteRSTStream(uint32(2*i+1), http2.ErrCodeCancel)
+		}
+		a, b := net.Pipe()
+		defer a.Close()
+		defer b.Close()
+		server := flood.Guard(b, flood.Config{Rate: flood.Rate{PerSecond: rate, Burst: burst}})
+		go func() { _, _ = a.Write(sent.Bytes()); _ = a.Close() }()
+		began, buf := time.Now(), make([]byte, sent.Len())
+		n, err := server.Read(buf)
+		if size := sent.Len() / (burst / 2); n != (burst/16+1)*size || err != nil || time.Since(began) != 0 {
+			t.Errorf("at first %d bytes of %d, %v, after %v, want those of %d frames at once", n, sent.Len(), err, time.Since(began), burst/16+1)
+		}
+		rest, err := io.ReadAll(server)
+		if got := slices.Concat(buf[:n], rest); err != nil || !bytes.Equal(got, sent.Bytes()) {
+			t.Errorf("got %d bytes and %v, want the %d that were sent", len(got), err, sent.Len())
+		}
+		if took := time.Since(began); took < 200*time.Millisecond || took > 300*time.Millisecond {
+			t.Errorf("all took %v, want 240ms: %d frames at 366 a second", took, burst/2-burst/16)
 		}
 	})
 }

@@ -12,7 +12,7 @@
 //
 // [Guard] stands above TLS, between the connection and the server, reads the heads of all
 // frames in both directions and keeps an account. Cheap frames of the client raise a debt;
-// time pays it off, and so do calls that the server finished. From an eighth of the burst on
+// time pays it off, and so do calls that the server finished. From a sixteenth of the burst on
 // the connection is read more slowly, so that what it has the server do leaves time for
 // others; a debt above the burst ends it: GOAWAY with ENHANCE_YOUR_CALM, where one may stand,
 // and close.

@@ -5,26 +5,39 @@ package scenario_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/net/http2"
-
-	"github.com/enmesh-go/enmesh/internal/ledger"
 )
 
-// roleVariable says which fortress a process of this test is, by its name; "" for the test
+// roleVariable says what a process of this test does, by the words of play; "" for the test
 // itself.
 const roleVariable = "ENMESH_SCENARIO_ROLE"
 
-// serveApart is a fortress until the input ends.
+// play does what a role says until the input ends: "serve NAME" is a fortress, and "attack
+// FLOOD ADDRESS NAME" its attacker.
+func play(role string) {
+	what, role, _ := strings.Cut(role, " ")
+	if what == "serve" {
+		serveApart(role)
+		return
+	}
+	flood, role, _ := strings.Cut(role, " ")
+	addr, name, _ := strings.Cut(role, " ")
+	attackApart(floods[flood], &fortress{name: name, addr: addr, rpc: strings.HasPrefix(name, "gRPC")})
+}
+
 func serveApart(name string) {
 	g := &fortress{name: name, rpc: strings.HasPrefix(name, "gRPC")}
 	var secure *tls.Config
@@ -45,16 +58,69 @@ func serveApart(name string) {
 	stop()
 }
 
-// apart is a fortress in a process of its own, so that what it spends can be told from what
-// its attackers do. end ends it, and says how long it had a processor.
-func apart(t *testing.T, name string) (g *fortress, end func() time.Duration) {
-	t.Helper()
-	g = &fortress{name: name, rpc: strings.HasPrefix(name, "gRPC")}
-	if strings.HasSuffix(name, "over TLS") {
+// floods are the attacks on a server apart.
+var floods = map[string]flood{
+	"rapid-reset":    {50_000, []func(*rawClient) error{(*rawClient).openAndReset}},
+	"made-you-reset": {20_000, slices.Collect(maps.Values(resets))},
+}
+
+// flood is a number of frames a second, in one way after the other.
+type flood struct {
+	perSecond int
+	ways      []func(*rawClient) error
+}
+
+// toll is what became of an attacker's connections.
+type toll struct {
+	conns, calm, open int // all, those told ENHANCE_YOUR_CALM, and those the server did not end
+	slowest           time.Duration
+}
+
+func attackApart(f flood, g *fortress) {
+	if strings.HasSuffix(g.name, "over TLS") {
 		_, g.secure = certificates()
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer cancel()
+		_, _ = io.Copy(io.Discard, os.Stdin)
+	}()
+	fmt.Println("ready")
+	var all toll
+	for ctx.Err() == nil {
+		c, err := newRawClient(ctx, g)
+		if err != nil {
+			continue
+		}
+		one := f.ways[all.conns%len(f.ways)]
+		took, ended := c.flood(f.perSecond, endAtAll, func() error { return one(c) })
+		c.close()
+		all.conns, all.slowest = all.conns+1, max(all.slowest, took)
+		if !ended {
+			all.open++
+		}
+		if c.code.Load() == int64(http2.ErrCodeEnhanceYourCalm) {
+			all.calm++
+		}
+	}
+	fmt.Println(all.conns, all.calm, all.open, int64(all.slowest))
+}
+
+// process is one of this test's own, in a role.
+type process struct {
+	cmd *exec.Cmd
+	in  io.Closer
+	out *bufio.Reader
+}
+
+// apart starts a process, and says its first line.
+func apart(t *testing.T, role string) (p *process, said string) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleVariable+"="+name)
+	if nice, err := exec.LookPath("nice"); err == nil && strings.HasPrefix(role, "attack") {
+		cmd = exec.Command(nice, "-n", "19", os.Args[0]) // a real one has processors of its own
+	}
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -67,52 +133,34 @@ func apart(t *testing.T, name string) (g *fortress, end func() time.Duration) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := false
-	end = func() time.Duration {
-		if !ended {
-			ended = true
-			_ = in.Close() // it ends by itself then
-			if err := cmd.Wait(); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-		return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	}
-	t.Cleanup(func() { end() })
-	said, err := bufio.NewReader(out).ReadString('\n')
+	p = &process{cmd, in, bufio.NewReader(out)}
+	t.Cleanup(func() { p.end(t) })
+	said = p.line(t)
+	return p, said
+}
+
+func (p *process) line(t *testing.T) string {
+	t.Helper()
+	said, err := p.out.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.addr = strings.TrimSpace(said)
-	return g, end
+	return strings.TrimSpace(said)
 }
 
-// TestScenarioR1_processor: a server that is attacked by rapid reset for all the time, and
-// serves honest clients beside that, takes one processor at most; without the race detector.
-func TestScenarioR1_processor(t *testing.T) {
-	ledger.Baseline(t)
-	for _, name := range []string{"HTTP", "HTTP over TLS", "gRPC", "gRPC over TLS"} {
-		g, end := apart(t, name)
-		load := ledger.Start(t.Context(), ledger.Config{Call: g.honest(t), Rate: honestRate})
-		conns, began := 0, time.Now()
-		for until := began.Add(ledger.Short(60*time.Second) / 4); time.Now().Before(until); conns++ {
-			c := rawTo(t, g)
-			if took, ended := c.flood(50_000, endAtAll, c.openAndReset); !ended {
-				t.Errorf("%s: the connection is still open after %v", name, took)
-			}
-			c.close()
-		}
-		load.Stop()
-		r, lasted := load.Wait(), time.Since(began)
-		spent := end()
-		t.Logf("%s: %d connections in %v, and %d of %d honest calls answered: %.2f processors", name, conns, lasted.Round(time.Millisecond), r.OK, r.Sent, spent.Seconds()/lasted.Seconds())
-		if conns == 0 || r.OK == 0 {
-			t.Errorf("%s: %d connections attacked and %d honest calls were answered", name, conns, r.OK)
-		}
-		if judgesLatency && spent > lasted {
-			t.Errorf("%s: %v of processor time in %v, want one processor at most", name, spent, lasted)
+// end ends the process by the end of its input. It says its last line, and how long it had a
+// processor.
+func (p *process) end(t *testing.T) (said string, spent time.Duration) {
+	t.Helper()
+	if p.cmd.ProcessState == nil {
+		_ = p.in.Close()
+		rest, _ := io.ReadAll(p.out)
+		said = strings.TrimSpace(string(rest))
+		if err := p.cmd.Wait(); err != nil {
+			t.Error(err)
 		}
 	}
+	return said, p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 }
 
 // openAndReset is what rapid reset does again and again.

@@ -28,7 +28,6 @@ type bearable struct {
 }
 
 var (
-	bearableFlood = bearable{0.99, 2}
 	// Attackers who wait take nothing.
 	bearableWait = bearable{0.99, 1.5}
 	anyTime      bearable
@@ -171,8 +170,6 @@ func TestBearable_judges(t *testing.T) {
 		{"as ever", bearableWait, calls(200, ms, 2*ms), calls(200, ms, 2*ms), calls(200, ms, 2*ms), true},
 		{"at the limit", bearableWait, calls(200, ms, 3*ms), calls(200, ms, 2*ms), calls(200, ms, 2*ms), true},
 		{"its tail beyond", bearableWait, calls(200, ms, 4*ms), calls(200, ms, 2*ms), calls(200, ms, 2*ms), false},
-		{"at a flood's limit", bearableFlood, calls(200, ms, 4*ms), calls(200, ms, 2*ms), calls(200, ms, 2*ms), true},
-		{"a flood's tail beyond", bearableFlood, calls(200, ms, 5*ms), calls(200, ms, 2*ms), calls(200, ms, 2*ms), false},
 		{"noise in half of it", bearableWait, append(calls(100, ms, 90*ms), calls(100, ms, 2*ms)...), calls(200, ms, 2*ms), calls(200, ms, 2*ms), true},
 		{"noise that came later", bearableWait, calls(200, ms, 9*ms), calls(200, ms, 2*ms), calls(200, ms, 9*ms), true},
 		{"too short", bearableWait, calls(windowCalls-1, ms, ms), calls(200, ms, 2*ms), calls(200, ms, 2*ms), false},

@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
-		serveApart(role)
+		play(role)
 		return
 	}
 	goleak.VerifyTestMain(m)
