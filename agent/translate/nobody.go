@@ -10,6 +10,8 @@ import (
 	routepb "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	managerpb "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 
+	"google.golang.org/protobuf/types/known/anypb"
+
 	"github.com/enmesh-go/enmesh/agent/xds"
 )
 
@@ -25,8 +27,8 @@ type unknown struct {
 
 // Nobody is a catalog that knows nothing, and says why. A client that begins is told of
 // listeners whose calls go to a cluster with the reason in its name, and of that cluster as one
-// without addresses of its own, which gRPC's clients reject: calls end at once with UNAVAILABLE
-// and the cluster's name. Of a cluster that there is not they would wait 15 s to hear more; of
+// of a type of that name, which gRPC's clients reject: calls end at once with UNAVAILABLE and
+// the cluster's name (grpc-go) or its type's (grpc-js). Of a cluster that there is not they would wait 15 s to hear more; of
 // a listener that they reject, grpc-go (1.85) does not tell the reason to all. A client that
 // has something already, and a server, is told nothing.
 //
@@ -57,7 +59,9 @@ func (c *unknown) Watch(n *xds.Node, k xds.Kind, name string, w xds.Watcher) {
 		})))
 	case k == xds.Cluster:
 		w.Hear(encode(k, name, &clusterpb.Cluster{
-			Name: name, ClusterDiscoveryType: &clusterpb.Cluster_Type{Type: clusterpb.Cluster_STATIC},
+			Name: name, ClusterDiscoveryType: &clusterpb.Cluster_ClusterType{ClusterType: &clusterpb.Cluster_CustomClusterType{
+				Name: name, TypedConfig: &anypb.Any{TypeUrl: name},
+			}},
 		}))
 	}
 }

@@ -51,8 +51,8 @@ func TestNobody(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		} else if l, ok := m.(*listenerpb.Listener); ok && l.GetApiListener() == nil {
 			t.Errorf("%s: got %v, want a listener of clients", name, m)
-		} else if c, ok := m.(*clusterpb.Cluster); ok && c.GetType() != clusterpb.Cluster_STATIC {
-			t.Errorf("%s: got %v, want a cluster that gRPC does not take", name, m)
+		} else if c, ok := m.(*clusterpb.Cluster); ok && c.GetClusterType().GetTypedConfig().GetTypeUrl() != cluster {
+			t.Errorf("%s: got %v, want a cluster of a type that says why", name, m)
 		}
 	}
 }
