@@ -5,6 +5,7 @@ package interop_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func TestAgentIsAway_whoBegins(t *testing.T) {
 			go func() { done <- k.Run(ctx) }()
 			t.Cleanup(func() {
 				cancel()
-				if err := <-done; err != nil {
+				if err := errors.Join(<-done, k.Close()); err != nil {
 					t.Error(err)
 				}
 			})
