@@ -21,3 +21,7 @@ const (
 // judgesLatency: the race detector's own work is in the way of calls, so that their time is
 // judged without it.
 const judgesLatency = true
+
+// percentileTurns is how often a server is attacked and, for as long, left alone, in turns:
+// what else the machine does is in both.
+const percentileTurns = 4

@@ -28,10 +28,6 @@ func TestScenarioR2_percentile(t *testing.T) {
 	percentile(t, "made-you-reset")
 }
 
-// percentileTurns is how often a server is attacked and, for as long, left alone, in turns:
-// what else the machine does is in both.
-const percentileTurns = 4
-
 // attackedFor is how long a server is attacked, all turns together.
 func attackedFor() time.Duration {
 	switch {
