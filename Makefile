@@ -53,7 +53,7 @@ test: export ENMESH_ISTIO_SAMPLES ?= $(abspath ../shared/istio-samples)
 endif
 test: $(SERVERS) ## all tests, race detector on, order shuffled
 	$(call each,go test -race -shuffle=on -p $(PARALLEL) -timeout 20m $$(go list ./... | grep -v $(PACED:.%=-e %$$)),$(CODE))
-	go test -race -shuffle=on -p 1 -timeout 20m $(PACED)
+	go test -race -shuffle=on -p 1 -timeout 30m $(PACED)
 	@$(MAKE) --no-print-directory allocs full-size
 
 # SECURED and ABUSED are tests of times, sizes and allocations that the race detector would
