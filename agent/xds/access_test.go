@@ -178,16 +178,3 @@ func TestCSDS_isForWhoMaySeeIt(t *testing.T) {
 		})
 	}
 }
-
-// TestDelta_isNotOffered: the incremental methods say so.
-func TestDelta_isNotOffered(t *testing.T) {
-	_, addr := serve(t, xds.Config{Catalog: newScript()})
-	st, err := discoveryv3.NewAggregatedDiscoveryServiceClient(dialed(t, addr)).DeltaAggregatedResources(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = st.Send(&discoveryv3.DeltaDiscoveryRequest{Node: &corev3.Node{Id: "n"}, TypeUrl: xds.Cluster.TypeURL(), ResourceNamesSubscribe: []string{"a"}})
-	if m, err := st.Recv(); status.Code(err) != codes.Unimplemented {
-		t.Errorf("got %v, %v, want UNIMPLEMENTED", m, err)
-	}
-}

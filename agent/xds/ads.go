@@ -9,27 +9,42 @@ import (
 	"io"
 	"time"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
-// ads is the aggregated discovery service, in the state-of-the-world form that
-// gRPC's clients use.
+// ads is the aggregated discovery service: in the state-of-the-world form, which
+// gRPC's clients use, and in the incremental one.
 type ads struct {
 	discoveryv3.UnimplementedAggregatedDiscoveryServiceServer
 	server *Server
 }
 
-type adsStream = discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesServer
+// message is what a client says, in either form.
+type message interface {
+	GetNode() *corev3.Node
+	resumed() bool          // the client had something from an earlier stream
+	to(sess *session) error // an error ends the stream
+}
 
 // StreamAggregatedResources serves one client.
-func (a *ads) StreamAggregatedResources(st adsStream) error {
-	s := a.server
-	conn := connOf(st.Context())
+func (a *ads) StreamAggregatedResources(st discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesServer) error {
 	var lists [kinds]listing
-	first := &request{last: &lists, most: s.cfg.Limits.Names}
+	return a.server.stream(st, func() message { return &request{last: &lists, most: a.server.cfg.Limits.Names} })
+}
+
+// DeltaAggregatedResources serves one client of the incremental form.
+func (a *ads) DeltaAggregatedResources(st discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) error {
+	return a.server.stream(st, func() message { return &change{} })
+}
+
+// stream serves one stream, whose messages are made by empty.
+func (s *Server) stream(st grpc.ServerStream, empty func() message) error {
+	conn := connOf(st.Context())
+	first := empty()
 	if err := st.RecvMsg(first); err != nil {
 		return ended(err)
 	}
@@ -38,14 +53,14 @@ func (a *ads) StreamAggregatedResources(st adsStream) error {
 		s.cfg.Log.Warn("xds: a stream is refused", "peer", conn.peer.Addr, "uid", conn.peer.UID, "error", err)
 		return status.Errorf(codes.InvalidArgument, "xds: %v", err)
 	}
-	node.Resumed = first.GetVersionInfo() != ""
+	node.Resumed = first.resumed()
 	ctx, cancel := context.WithCancelCause(st.Context())
 	defer cancel(nil)
 	sess := s.begin(node, conn)
 	s.loops.Go(func() {
 		defer s.end(sess)
 		defer sess.close()
-		cancel(s.receive(ctx, st, sess, first))
+		cancel(s.receive(ctx, st, sess, first, empty))
 	})
 	err = s.send(ctx, st, sess, conn)
 	var slow slowError
@@ -59,7 +74,7 @@ func (a *ads) StreamAggregatedResources(st adsStream) error {
 }
 
 // receive takes requests until the stream ends.
-func (s *Server) receive(ctx context.Context, st adsStream, sess *session, req *request) error {
+func (s *Server) receive(ctx context.Context, st grpc.ServerStream, sess *session, req message, empty func() message) error {
 	select {
 	case <-s.cfg.Catalog.Ready():
 	case <-ctx.Done():
@@ -68,11 +83,11 @@ func (s *Server) receive(ctx context.Context, st adsStream, sess *session, req *
 		return s.ctx.Err()
 	}
 	for {
-		if err := sess.request(req); err != nil {
+		if err := req.to(sess); err != nil {
 			s.cfg.Log.Warn("xds: a stream is ended", "node", sess.node.ID, "error", err)
 			return err
 		}
-		req = &request{last: req.last, most: req.most}
+		req = empty()
 		if err := st.RecvMsg(req); err != nil {
 			return err
 		}

@@ -65,6 +65,15 @@
 // response of another is stale. A stale answer neither accepts nor rejects; the
 // names in it count, being the client's latest.
 //
+// # The incremental form
+//
+// Delta xDS is served beside the state of the world, which is what clients of gRPC speak.
+// What was removed, and what was asked for by name and does not exist, is said, of routes
+// and endpoints too. What is asked for again is sent again. A client that comes back and
+// tells the versions that it has (initial_resource_versions) is sent what differs; what it
+// has by a subscription to all ("*") and the catalog has not spoken of, it keeps for
+// [Config.Resume]. One response of a kind is on its way at a time.
+//
 // # Who may connect
 //
 // A unix socket of mode 0600 whose peers the kernel names ([ListenUnix]); TCP on
@@ -80,9 +89,7 @@
 //
 // # Limits
 //
-// State of the world only: clients of gRPC speak nothing else, and deltas would need
-// bookkeeping of their own for nobody; the incremental methods answer UNIMPLEMENTED. Requests, names, nodes and responses are bounded
-// ([Limits]). A client that leaves a response unread or unanswered for 45 s, while
+// Requests, names, nodes and responses are bounded ([Limits]). A client that leaves a response unread or unanswered for 45 s, while
 // there is more to say, has its connection closed. The resources' bytes are shared
 // by all streams and never copied before they reach a connection's buffer.
 //

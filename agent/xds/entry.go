@@ -53,7 +53,7 @@ type entry struct {
 type name = unique.Handle[string]
 
 // flags are what is so of an entry.
-type flags uint8
+type flags uint16
 
 const (
 	named   flags = 1 << iota // subscribed to by name
@@ -64,6 +64,7 @@ const (
 	has                       // the client has the latest; while odd is nil, as took
 	took                      // the client accepted the latest
 	watched                   // the catalog tells of it
+	owed                      // to be told even if nothing is new: the incremental form asked for it
 )
 
 func (e *entry) set(f flags)   { e.is |= f }
@@ -139,6 +140,14 @@ func (e *entry) setCur(h *held) {
 		e.trouble()
 	}
 	e.cur = h
+	if o := e.odd; o != nil && h != nil { // it may have been known by its version alone, or be back
+		if o.sent.ver() == h.version {
+			o.sent = h
+		}
+		if o.acked.ver() == h.version {
+			o.acked = h
+		}
+	}
 	e.settle()
 }
 
@@ -208,11 +217,14 @@ func (e *entry) good() *held {
 }
 
 // needs says that the client should be sent something of the name. Of routes and
-// endpoints nobody can be told that there are none.
+// endpoints nobody can be told that there are none, but in the incremental form.
 func (e *entry) needs() bool {
+	if e.is&(owed|told) == owed|told {
+		return true
+	}
 	w := e.wanted()
 	if w == nil {
-		return e.sent() != nil && e.sub.kind.full()
+		return e.sent() != nil && (e.sub.kind.full() || e.sub.delta)
 	}
 	return w.ver() != e.sent().ver()
 }

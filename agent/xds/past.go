@@ -45,7 +45,7 @@ func (p *past) keep(e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key := pastKey{e.sub.kind, e.name.Value()}
-	if e.good() == nil {
+	if g := e.good(); g == nil || g.body == nil {
 		delete(p.was, key)
 		return
 	}

@@ -34,6 +34,10 @@ type listing struct {
 	sum   uint64
 }
 
+func (r *request) resumed() bool { return r.GetVersionInfo() != "" }
+
+func (r *request) to(s *session) error { return s.request(r) }
+
 var errBadRequest = errors.New("xds: a request is malformed")
 
 // read decodes b, and keeps nothing of it.

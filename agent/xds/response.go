@@ -20,17 +20,34 @@ const (
 	fieldTypeURL   = 4
 	fieldNonce     = 5
 
+	// Of DeltaDiscoveryResponse: the version, type and nonce are as above.
+	fieldRemoved = 6
+	// Of a Resource in it.
+	resourceVersion = 1
+	resourceBody    = 2
+	resourceName    = 3
+
 	anyTypeURL = 1
 	anyValue   = 2
 )
 
-// response is a DiscoveryResponse that is not marshalled: the resources' bytes are
+// response is a DiscoveryResponse, or a DeltaDiscoveryResponse, that is not marshalled: the resources' bytes are
 // written from where they are, once for all streams.
 type response struct {
 	kind           Kind
 	version, nonce string
 	bodies         []*anypb.Any
 	size           int
+
+	delta           bool
+	names, versions []string // of the bodies, in the incremental form
+	removed         []string
+}
+
+// remove says that there is no such resource.
+func (r *response) remove(name string) {
+	r.removed = append(r.removed, name)
+	r.size += len(name) + 4
 }
 
 func (r *response) add(body *anypb.Any) {
@@ -47,13 +64,20 @@ func (r *response) buffers() mem.BufferSlice {
 	head = appendString(head, fieldTypeURL, r.kind.TypeURL())
 	head = appendString(head, fieldNonce, r.nonce)
 	from := 0
-	for _, b := range r.bodies {
-		head = appendAny(head, b)
+	for i, b := range r.bodies {
+		if r.delta {
+			head = appendResource(head, r.names[i], r.versions[i], b)
+		} else {
+			head = appendAny(protowire.AppendTag(head, fieldResources, protowire.BytesType), b)
+		}
 		out = append(out, mem.SliceBuffer(head[from:len(head):len(head)]))
 		from = len(head)
 		if v := b.GetValue(); len(v) > 0 {
 			out = append(out, mem.SliceBuffer(v))
 		}
+	}
+	for _, n := range r.removed {
+		head = appendString(head, fieldRemoved, n)
 	}
 	if from < len(head) {
 		out = append(out, mem.SliceBuffer(head[from:]))
@@ -65,13 +89,28 @@ func appendString(b []byte, field protowire.Number, s string) []byte {
 	return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), s)
 }
 
-// appendAny writes all of a resource but its value.
-func appendAny(head []byte, b *anypb.Any) []byte {
-	url, value := b.GetTypeUrl(), b.GetValue()
-	size := protowire.SizeTag(anyTypeURL) + protowire.SizeBytes(len(url)) +
-		protowire.SizeTag(anyValue) + protowire.SizeBytes(len(value))
+// appendResource writes all of a Resource but its value, which comes last.
+func appendResource(head []byte, name, version string, b *anypb.Any) []byte {
+	size := protowire.SizeTag(resourceName) + protowire.SizeBytes(len(name)) +
+		protowire.SizeTag(resourceVersion) + protowire.SizeBytes(len(version)) +
+		protowire.SizeTag(resourceBody) + protowire.SizeBytes(sizeOf(b))
 	head = protowire.AppendTag(head, fieldResources, protowire.BytesType)
 	head = protowire.AppendVarint(head, uint64(size))
+	head = appendString(head, resourceName, name)
+	head = appendString(head, resourceVersion, version)
+	return appendAny(protowire.AppendTag(head, resourceBody, protowire.BytesType), b)
+}
+
+// sizeOf is how many bytes an Any takes, without its tag and length.
+func sizeOf(b *anypb.Any) int {
+	return protowire.SizeTag(anyTypeURL) + protowire.SizeBytes(len(b.GetTypeUrl())) +
+		protowire.SizeTag(anyValue) + protowire.SizeBytes(len(b.GetValue()))
+}
+
+// appendAny writes the length of an Any, whose tag is written, and all of it but its value.
+func appendAny(head []byte, b *anypb.Any) []byte {
+	url, value := b.GetTypeUrl(), b.GetValue()
+	head = protowire.AppendVarint(head, uint64(sizeOf(b)))
 	head = appendString(head, anyTypeURL, url)
 	head = protowire.AppendTag(head, anyValue, protowire.BytesType)
 	return protowire.AppendVarint(head, uint64(len(value)))

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -59,13 +59,18 @@ func (s *session) request(req *request) error {
 		s.subs[k] = u
 	}
 	u.busy = true
-	s.answer(u, &req.DiscoveryRequest)
+	s.answer(u, req.GetResponseNonce(), req.GetErrorDetail())
 	var added, removed []*entry
 	if !req.same {
 		added, removed = s.subscribe(u, names)
 	}
 	s.mu.Unlock()
+	s.follows(u, added, removed)
+	return nil
+}
 
+// follows begins and ends the watches of a request, and has it answered.
+func (s *session) follows(u *subscription, added, removed []*entry) {
 	s.unwatch(removed)
 	for _, e := range added {
 		s.watch(e)
@@ -77,7 +82,6 @@ func (s *session) request(req *request) error {
 	}
 	s.mu.Unlock()
 	s.signal()
-	return nil
 }
 
 // bounds refuses lists of names that are too long.
@@ -107,14 +111,13 @@ func (s *session) unknown(url string) {
 
 // answer takes the part of a request that is about what was sent. Only the latest
 // nonce counts. s.mu is held.
-func (s *session) answer(u *subscription, req *discoveryv3.DiscoveryRequest) {
+func (s *session) answer(u *subscription, nonce string, why *statuspb.Status) {
 	out := u.out
-	if out == nil || req.GetResponseNonce() != out.nonce {
+	if out == nil || nonce != out.nonce {
 		return
 	}
 	u.out = nil
 	now := time.Now()
-	why := req.GetErrorDetail()
 	if why == nil {
 		s.cfg.counts.of[u.kind].accepted.Add(1)
 		u.accept(out, now)
@@ -160,7 +163,13 @@ func (s *session) next(now time.Time) (r *response, at time.Time, err error) {
 	defer s.mu.Unlock()
 	for _, k := range pushOrder {
 		u := s.subs[k]
-		if u == nil || u.busy || u.due.IsZero() {
+		if u == nil || u.busy {
+			continue
+		}
+		if until := s.doubted(u, now); !until.IsZero() {
+			at = earlier(at, until)
+		}
+		if u.due.IsZero() {
 			continue
 		}
 		due, waits := s.dueAt(u)
@@ -187,7 +196,7 @@ func (s *session) dueAt(u *subscription) (at time.Time, waits bool) {
 	switch {
 	case u.out != nil:
 		return later(u.out.at, u.first).Add(s.cfg.Slow), true
-	case u.kind.full() && !u.settled && u.waiting > 0:
+	case u.whole() && !u.settled && u.waiting > 0:
 		return u.settleBy, false
 	}
 	return u.paced(s.cfg.MaxDelay), false

@@ -453,8 +453,12 @@ func (u *subscription) has(name string) bool {
 }
 
 // check holds what must be so after every step.
-func (w *walk) check() {
-	for k, u := range w.s.subs {
+func (w *walk) check() { consistent(w.t, w.s) }
+
+// consistent holds that what a session counts is what it has.
+func consistent(t *testing.T, s *session) {
+	t.Helper()
+	for k, u := range s.subs {
 		if u == nil {
 			continue
 		}
@@ -462,7 +466,7 @@ func (w *walk) check() {
 		for i, e := range u.entries {
 			name := e.name.Value()
 			if e.is&gone != 0 || i > 0 && u.entries[i-1].name.Value() >= name {
-				w.t.Fatalf("%s %s is gone and kept, or out of order", Kind(k), name)
+				t.Fatalf("%s %s is gone and kept, or out of order", Kind(k), name)
 			}
 			if e.is&(named|told) == named {
 				waiting++
@@ -471,11 +475,11 @@ func (w *walk) check() {
 				sum += digest(name, e.sent().version)
 			}
 			if len(e.rejected()) > keptRejections {
-				w.t.Fatalf("%d rejections are kept", len(e.rejected()))
+				t.Fatalf("%d rejections are kept", len(e.rejected()))
 			}
 		}
 		if waiting != u.waiting || sum != u.sum {
-			w.t.Fatalf("%s: got waiting %d and sum %x, want %d and %x", Kind(k), u.waiting, u.sum, waiting, sum)
+			t.Fatalf("%s: got waiting %d and sum %x, want %d and %x", Kind(k), u.waiting, u.sum, waiting, sum)
 		}
 	}
 }

@@ -18,6 +18,7 @@ type subscription struct {
 	entries []*entry // by name
 	asked   bool     // by a name at least once: since then an empty list means none
 	all     *entry
+	delta   bool // the client speaks the incremental form
 
 	// busy: a request is being taken in; nothing is sent before it is whole.
 	busy bool
@@ -26,6 +27,11 @@ type subscription struct {
 	// isolate: the client refused a response without saying which resource it was
 	// about: what is new goes out one at a time until it is found.
 	isolate bool
+
+	// Of the incremental form: names that the client is to be told are gone, and whether it
+	// has what the catalog has not spoken of.
+	parted []string
+	doubts bool
 
 	waiting  int       // names that the catalog has not spoken of
 	settled  bool      // the first response of the stream was due
@@ -55,6 +61,9 @@ type sentItem struct {
 func newSubscription(s *session, k Kind, now time.Time, settle time.Duration) *subscription {
 	return &subscription{session: s, kind: k, force: k.full(), settleBy: now.Add(settle)}
 }
+
+// whole says that a response holds all that is subscribed to: what is missing in it is gone.
+func (u *subscription) whole() bool { return u.kind.full() && !u.delta }
 
 // empty says that nothing is subscribed to.
 func (u *subscription) empty() bool { return len(u.entries) == 0 && u.all == nil }
@@ -88,20 +97,20 @@ func (u *subscription) schedule(urgent bool, now time.Time, debounce, most time.
 	if last := u.first.Add(most); due.After(last) {
 		due = last
 	}
-	if idle || due.After(u.due) {
+	if idle || !u.soon && due.After(u.due) {
 		u.due = due
 	}
 	return idle
 }
 
 // perName is what each name that is subscribed to keeps apart one response and the next,
-// since the answer to each repeats all names.
+// since the answer to each repeats all names, but in the incremental form.
 const perName = 50 * time.Microsecond
 
 // paced is when the next response is due: those of a stream that asks for very much have
 // some time between them, up to most.
 func (u *subscription) paced(most time.Duration) time.Time {
-	if u.soon || u.last.IsZero() {
+	if u.soon || u.last.IsZero() || u.delta {
 		return u.due
 	}
 	return later(u.due, u.last.Add(min(time.Duration(len(u.entries))*perName, most)))
@@ -112,9 +121,12 @@ func (u *subscription) build(nonce string, now time.Time, limit int) *response {
 	r := &response{kind: u.kind, nonce: nonce}
 	out := &flight{nonce: nonce, at: now}
 	var more, changed bool
-	if u.kind.full() {
+	switch {
+	case u.delta:
+		more, changed = u.buildDelta(r, out, now, limit)
+	case u.kind.full():
 		more, changed = u.buildFull(r, out, now)
-	} else {
+	default:
 		more, changed = u.buildPart(r, out, now, limit)
 	}
 	if !more {

@@ -22,6 +22,9 @@ func (u *subscription) accept(out *flight, now time.Time) {
 
 func (e *entry) take(h *held, now time.Time) {
 	if e.is&gone == 0 && e.acked().ver() != h.version {
+		if odd := e.odd; odd != nil { // it may have been asked for again, and taken this time
+			odd.rejected = slices.DeleteFunc(odd.rejected, func(r rejection) bool { return r.version == h.version })
+		}
 		e.setAcked(h)
 		e.turn(now)
 	}
@@ -67,7 +70,7 @@ func (u *subscription) accused(out *flight, text string) []*entry {
 		held[n.e] = true
 	}
 	return slices.DeleteFunc(namedIn(slices.Clone(u.entries), text), func(e *entry) bool {
-		return !held[e] && (!u.kind.full() || e.sent() == nil)
+		return !held[e] && (!u.whole() || e.sent() == nil)
 	})
 }
 
