@@ -122,6 +122,11 @@ func (s *session) alter(u *subscription, names []string, all bool) (added, remov
 		removed = append(removed, less)
 	}
 	s.adopt(u, fresh)
+	if len(u.parted) > 0 {
+		slices.Sort(u.parted)
+		u.parted = slices.Compact(u.parted)
+		u.schedule(true, time.Now(), 0, 0)
+	}
 	return added, removed
 }
 

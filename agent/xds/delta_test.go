@@ -191,6 +191,29 @@ func TestDelta_tellsWhatChanged(t *testing.T) {
 	})
 }
 
+// TestDelta_givenUpByName: what is none of all is taken from the client at once.
+func TestDelta_givenUpByName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cat := newTables()
+		c := newIncremental(t, cat.session(t, Config{}), Cluster)
+		c.ask([]string{"x"}, nil)
+		cat.set(Cluster, "x", "1")
+		c.hears("x=1")
+		cat.watchers[pastKey{Cluster, All}] = nil
+		delete(cat.known, pastKey{Cluster, "x"}) // known by its name alone from here on
+		c.ask([]string{All}, nil)
+		c.ask(nil, []string{"x"})
+		c.hears("-x")
+		for range 100 {
+			c.ask([]string{"x"}, []string{All})
+			c.ask([]string{All}, []string{"x"})
+		}
+		if n := len(c.s.subs[Cluster].parted); n > 1 {
+			t.Errorf("%d farewells are kept of one name", n)
+		}
+	})
+}
+
 func TestDelta_all(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, begin := range [][]string{nil, {All}} {
