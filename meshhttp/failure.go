@@ -172,10 +172,14 @@ func unusable(err error) bool { return wentAway(err) || strings.Contains(err.Err
 // reader met the end while no answer was expected yet, that is before the request
 // began: a server that has ended its side of the connection takes no request from it.
 // An end that is met later has no such text and proves nothing. net/http itself
-// repeats such requests, but only idempotent ones.
+// repeats such requests, but only idempotent ones. Of a new connection they say that its
+// server takes none, and another one would tell the same.
 func closedIdle(err error) bool {
-	if errors.Is(err, errUnsent) {
+	switch {
+	case errors.Is(err, errUnsent):
 		return true
+	case errors.Is(err, errStillborn):
+		return false
 	}
 	text := err.Error()
 	return text == "http: server closed idle connection" || strings.Contains(text, "readLoopPeekFailLocked: ")

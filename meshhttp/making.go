@@ -7,6 +7,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"slices"
 
 	"github.com/enmesh-go/enmesh"
 )
@@ -61,8 +62,7 @@ func (p *sockets) make(ctx context.Context, to route) {
 		p.failLocked(to, err)
 	} else {
 		p.width = s.width(p.cfg.MaxStreams)
-		s.free = true
-		p.free = append(p.free, s)
+		p.welcomeLocked(s)
 		p.serveLocked(&done)
 		if p.retired && s.active == 0 {
 			p.closeIdleLocked(&done)
@@ -74,6 +74,22 @@ func (p *sockets) make(ctx context.Context, to route) {
 	p.sweepLaterLocked()
 	p.mu.Unlock()
 	closeAll(done)
+}
+
+// welcomeLocked gives a new connection to the first who waits for its like, even if it has ended
+// meanwhile: that is what there is to tell, and who waited on would have one made after another
+// by a server that takes none.
+func (p *sockets) welcomeLocked(s *socket) {
+	i := slices.IndexFunc(p.waiting, func(w *waiter) bool { return w.to == s.to })
+	if i >= 0 {
+		s.active, s.used = 1, 1
+		p.waiting[i].ready <- delivery{s: s, fresh: true}
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+	}
+	if !s.full() && !s.worn(enmesh.Now()) {
+		s.free = true
+		p.free = append(p.free, s)
+	}
 }
 
 // failLocked tells the first who waits for a connection why there is none; all of them

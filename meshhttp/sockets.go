@@ -238,7 +238,7 @@ func (p *sockets) serveLocked(done *[]*socket) {
 		if s == nil {
 			return
 		}
-		p.waiting[0].ready <- delivery{s: s, fresh: s.used == 1}
+		p.waiting[0].ready <- delivery{s: s}
 		p.waiting = p.waiting[1:]
 	}
 }
