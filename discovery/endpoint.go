@@ -117,13 +117,20 @@ func (e Endpoint) Clone() Endpoint {
 
 // EqualSets reports whether a and b hold equal endpoints, each as often in one as
 // in the other, in any order. It is linear in the size of sets whose addresses
-// differ, and costs nothing but the comparison when the order is the same.
+// differ, and costs nothing but the comparison when the order is the same, even if one
+// endpoint is not.
 func EqualSets(a, b []Endpoint) bool {
 	if len(a) != len(b) {
 		return false
 	}
-	if slices.EqualFunc(a, b, Endpoint.Equal) {
-		return true
+	for len(a) > 0 && a[0].Equal(b[0]) {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && a[len(a)-1].Equal(b[len(b)-1]) {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	if len(a) < 2 { // what is left differs
+		return len(a) == 0
 	}
 	byAddr := make(map[string][]int, len(a))
 	for i := range a {

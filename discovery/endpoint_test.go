@@ -5,6 +5,7 @@ package discovery_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -166,6 +167,34 @@ func TestEqualSets(t *testing.T) {
 	}
 }
 
+// TestEqualSets_agreesWithSorting compares sets of few endpoints, some of them many times.
+func TestEqualSets_agreesWithSorting(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	draw := func() (set []discovery.Endpoint, sorted []string) {
+		for range random.IntN(7) {
+			addr := string('a' + rune(random.IntN(3)))
+			set, sorted = append(set, discovery.Endpoint{Addrs: []string{addr}}), append(sorted, addr)
+		}
+		slices.Sort(sorted)
+		return set, sorted
+	}
+	equal := 0
+	for range 50_000 {
+		x, xs := draw()
+		y, ys := draw()
+		want := slices.Equal(xs, ys)
+		if got := discovery.EqualSets(x, y); got != want {
+			t.Fatalf("%v and %v: EqualSets = %t, want %t", x, y, got, want)
+		}
+		if want {
+			equal++
+		}
+	}
+	if equal < 1000 {
+		t.Errorf("only %d pairs were equal", equal)
+	}
+}
+
 func BenchmarkEqualSets(b *testing.B) {
 	const n = 10_000
 	x := make([]discovery.Endpoint, n)
@@ -179,6 +208,14 @@ func BenchmarkEqualSets(b *testing.B) {
 			discovery.EqualSets(x, y)
 		}
 	})
+	y[n/2].Weight = 2
+	b.Run("one-differs", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			discovery.EqualSets(x, y)
+		}
+	})
+	y[n/2].Weight = 0
 	slices.Reverse(y)
 	b.Run("reversed", func(b *testing.B) {
 		b.ReportAllocs()

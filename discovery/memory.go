@@ -44,11 +44,13 @@ func NewMemory() *Memory { return &Memory{} }
 // Set replaces what earlier Sets gave for service by a copy of eps; none makes it
 // known and empty. Registered instances stay beside it.
 func (m *Memory) Set(service string, eps ...Endpoint) {
-	set := cloneSet(eps)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.service(service)
-	s.set = set
+	if s.known && EqualSets(s.set, eps) {
+		return // not kept beside the one that watchers have
+	}
+	s.set = cloneSet(eps)
 	s.publish()
 }
 
