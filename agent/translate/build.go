@@ -138,6 +138,10 @@ func (c *clusters) looks(d enmesh.Destination) bool {
 }
 
 func (c *Catalog) endpoints(e *entry, n *notes) built {
+	if e.plan != nil && e.plan.of == e.view.policy {
+		return c.planned(e, n)
+	}
+	e.plan = nil
 	d, ok := parseCluster(e.name)
 	if !ok || !isHost(d.Service) || e.view.policy == nil {
 		return built{Resource: missing(xds.Endpoints, e.name), known: true}
@@ -145,17 +149,37 @@ func (c *Catalog) endpoints(e *entry, n *notes) built {
 	if d.Subset == refused {
 		return built{Resource: encode(xds.Endpoints, e.name, &endpointpb.ClusterLoadAssignment{ClusterName: e.name}), known: true}
 	}
-	needs := c.serviceOf(e.view.policy, d.Service)
-	s := c.services[needs]
+	p := &plan{of: e.view.policy, needs: c.serviceOf(e.view.policy, d.Service)}
+	said := notes{client: n.client, resource: n.resource}
+	p.assignment = c.assignment(e, d, &said)
+	p.key, p.notes = p.assignment.key(), said.list
+	e.plan = p
+	return c.planned(e, n)
+}
+
+// plan is what the endpoints of an entry are made by, beside the instances, which change more
+// often by far.
+type plan struct {
+	of         *policy.Snapshot
+	needs      string // the service
+	assignment *assignment
+	key        string // of the assignment
+	notes      []Note
+}
+
+// planned is the endpoints of an entry that has a plan.
+func (c *Catalog) planned(e *entry, n *notes) built {
+	p := e.plan
+	s := c.services[p.needs]
 	if !s.told() {
-		return built{needs: needs}
+		return built{needs: p.needs}
 	}
-	a := c.assignment(e, d, n)
-	made, unusable := s.assign(a)
+	n.list = append(n.list, p.notes...)
+	made, unusable := s.assign(p)
 	if unusable > 0 {
 		n.add(policy.Rejected, "", fmt.Sprintf("%d instances have no address that gRPC's clients can use, which is an IP address and a port", unusable))
 	}
-	return built{made, true, needs}
+	return built{made, true, p.needs}
 }
 
 // assignment says what of a service a cluster has, for the node of e.
@@ -183,17 +207,16 @@ func (c *Catalog) assignment(e *entry, d enmesh.Destination, n *notes) *assignme
 }
 
 // assign is the endpoints of a cluster, made once for all who see the same.
-func (s *service) assign(a *assignment) (xds.Resource, int) {
-	key := a.key()
-	if r, ok := s.made[key]; ok {
-		return r, s.counts[key]
+func (s *service) assign(p *plan) (xds.Resource, int) {
+	if r, ok := s.made[p.key]; ok {
+		return r, s.counts[p.key]
 	}
-	m, unusable := a.endpoints(s.set)
-	r := encode(xds.Endpoints, a.name, m)
+	m, unusable := p.assignment.endpoints(s.set)
+	r := encode(xds.Endpoints, p.assignment.name, m)
 	if s.made == nil {
 		s.made, s.counts = map[string]xds.Resource{}, map[string]int{}
 	}
-	s.made[key], s.counts[key] = r, unusable
+	s.made[p.key], s.counts[p.key] = r, unusable
 	return r, unusable
 }
 

@@ -27,6 +27,7 @@ type entry struct {
 	now      *xds.Resource // what is told; nil: not known yet
 	stage    *stage        // nil: now is all
 	notes    []Note
+	plan     *plan // of endpoints; nil: to be made
 }
 
 // entry finds or makes what a visitor watches; was is where it watched it before, if anywhere:
