@@ -35,7 +35,8 @@ type Config struct {
 	// Debounce is how long a change waits for a further one; each further one
 	// prolongs the wait, up to MaxDelay after the first. Changes of one kind to one
 	// client are 50 µs apart besides for each name that it asks for, up to MaxDelay.
-	// What a client asks for anew is sent at once. Defaults 10 ms and 100 ms.
+	// What a client asks for anew is sent at once, and so is a change of endpoints if
+	// it was sent none for MaxDelay. Defaults 10 ms and 100 ms.
 	Debounce, MaxDelay time.Duration
 	// Settle is how long the first response of listeners and clusters on a stream
 	// waits for resources that the catalog does not know yet, because what is

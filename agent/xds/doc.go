@@ -26,7 +26,8 @@
 // A stream's first request says who the node is. When the catalog is ready, and
 // not before, each name asked for becomes one watch of the catalog, and what the
 // catalog tells becomes one response of the kind: at once for what is asked for
-// anew, else after a short wait for further changes ([Config.Debounce]). The next
+// anew and for the first endpoints that change after a pause, else after a short wait
+// for further changes ([Config.Debounce]). The next
 // response of a kind goes out when the client has answered the last, and then says
 // the latest: a slow client misses versions, and holds nothing back but itself.
 //

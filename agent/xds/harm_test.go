@@ -16,6 +16,7 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	loadv3 "github.com/envoyproxy/go-control-plane/envoy/service/load_stats/v3"
 	statusv3 "github.com/envoyproxy/go-control-plane/envoy/service/status/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
@@ -23,6 +24,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/enmesh-go/enmesh/agent/xds"
@@ -119,7 +121,6 @@ func heap() int64 {
 
 func TestScenarioX15_notGRPC(t *testing.T) {
 	_, addr := serve(t, xds.Config{Catalog: newScript()})
-	const path = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
 	for _, c := range []struct {
 		name, authority, refused string
 		body                     int // announced
@@ -130,7 +131,7 @@ func TestScenarioX15_notGRPC(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := heap()
-			if got := rawHTTP2(t, addr, path, c.authority, c.body); got != c.refused {
+			if got := rawHTTP2(t, addr, c.authority, c.body); got != c.refused {
 				t.Errorf("got %q, want %q", got, c.refused)
 			}
 			if used := heap() - before; used > 32<<20 {
@@ -141,27 +142,9 @@ func TestScenarioX15_notGRPC(t *testing.T) {
 }
 
 // rawHTTP2 sends one request and gives the gRPC status, or else the HTTP status.
-func rawHTTP2(t *testing.T, addr, path, authority string, body int) string {
+func rawHTTP2(t *testing.T, addr, authority string, body int) string {
 	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-	_, _ = c.Write([]byte(http2.ClientPreface))
-	fr := http2.NewFramer(c, c)
-	fr.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	_ = fr.WriteSettings()
-	var block strings.Builder
-	enc := hpack.NewEncoder(&block)
-	for _, f := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", path}, {":authority", authority},
-		{"content-type", "application/grpc"}, {"te", "trailers"}} {
-		if f[1] != "" {
-			_ = enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
-		}
-	}
-	_ = fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte(block.String()), EndHeaders: true})
+	fr := rawStream(t, addr, authority)
 	_ = fr.WriteData(1, false, []byte{0, byte(body >> 24), byte(body >> 16), byte(body >> 8), byte(body), 0})
 	for {
 		f, err := fr.ReadFrame()
@@ -180,6 +163,60 @@ func rawHTTP2(t *testing.T, addr, path, authority string, body int) string {
 		}
 		if h.StreamEnded() {
 			return status
+		}
+	}
+}
+
+// rawStream begins stream 1 of a connection of its own, for aggregated discovery.
+func rawStream(t *testing.T, addr, authority string) *http2.Framer {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_, _ = c.Write([]byte(http2.ClientPreface))
+	fr := http2.NewFramer(c, c)
+	fr.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	_ = fr.WriteSettings()
+	var block strings.Builder
+	enc := hpack.NewEncoder(&block)
+	for _, f := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", discoveryv3.AggregatedDiscoveryService_StreamAggregatedResources_FullMethodName},
+		{":authority", authority}, {"content-type", "application/grpc"}, {"te", "trailers"}} {
+		if f[1] != "" {
+			_ = enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+		}
+	}
+	_ = fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte(block.String()), EndHeaders: true})
+	return fr
+}
+
+// TestServer_measuresNobodysWay: gRPC would send a ping with each request, to find out how large
+// a window pays, and both sides would wake for it.
+func TestServer_measuresNobodysWay(t *testing.T) {
+	cat := newScript()
+	cat.set(listenerOf("a", "a"))
+	_, addr := serve(t, xds.Config{Catalog: cat})
+	fr := rawStream(t, addr, "xds")
+	body, err := proto.Marshal(&discoveryv3.DiscoveryRequest{
+		Node: &corev3.Node{Id: "n"}, TypeUrl: xds.Listener.TypeURL(), ResourceNames: []string{"a"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = fr.WriteData(1, false, append([]byte{0, 0, 0, 0, byte(len(body))}, body...))
+	for {
+		switch f, err := fr.ReadFrame(); f := f.(type) {
+		case nil:
+			t.Fatal(err)
+		case *http2.PingFrame:
+			t.Fatal("the server has sent a ping")
+		case *http2.DataFrame:
+			if len(f.Data()) < 5 {
+				t.Errorf("got %d bytes, want a response", len(f.Data()))
+			}
+			return
 		}
 	}
 }

@@ -68,11 +68,16 @@ func (s *session) tell(e *entry, r Resource) {
 	}
 }
 
-// touch notes that e changed, and reports whether to wake the sender. s.mu is
-// held.
+// touch notes that e changed, and reports whether to wake the sender. Endpoints do not wait for
+// others when none went out lately: a response of them holds nothing but what is new, and
+// until it comes calls go to who has left. s.mu is held.
 func (s *session) touch(e *entry, urgent bool) bool {
-	u := e.sub
-	return u.touch(e, urgent, time.Now(), s.cfg.Debounce, s.cfg.MaxDelay) && !u.busy
+	u, now := e.sub, time.Now()
+	debounce := s.cfg.Debounce
+	if u.kind == Endpoints && now.Sub(u.last) > s.cfg.MaxDelay {
+		debounce = 0
+	}
+	return u.touch(e, urgent, now, debounce, s.cfg.MaxDelay) && !u.busy
 }
 
 // heldOf is what r holds; a Resource without a version gets one.

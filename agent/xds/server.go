@@ -44,6 +44,7 @@ const (
 	maxStreams    = 64       // of one connection, at once
 	maxHeaders    = 16 << 10 // bytes
 	bufferBytes   = 16 << 10 // of reading and writing
+	windowBytes   = 64 << 10 // that a client may send ahead; fixed, or a ping measures each request's way
 	handshakeTime = 10 * time.Second
 	pingAfter     = 30 * time.Second // of silence
 	pingTimeout   = 15 * time.Second
@@ -68,6 +69,8 @@ func New(cfg Config) (*Server, error) {
 		grpc.MaxRecvMsgSize(cfg.Limits.RequestBytes),
 		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.StaticStreamWindowSize(windowBytes),
+		grpc.StaticConnWindowSize(windowBytes),
 		grpc.ReadBufferSize(bufferBytes),
 		grpc.WriteBufferSize(bufferBytes),
 		grpc.ConnectionTimeout(handshakeTime),

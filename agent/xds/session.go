@@ -80,8 +80,11 @@ func (s *session) follows(u *subscription, added, removed []*entry) {
 	if u.force && u.due.IsZero() {
 		u.schedule(true, time.Now(), 0, 0)
 	}
+	due := !u.due.IsZero() || u.doubts
 	s.mu.Unlock()
-	s.signal()
+	if due {
+		s.signal()
+	}
 }
 
 // bounds refuses lists of names that are too long.

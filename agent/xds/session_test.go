@@ -171,6 +171,44 @@ func TestSession_changesWaitForOneAnother(t *testing.T) {
 	})
 }
 
+// TestSession_anAnswerThatLeavesNothingToSayWakesNobody: each response is answered, and what
+// sends would look in vain.
+func TestSession_anAnswerThatLeavesNothingToSayWakesNobody(t *testing.T) {
+	cat := newTables()
+	cat.set(Endpoints, "a", "1")
+	s := cat.session(t, Config{})
+	woken := func() bool {
+		select {
+		case <-s.wake:
+			return true
+		default:
+			return false
+		}
+	}
+	ask(t, s, Endpoints, "", "a")
+	if !woken() {
+		t.Error("what is asked for wakes nobody")
+	}
+	r, _, _ := s.next(time.Now())
+	ask(t, s, Endpoints, r.nonce, "a")
+	if woken() {
+		t.Error("an answer wakes who sends")
+	}
+	ask(t, s, Endpoints, r.nonce, "a", "b")
+	cat.set(Endpoints, "b", "1")
+	if !woken() {
+		t.Error("what is asked for later wakes nobody")
+	}
+	r, _, _ = s.next(time.Now())
+	cat.set(Endpoints, "b", "2")
+	for woken() { // by the change, which waits for the answer
+	}
+	ask(t, s, Endpoints, r.nonce, "a", "b")
+	if !woken() {
+		t.Error("an answer that a change waits for wakes nobody")
+	}
+}
+
 func TestSession_aStreamOfManyNamesIsPaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cat := newTables()
@@ -200,10 +238,55 @@ func TestSession_aStreamOfManyNamesIsPaced(t *testing.T) {
 		ask(t, s, Endpoints, r.nonce, names...)
 		time.Sleep(time.Minute)
 		cat.set(Endpoints, "svc-1", "3")
-		if _, at, _ := s.next(time.Now()); time.Until(at) != DefaultDebounce {
-			t.Errorf("after a pause: to be sent after %v, want %v", time.Until(at), DefaultDebounce)
+		if r, _, _ := s.next(time.Now()); !slices.Equal(values(r), []string{"svc-1=3"}) {
+			t.Errorf("after a pause: got %v at once, want the change", values(r))
 		}
 	})
+}
+
+// TestSession_endpointsGoOutAtOnceAfterAPause: who drains or dies is told without a wait, unless
+// the client was told of others a moment ago. What a client is sent whole waits for the rest.
+func TestSession_endpointsGoOutAtOnceAfterAPause(t *testing.T) {
+	for _, k := range []Kind{Listener, Route, Cluster, Endpoints} {
+		t.Run(k.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cat := newTables()
+				for _, name := range []string{"a", "b"} {
+					cat.set(k, name, "1")
+				}
+				s := cat.session(t, Config{})
+				ask(t, s, k, "", "a", "b")
+				r, _, _ := s.next(time.Now())
+				ask(t, s, k, r.nonce, "a", "b")
+
+				wait := func(value string) time.Duration {
+					t.Helper()
+					cat.set(k, "b", value)
+					start := time.Now()
+					r, at, _ := s.next(start)
+					if r == nil {
+						time.Sleep(time.Until(at))
+						r, _, _ = s.next(time.Now())
+					}
+					if got := values(r); !slices.Contains(got, "b="+value) {
+						t.Fatalf("got %v when it was due, want b=%s", got, value)
+					}
+					ask(t, s, k, r.nonce, "a", "b")
+					return time.Since(start)
+				}
+				pause := DefaultMaxDelay + time.Millisecond
+				at := map[bool]time.Duration{true: 0, false: DefaultDebounce}[k == Endpoints]
+				for i, want := range []struct{ pause, wait time.Duration }{
+					{pause, at}, {0, DefaultDebounce}, {DefaultMaxDelay - DefaultDebounce, DefaultDebounce}, {pause, at}, {time.Hour, at},
+				} {
+					time.Sleep(want.pause)
+					if got := wait(fmt.Sprint(2 + i)); got != want.wait {
+						t.Errorf("after %v: sent after %v, want %v", want.pause, got, want.wait)
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestSession_theFirstSetWaitsForWhatIsNotKnownYet(t *testing.T) {
@@ -320,17 +403,25 @@ func TestResponse_isTheMessage(t *testing.T) {
 
 // FuzzSession lets a client and a catalog do what they like, in any order.
 func FuzzSession(f *testing.F) {
-	for seed := range uint64(64) {
-		f.Add(seed, uint8(200))
-	}
-	f.Fuzz(func(t *testing.T, seed uint64, steps uint8) {
-		rnd := rand.New(rand.NewPCG(seed, 1))
-		cat := newTables()
+	fuzzWalk(f, 1, func(t *testing.T, rnd *rand.Rand, cat *tables, steps uint8) {
 		w := &walk{t: t, rnd: rnd, cat: cat, s: cat.session(t, Config{}), refused: map[string]bool{}, nonces: []string{"", "made up"}}
 		for range steps {
 			w.step()
 		}
 		w.s.close()
+	})
+}
+
+// fuzzWalk has a client walk at random, each time another way, and holds that it leaves no
+// watch behind.
+func fuzzWalk(f *testing.F, form uint64, walk func(t *testing.T, rnd *rand.Rand, cat *tables, steps uint8)) {
+	f.Helper()
+	for seed := range uint64(64) {
+		f.Add(seed, uint8(200))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, steps uint8) {
+		cat := newTables()
+		walk(t, rand.New(rand.NewPCG(seed, form)), cat, steps)
 		for k, ws := range cat.watchers {
 			if len(ws) > 0 {
 				t.Fatalf("%d watches of %v are left", len(ws), k)

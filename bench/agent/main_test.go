@@ -45,7 +45,7 @@ func TestRun_findsWhatChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found.Changes < 5 || found.Pushes == 0 || found.P50 <= 0 || found.P99 < found.P50 || found.Max < found.P99 || found.Heap == 0 {
+	if found.Changes < 5 || found.Pushes == 0 || found.P50 <= 0 || found.P99 < found.P50 || found.Max < found.P99 || found.Heap == 0 || found.CPU == 0 || found.Making == 0 {
 		t.Errorf("got %+v", found)
 	}
 }
