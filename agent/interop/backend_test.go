@@ -95,16 +95,18 @@ func (b *behaviour) asked(s grpc.ServerStream, md metadata.MD) error {
 		}
 		return 0
 	}
-	if code := number("fail"); code != 0 {
-		return status.Error(codes.Code(code), b.name+" fails as asked")
+	code := codes.Code(number("fail"))
+	if number("fail-until") > number("grpc-previous-rpc-attempts") {
+		code = codes.Unavailable
 	}
-	if n := number("fail-until"); n > number("grpc-previous-rpc-attempts") {
+	if code != codes.OK {
 		// As a unary server does, it reads first. A grpc-go client that is told of the failure
-		// while it still writes, and has no attempt left, gives UNKNOWN and an EOF for it.
+		// while it still writes reports a success for it; one that has no attempt left gives
+		// UNKNOWN and an EOF.
 		if err := s.RecvMsg(new([]byte)); err != nil {
 			return err
 		}
-		return status.Error(codes.Unavailable, b.name+" fails as asked")
+		return status.Error(code, b.name+" fails as asked")
 	}
 	if ms := number("sleep"); ms > 0 {
 		select {

@@ -83,6 +83,11 @@ func TestLoadReports(t *testing.T) {
 		if got := c.calls(10, unary, "fail", "14"); got.failed() != 10 {
 			t.Fatal(got)
 		}
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("reported: %v succeeded, %v failed", edge(t, p, "succeeded"), edge(t, p, "failed"))
+			}
+		})
 		eventually(t, "the loads are reported", func() bool {
 			return edge(t, p, "succeeded") == 30 && edge(t, p, "failed") == 10
 		})
