@@ -249,7 +249,9 @@ func TestScenarioN4_halfOpenHTTP1(t *testing.T) {
 }
 
 // TestScenarioN5_blackhole: one of three hosts drops every SYN. Connecting to it is given up
-// within a second, no call fails that may be sent again, and not one in a hundred has to wait.
+// within a second, no call fails that may be sent again, and not one in a hundred has to wait:
+// no longer, on a machine that is slow itself, than calls made at the same time to the two
+// hosts that nothing is wrong with.
 func TestScenarioN5_blackhole(t *testing.T) {
 	ledger.Baseline(t)
 	var receipts ledger.Receipts
@@ -269,16 +271,20 @@ func TestScenarioN5_blackhole(t *testing.T) {
 		"gRPC":     {[]string{hole, rpcA, rpcB}, func(w *town) ledger.Call { return check(w.stub()) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newTown(t, balance.ConnectionConfig{}, tt.addrs...)
-			w.chain, w.resends = []enmesh.Middleware{again}, true
-			r := once(t, ledger.Start(t.Context(), ledger.Config{
-				Rate: 100, For: ledger.Short(5 * time.Second), Prefix: name, Call: tt.call(w),
-			}), &receipts)
+			begin := func(prefix string, addrs ...string) *ledger.Ledger {
+				w := newTown(t, balance.ConnectionConfig{}, addrs...)
+				w.chain, w.resends = []enmesh.Middleware{again}, true
+				return ledger.Start(t.Context(), ledger.Config{
+					Rate: 100, For: ledger.Short(5 * time.Second), Prefix: prefix, Call: tt.call(w),
+				})
+			}
+			load, beside := begin(name, tt.addrs...), begin(name+", beside", tt.addrs[1:]...)
+			r, control := once(t, load, &receipts), once(t, beside, &receipts)
 			if r.Max > 1500*time.Millisecond {
 				t.Errorf("the slowest call took %v, want one connect timeout, 1 s", r.Max)
 			}
-			if r.P99 > 50*time.Millisecond {
-				t.Errorf("99 in 100 calls took up to %v, want 50 ms", r.P99)
+			if r.P99 > max(50*time.Millisecond, control.P99) {
+				t.Errorf("99 in 100 calls took up to %v, want 50 ms, or the %v of those beside them", r.P99, control.P99)
 			}
 		})
 	}
